@@ -1,0 +1,9 @@
+from django.apps import AppConfig
+
+
+class FrameConfig(AppConfig):
+    name = "todo_project"
+    verbose_name = "Frame"
+
+    def ready(self) -> None:
+        from . import checks  # noqa: F401  (registers the system checks)

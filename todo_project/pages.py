@@ -1,0 +1,58 @@
+"""The pages for people, which load nothing from another host, and the schema that they show."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.views.generic import TemplateView
+from drf_spectacular.utils import OpenApiTypes, extend_schema
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from .conditional import etag, not_modified
+from .schema import document
+from .views import ApiView
+
+CSP = "Content-Security-Policy"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+# Swagger UI and Redoc write style elements as they draw, and Redoc searches in a worker made of a blob.
+DOCS_POLICY = POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'") + "; worker-src blob:"
+
+
+class ContentSecurityPolicyMiddleware:
+    """Django has this from 6.0 on; until then, one policy for every page that does not bring its own."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if response.get("Content-Type", "").startswith("text/html"):
+            response.headers.setdefault(CSP, POLICY)
+        return response
+
+
+class Landing(TemplateView):
+    template_name = "landing.html"
+    http_method_names = ["get", "head"]
+
+
+class Docs(TemplateView):
+    http_method_names = ["get", "head"]
+
+    def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        return super().render_to_response(context, headers={CSP: DOCS_POLICY}, **kwargs)
+
+
+class Schema(ApiView):
+    permission_classes = [AllowAny]
+
+    @extend_schema(summary="This API as OpenAPI 3.1", tags=["meta"], responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request) -> Response:
+        schema, digest = document()
+        current = etag(digest)
+        return not_modified(request, current) or Response(schema, headers={"ETag": current})

@@ -1,0 +1,37 @@
+"""What URLs are made of: ids in either case, and a trailing slash that makes no difference."""
+
+import uuid
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import register_converter
+
+API_PREFIX = "/api/"
+
+
+class IdConverter:
+    """A UUID in either case: Apple's UUID type writes capitals, which Django's converter refuses."""
+
+    regex = "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+
+    def to_python(self, value: str) -> uuid.UUID:
+        return uuid.UUID(value)
+
+    def to_url(self, value: uuid.UUID | str) -> str:
+        return str(value)
+
+
+register_converter(IdConverter, "id")
+
+
+class TrailingSlashMiddleware:
+    """Serves /api/v1/tasks/ as /api/v1/tasks; a redirect, as by APPEND_SLASH, would lose a POST's body."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        path = request.path_info
+        if path.startswith(API_PREFIX) and path.endswith("/") and not path.endswith("//"):
+            request.path_info = path.removesuffix("/")
+        return self.get_response(request)

@@ -1,0 +1,111 @@
+"""Every request has an id and leaves one line: who asked for what, how it ended and how long it took.
+
+The line holds the route's template, never the URL: no id of a thing, no query string, no header, no body.
+"""
+
+import logging
+import re
+import time
+import uuid
+from collections.abc import Callable
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.functional import LazyObject
+
+from .renderers import dumps
+
+logger = logging.getLogger("todo.request")
+
+HEADER = "X-Request-ID"
+FIELDS = ("method", "route", "status", "duration_ms", "user_id")
+
+_request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+_acceptable = re.compile(r"[!-~]{1,128}")
+
+
+def current_request_id() -> str | None:
+    return _request_id.get()
+
+
+class RequestLogMiddleware:
+    """The outermost middleware: whatever happens inside is timed, logged and carries the request's id."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        offered = request.headers.get(HEADER, "")
+        request_id = offered if _acceptable.fullmatch(offered) else uuid.uuid4().hex
+        token = _request_id.set(request_id)
+        started = time.perf_counter()
+        try:
+            response = self.get_response(request)
+            response[HEADER] = request_id
+            milliseconds = (time.perf_counter() - started) * 1000
+            logger.info(
+                "request",
+                extra={
+                    "method": request.method if request.method in _METHODS else "other",
+                    "route": f"/{request.resolver_match.route}" if request.resolver_match else None,
+                    "status": response.status_code,
+                    "duration_ms": round(milliseconds, 1),
+                    "user_id": user_id_of(request),
+                },
+            )
+            return response
+        finally:
+            _request_id.reset(token)
+
+
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+
+
+def user_id_of(request: HttpRequest) -> str | None:
+    """Who asked, if anyone looked; a log line must not cost a query of its own."""
+    user = vars(request).get("user")
+    if isinstance(user, LazyObject):
+        user = vars(request).get("_cached_user")
+    return str(user.pk) if user is not None and user.pk else None
+
+
+class RequestIdFilter(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.request_id = current_request_id()
+        return True
+
+
+class StackFilter(logging.Filter):
+    """Django logs an error with its stack, and then once more as it passes each further place."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.exc_info is not None
+
+
+class JSONFormatter(logging.Formatter):
+    """One JSON object a line, for machines."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            "request_id": getattr(record, "request_id", None),
+            **{name: value for name, value in vars(record).items() if name in FIELDS},
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return dumps(line).decode()
+
+
+class ReadableFormatter(logging.Formatter):
+    """One short line, for a person at a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        if record.name == logger.name:
+            values = vars(record)
+            route = values["route"] or "(no route)"
+            record.msg = f"{values['method']} {route} → {values['status']} in {values['duration_ms']} ms"
+        return super().format(record)

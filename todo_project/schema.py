@@ -1,0 +1,180 @@
+"""The OpenAPI description: what DRF's classes tell, and what the frame promises of every operation."""
+
+import hashlib
+import inspect
+from functools import cache
+from http import HTTPStatus
+from typing import Any
+
+from drf_spectacular import openapi
+from drf_spectacular.generators import SchemaGenerator
+from rest_framework.permissions import SAFE_METHODS, AllowAny
+
+from .errors import CONTRACT, ApiError
+from .renderers import dumps
+
+RESPONSE_HEADERS = {
+    "X-Request-ID": "The request's id, as sent or made up here; quote it when reporting a problem.",
+    "RateLimit-Limit": "Requests allowed in the current window.",
+    "RateLimit-Remaining": "Requests left in it.",
+    "RateLimit-Reset": "Seconds until the next window.",
+}
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "description": "Makes a retry safe: for 24 hours the same key and body get the first answer again.",
+    "example": "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52",
+}
+
+
+class AutoSchema(openapi.AutoSchema):
+    """Adds to an operation what holds for it without its view saying so."""
+
+    def get_override_parameters(self) -> list[Any]:
+        declared = getattr(self.view, "query_parameters", {})
+        action = getattr(self.view, "action", None) or self.method.lower()
+        return [declared[action]] if action in declared else []
+
+    def get_description(self) -> str:  # type: ignore[override]
+        """What the view itself says; a docstring inherited from the frame is about the frame."""
+        method = getattr(self.view, getattr(self.view, "action", None) or self.method.lower(), None)
+        return inspect.cleandoc(getattr(method, "__doc__", None) or type(self.view).__doc__ or "")
+
+    def get_auth(self) -> list[dict[str, list[str]]]:
+        return [{}] if self.is_public else [{"bearer": []}]
+
+    @property
+    def is_public(self) -> bool:
+        return any(isinstance(permission, AllowAny) for permission in self.view.get_permissions())
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
+        operation = super().get_operation(*args, **kwargs)
+        if operation is None:
+            return None
+        for response in operation["responses"].values():
+            response["headers"] = {
+                name: {"$ref": f"#/components/headers/{name}"} for name in RESPONSE_HEADERS
+            }
+        for status in self.error_statuses(operation):
+            operation["responses"].setdefault(
+                str(status), {"$ref": f"#/components/responses/{response_name(status)}"}
+            )
+        if self.takes_idempotency_key:
+            operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
+        return operation
+
+    @property
+    def takes_idempotency_key(self) -> bool:
+        return self.method == "POST" and not self.is_public
+
+    def error_statuses(self, operation: dict[str, Any]) -> list[int]:
+        statuses = {400, 406, 429, 500, 503, 504}
+        if not self.is_public:
+            statuses |= {401, 403}
+        if any(parameter["in"] == "path" for parameter in operation.get("parameters", [])):
+            statuses.add(404)
+        if "requestBody" in operation:
+            statuses |= {413, 415}
+        if self.method not in SAFE_METHODS:
+            statuses.add(409)
+        if self.takes_idempotency_key:
+            statuses.add(422)
+        return sorted(statuses)
+
+
+def response_name(status: int) -> str:
+    return HTTPStatus(status).phrase.title().replace(" ", "").replace("-", "")
+
+
+def add_components(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """drf-spectacular's hook: what the operations refer to."""
+    components = result.setdefault("components", {})
+    components.setdefault("schemas", {})["Error"] = ERROR
+    components["headers"] = {
+        name: {"description": text, "schema": {"type": "string" if name.startswith("X-") else "integer"}}
+        for name, text in RESPONSE_HEADERS.items()
+    }
+    components["responses"] = {}
+    for error in CONTRACT:
+        response = components["responses"].setdefault(response_name(error.status_code), error_response(error))
+        response["content"]["application/json"]["examples"][error.default_code] = {"value": example(error)}
+    components["securitySchemes"] = {
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An access token or a personal access token.",
+        }
+    }
+    return result
+
+
+def error_response(error: type[ApiError]) -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}, "examples": {}}}
+    return {"description": HTTPStatus(error.status_code).phrase, "content": content}
+
+
+def example(error: type[ApiError]) -> dict[str, Any]:
+    message, details = str(error.default_detail), {}
+    if error.default_code == "VALIDATION_ERROR":
+        message = "Title may not be blank."
+        one = {"field": "title", "constraint": "blank"}
+        details = {**one, "errors": [{**one, "message": message}]}
+    return {
+        "error": {
+            "code": error.default_code,
+            "message": message,
+            "request_id": "0b8f3c1de5a94f0c8a54e9e1f2f7d9aa",
+            "details": details,
+        }
+    }
+
+
+ERROR: dict[str, Any] = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message", "request_id", "details"],
+            "properties": {
+                "code": {"type": "string", "enum": sorted({error.default_code for error in CONTRACT})},
+                "message": {
+                    "type": "string",
+                    "description": "For people; may change. Programs read the code.",
+                },
+                "request_id": {"type": "string"},
+                "details": {
+                    "type": "object",
+                    "description": "What there is to add; empty where there is nothing.",
+                    "properties": {
+                        "field": {
+                            "type": ["string", "null"],
+                            "description": "Dotted path; null for the whole.",
+                        },
+                        "constraint": {"type": "string"},
+                        "errors": {
+                            "type": "array",
+                            "items": {
+                                "type": "object",
+                                "required": ["field", "constraint", "message"],
+                                "properties": {
+                                    "field": {"type": ["string", "null"]},
+                                    "constraint": {"type": "string"},
+                                    "message": {"type": "string"},
+                                },
+                            },
+                        },
+                    },
+                },
+            },
+        }
+    },
+}
+
+
+@cache
+def document() -> tuple[dict[str, Any], str]:
+    """The description and its digest. Made once: it never changes, and takes as long as many requests."""
+    schema = SchemaGenerator().get_schema(request=None, public=True)
+    return schema, hashlib.sha256(dumps(schema)).hexdigest()[:32]

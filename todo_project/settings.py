@@ -1,0 +1,235 @@
+"""All settings, from top to bottom. What differs between machines comes through env.py; README lists it."""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+from . import database, env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env.read_file()
+
+# What this machine is
+
+DEBUG = env.boolean("DEBUG", default=False)
+SECRET_KEY = env.text(
+    "SECRET_KEY",
+    at_least=50,
+    hint="Make one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'",
+)
+SECRET_KEY_FALLBACKS = env.listing("SECRET_KEY_FALLBACKS")
+
+# Where it is reached
+
+ALLOWED_HOSTS = env.listing("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
+if not DEBUG and (not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS):
+    raise ImproperlyConfigured(
+        "ALLOWED_HOSTS must name the hosts this is reached by, such as api.example.com, and never '*'."
+    )
+CSRF_TRUSTED_ORIGINS = env.listing("CSRF_TRUSTED_ORIGINS")
+PORT = env.integer("PORT", default=8000, low=1, high=65535)
+WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", default=2, low=1, high=64)
+WEB_THREADS = env.integer("WEB_THREADS", default=4, low=1, high=64)
+
+# HTTPS. gunicorn itself speaks HTTP, behind a proxy that ends TLS.
+
+HTTPS_ONLY = env.boolean("HTTPS_ONLY", default=not DEBUG)
+TRUSTED_PROXY_COUNT = env.integer("TRUSTED_PROXY_COUNT", default=0, low=0, high=5)
+if HTTPS_ONLY and not TRUSTED_PROXY_COUNT:
+    raise ImproperlyConfigured(
+        "TRUSTED_PROXY_COUNT is 0, but HTTPS_ONLY needs a proxy that ends TLS: without one, every request is "
+        "redirected forever. Write 1 behind one proxy, or HTTPS_ONLY=false."
+    )
+if TRUSTED_PROXY_COUNT:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_SSL_REDIRECT = HTTPS_ONLY
+HSTS_SECONDS = env.integer("HSTS_SECONDS", default=31_536_000, low=0, high=99_999_999)
+SECURE_HSTS_SECONDS = HSTS_SECONDS if HTTPS_ONLY else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY
+SECURE_HSTS_PRELOAD = HTTPS_ONLY
+SESSION_COOKIE_SECURE = HTTPS_ONLY
+CSRF_COOKIE_SECURE = HTTPS_ONLY
+X_FRAME_OPTIONS = "DENY"
+
+# What it is made of
+
+ROOT_URLCONF = "todo_project.urls"
+WSGI_APPLICATION = "todo_project.wsgi.application"
+INSTALLED_APPS = [
+    "todo_project",
+    "accounts",
+    "tasks",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+]
+MIDDLEWARE = [
+    "todo_project.request_log.RequestLogMiddleware",
+    "todo_project.error_handling.ErrorShapeMiddleware",
+    "todo_project.health.ProbeMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "todo_project.paths.TrailingSlashMiddleware",
+    "todo_project.pages.ContentSecurityPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# Where it keeps its data
+
+DATABASE_URL = env.text(
+    "DATABASE_URL",
+    default="sqlite:///db.sqlite3" if DEBUG else None,
+    hint=("Write the pooled URL of your Neon database, or sqlite:///db.sqlite3 to use a file on purpose."),
+)
+DATABASE_URL_UNPOOLED = env.text("DATABASE_URL_UNPOOLED", default="")
+DATABASE_ENDPOINT = env.choice("DATABASE_ENDPOINT", ("pooled", "direct"), default="pooled")
+DATABASE_POOLER = env.boolean("DATABASE_POOLER", default=False)
+_pooled = database.configure(DATABASE_URL, base_dir=BASE_DIR, variable="DATABASE_URL", pooler=DATABASE_POOLER)
+_direct = (
+    database.configure(
+        DATABASE_URL_UNPOOLED, base_dir=BASE_DIR, variable="DATABASE_URL_UNPOOLED", direct=True
+    )
+    if DATABASE_URL_UNPOOLED
+    else _pooled
+)
+DATABASES = {"default": _direct if DATABASE_ENDPOINT == "direct" else _pooled}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CACHE_URL = env.text("CACHE_URL", default="")
+if CACHE_URL and not CACHE_URL.startswith(("redis://", "rediss://")):
+    raise ImproperlyConfigured(
+        "CACHE_URL must begin with redis:// or rediss://, or be empty for a cache per process."
+    )
+CACHES: dict[str, Any] = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": CACHE_URL,
+        "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
+    }
+    if CACHE_URL
+    else {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        # The default of 300 would forget a caller's count as soon as many are calling.
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
+
+# Who may use it
+
+AUTH_USER_MODEL = "accounts.User"
+PASSWORD_HASHERS = ["accounts.hashers.Argon2id", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+RATE_LIMIT_USER = env.rate("RATE_LIMIT_USER", default="600/minute")
+RATE_LIMIT_ANONYMOUS = env.rate("RATE_LIMIT_ANONYMOUS", default="60/minute")
+
+# How the API speaks
+
+# A bulk of 100 tasks of the longest texts, each character escaped, fits into this.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["todo_project.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["todo_project.parsers.JSONParser"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["todo_project.throttling.RequestThrottle"],
+    "DEFAULT_SCHEMA_CLASS": "todo_project.schema.AutoSchema",
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "todo_project.error_handling.exception_handler",
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Todo API",
+    "VERSION": "1",
+    "DESCRIPTION": "A multi-user to-do backend. Every error has one shape; see the schema `Error`.",
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_INCLUDE_SCHEMA": True,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SORT_OPERATIONS": False,
+    "PATH_CONVERTER_OVERRIDES": {"id": {"type": "string", "format": "uuid"}},
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "todo_project.schema.add_components",
+    ],
+}
+
+# Pages
+
+STATIC_URL = "/static/"
+# Served from where the packages keep them: no collectstatic step that a deployment could forget.
+WHITENOISE_USE_FINDERS = True
+LANGUAGE_CODE = "en-us"
+USE_I18N = False
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+# What it tells
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {
+        "request_id": {"()": "todo_project.request_log.RequestIdFilter"},
+        "stack": {"()": "todo_project.request_log.StackFilter"},
+    },
+    "formatters": {
+        "json": {"()": "todo_project.request_log.JSONFormatter"},
+        "readable": {
+            "()": "todo_project.request_log.ReadableFormatter",
+            "format": "%(asctime)s %(levelname)-7s %(message)s",
+            "datefmt": "%H:%M:%S",
+        },
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "stream": "ext://sys.stdout",
+            "filters": ["request_id"],
+            "formatter": "readable" if DEBUG else "json",
+        }
+    },
+    "root": {
+        "handlers": ["console"],
+        "level": env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO"),
+    },
+    "loggers": {
+        # Its warnings repeat, with the URL, what the request's line says already.
+        "django.request": {"level": "ERROR", "filters": ["stack"]},
+        "django": {"handlers": [], "propagate": True},
+        "gunicorn.error": {"handlers": [], "propagate": True},
+        "gunicorn.access": {"handlers": [], "propagate": False},
+    },
+}

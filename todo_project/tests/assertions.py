@@ -1,0 +1,20 @@
+"""The one assertion about errors, used everywhere, so the shape is held hundreds of times."""
+
+from typing import Any
+
+
+def assert_error(response: Any, status: int, code: str, *, field: str | None = None) -> dict[str, Any]:
+    """The response is this error in the one shape; gives back its inner object."""
+    assert response.status_code == status, response.content
+    assert response["Content-Type"] == "application/json"
+    assert list(response.json()) == ["error"]
+
+    error: dict[str, Any] = response.json()["error"]
+    assert list(error) == ["code", "message", "request_id", "details"]
+    assert error["code"] == code
+    assert error["message"]
+    assert error["request_id"] == response["X-Request-ID"]
+    if field is not None:
+        assert error["details"]["field"] == field
+        assert error["details"]["errors"][0]["field"] == field
+    return error

@@ -1,0 +1,153 @@
+"""The environment is read strictly: a wrong value stops by the variable's name."""
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from environ import Env
+
+from todo_project import env
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    values: dict[str, str] = {}
+    monkeypatch.setattr(Env, "ENVIRON", values)
+    monkeypatch.setattr(env, "READ", set())
+    monkeypatch.setattr(env, "IN_FILE", set())
+    return values
+
+
+@pytest.fixture
+def env_file(environment, tmp_path):
+    def write(content: str | bytes) -> None:
+        path = tmp_path / "settings.env"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        environment["ENV_FILE"] = str(path)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("written", "value"), [("true", True), ("True", True), ("1", True), ("false", False), ("0", False)]
+)
+def test_a_boolean_is_true_false_1_or_0(environment, written, value):
+    environment["FLAG"] = written
+
+    assert env.boolean("FLAG", default=not value) is value
+
+
+@pytest.mark.parametrize("written", ["ture", "yes", "on", "2", "True,", "f"])
+def test_any_other_boolean_is_refused_by_name(environment, written):
+    environment["FLAG"] = written
+
+    with pytest.raises(ImproperlyConfigured, match=r"^FLAG must be true or false"):
+        env.boolean("FLAG", default=False)
+
+
+@pytest.mark.parametrize("written", [None, "", "   "])
+def test_a_required_text_that_is_empty_is_missing(environment, written):
+    if written is not None:
+        environment["KEY"] = written
+
+    with pytest.raises(ImproperlyConfigured, match=r"^KEY is not set\. Write one\.$"):
+        env.text("KEY", hint="Write one.")
+
+
+def test_an_optional_text_that_is_empty_takes_its_default(environment):
+    environment["KEY"] = ""
+
+    assert env.text("KEY", default="usual") == "usual"
+
+
+def test_a_text_that_is_too_short_is_refused_by_name(environment):
+    environment["KEY"] = "12345"
+
+    with pytest.raises(ImproperlyConfigured, match=r"^KEY must have at least 6 characters"):
+        env.text("KEY", at_least=6)
+
+
+@pytest.mark.parametrize("written", ["$OTHER", "a$OTHER", "${OTHER}"])
+def test_a_dollar_is_not_expanded(environment, written):
+    environment.update(KEY=written, OTHER="expanded")
+
+    assert env.text("KEY") == written
+
+
+def test_a_whole_number_keeps_to_its_bounds(environment):
+    environment["PORT"] = "8000"
+
+    assert env.integer("PORT", default=1, low=1, high=65535) == 8000
+
+
+@pytest.mark.parametrize("written", ["0", "65536", "-1", "8000.0", "8_000", "eight", "٨", "9" * 5000])
+def test_any_other_number_is_refused_by_name(environment, written):
+    environment["PORT"] = written
+
+    with pytest.raises(ImproperlyConfigured, match=r"^PORT must be a whole number from 1 to 65535"):
+        env.integer("PORT", default=1, low=1, high=65535)
+
+
+def test_a_choice_is_one_of_its_words(environment):
+    environment["LEVEL"] = "loud"
+
+    with pytest.raises(ImproperlyConfigured, match="^LEVEL must be one of quiet, normal, not 'loud'"):
+        env.choice("LEVEL", ("quiet", "normal"), default="normal")
+
+
+def test_a_listing_is_split_at_commas_and_trimmed(environment):
+    environment["HOSTS"] = " a.example.com , b.example.com,, "
+
+    assert env.listing("HOSTS") == ["a.example.com", "b.example.com"]
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [("600/minute", (600, 60)), ("5/second", (5, 1)), ("9/day", (9, 86400)), ("off", None)],
+)
+def test_a_rate_is_requests_per_period_or_off(environment, written, value):
+    environment["RATE"] = written
+
+    assert env.rate("RATE", default="1/hour") == value
+
+
+@pytest.mark.parametrize(
+    "written", ["600", "600/m", "0/minute", "-1/minute", "a/minute", "600/minute/minute", "none"]
+)
+def test_any_other_rate_is_refused_by_name(environment, written):
+    environment["RATE"] = written
+
+    with pytest.raises(ImproperlyConfigured, match=r"^RATE must be like 600/minute"):
+        env.rate("RATE", default="1/hour")
+
+
+def test_a_file_sets_what_the_environment_does_not(environment, env_file):
+    environment["FIRST"] = "from the environment"
+    env_file("# a comment\n\nFIRST=from the file\nexport SECOND='quoted # $text'\n")
+
+    env.read_file()
+
+    assert environment["FIRST"] == "from the environment"
+    assert env.text("SECOND") == "quoted # $text"
+    assert {"FIRST", "SECOND"} == env.IN_FILE
+
+
+@pytest.mark.parametrize("line", ["KEY = spaced", "KEY", " KEY=indented", "1KEY=x", "KEY: x"])
+def test_a_line_that_is_no_assignment_is_refused_by_number(environment, env_file, line):
+    env_file(f"GOOD=1\n{line}\n")
+
+    with pytest.raises(ImproperlyConfigured, match=r"settings\.env, line 2: write NAME=value"):
+        env.read_file()
+
+
+@pytest.mark.parametrize("content", [b"KEY=\xff\n", b"\xfe\xff\x00K"])
+def test_a_file_that_is_not_utf_8_is_refused(env_file, content):
+    env_file(content)
+
+    with pytest.raises(ImproperlyConfigured, match="cannot be read as UTF-8"):
+        env.read_file()
+
+
+def test_a_file_that_was_named_must_exist(environment, tmp_path):
+    environment["ENV_FILE"] = str(tmp_path / "nowhere.env")
+
+    with pytest.raises(ImproperlyConfigured, match="^ENV_FILE: .*nowhere.env cannot be read"):
+        env.read_file()

@@ -1,0 +1,20 @@
+"""The map: the API under /api/v1, the admin, the pages and the probes."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from . import health, pages, paths  # noqa: F401  (paths registers the id converter)
+
+api = [
+    path("schema", pages.Schema.as_view(), name="schema"),
+]
+
+urlpatterns = [
+    path("", pages.Landing.as_view(), name="landing"),
+    path("docs", pages.Docs.as_view(template_name="docs.html"), name="docs"),
+    path("redoc", pages.Docs.as_view(template_name="redoc.html"), name="redoc"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("admin/", admin.site.urls),
+    path("api/v1/", include(api)),
+]
