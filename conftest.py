@@ -29,9 +29,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if on_postgres(config):
-        return
-    left_out = [item for item in items if item.get_closest_marker("postgres")]
+    mark = "own_servers" if on_postgres(config) else "postgres"
+    left_out = [item for item in items if item.get_closest_marker(mark)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
 

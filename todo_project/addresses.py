@@ -11,7 +11,7 @@ UNKNOWN = "unknown"
 def client_address(request: HttpRequest) -> str:
     """The client's address, an IPv6 one by its /64: a household or a server has that many to change among."""
     proxies = settings.TRUSTED_PROXY_COUNT
-    hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if proxies else []
+    hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
     # Each proxy appends the address it was called from; what stands before those entries, anyone can write.
     address = hops[-proxies].strip() if len(hops) >= proxies > 0 else request.META.get("REMOTE_ADDR", "")
     try:

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.decorators import method_decorator
+from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import TemplateView
-from drf_spectacular.utils import OpenApiTypes, extend_schema
+from drf_spectacular.utils import OpenApiResponse, OpenApiTypes, extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -36,22 +38,25 @@ class ContentSecurityPolicyMiddleware:
         return response
 
 
-class Landing(TemplateView):
-    template_name = "landing.html"
+@method_decorator(
+    csrf_exempt, name="dispatch"
+)  # A POST is told that it is the wrong method, not the wrong form.
+class Page(TemplateView):
     http_method_names = ["get", "head"]
 
 
-class Docs(TemplateView):
-    http_method_names = ["get", "head"]
-
+class Docs(Page):
     def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
         return super().render_to_response(context, headers={CSP: DOCS_POLICY}, **kwargs)
+
+
+SCHEMA = OpenApiResponse(OpenApiTypes.OBJECT, "The description.")
 
 
 class Schema(ApiView):
     permission_classes = [AllowAny]
 
-    @extend_schema(summary="This API as OpenAPI 3.1", tags=["meta"], responses=OpenApiTypes.OBJECT)
+    @extend_schema(summary="This API as OpenAPI 3.1", tags=["meta"], responses={200: SCHEMA})
     def get(self, request: Request) -> Response:
         schema, digest = document()
         current = etag(digest)

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 import orjson
-from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest
 from django.utils.http import parse_header_parameters
 from rest_framework.parsers import BaseParser
 
-from .errors import MalformedRequest, PayloadTooLarge, UnsupportedMediaType
+from .errors import MalformedRequest, UnsupportedMediaType
 
 MAX_DEPTH = 32
 
@@ -25,28 +25,25 @@ class JSONParser(BaseParser):
         return loads(read_body(stream))
 
 
-def read_body(stream: IO[Any]) -> bytes:
-    """The request's body, within DATA_UPLOAD_MAX_MEMORY_SIZE; DRF itself reads a stream without a bound."""
-    try:
-        # DRF hands over Django's request, whose body can be read again (by the idempotency fingerprint).
-        return stream.body if hasattr(stream, "body") else stream.read()
-    except RequestDataTooBig as error:
-        raise PayloadTooLarge from error
+def read_body(stream: Any) -> bytes:
+    """The whole body; by Django's `body` it is limited, and stays for the idempotency fingerprint."""
+    body: bytes = stream.body if isinstance(stream, HttpRequest) else stream.read()
+    if isinstance(stream, HttpRequest) and len(body) < int(stream.META.get("CONTENT_LENGTH") or 0):
+        # What is left of a body may well be valid JSON.
+        raise MalformedRequest("The body broke off before its Content-Length.")
+    return body
 
 
 def loads(body: bytes) -> Any:
     try:
         data = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise MalformedRequest(f"The body is not valid JSON: {_place(error)}.") from error
+        place = f"line {error.lineno}, column {error.colno}"
+        raise MalformedRequest(f"The body is not valid JSON: see {place}.") from error
     # The walk costs more than the parse, so only a body that could hold either is walked.
     if body.count(b"[") + body.count(b"{") > MAX_DEPTH or b"\\u0000" in body:
         refuse_depth_and_nul(data)
     return data
-
-
-def _place(error: orjson.JSONDecodeError) -> str:
-    return f"line {error.lineno}, column {error.colno}" if error.doc else "it is empty"
 
 
 def refuse_depth_and_nul(data: Any) -> None:

@@ -83,6 +83,16 @@ class StackFilter(logging.Filter):
         return record.exc_info is not None
 
 
+class SlowClientFilter(logging.Filter):
+    """A client that stops in the middle of its request is no error of ours, as gunicorn would have it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], BlockingIOError):
+            record.msg, record.exc_info = "A client was too slow and was cut off.", None
+            record.levelno, record.levelname = logging.INFO, "INFO"
+        return True
+
+
 class JSONFormatter(logging.Formatter):
     """One JSON object a line, for machines."""
 

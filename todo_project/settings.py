@@ -204,6 +204,7 @@ LOGGING = {
     "filters": {
         "request_id": {"()": "todo_project.request_log.RequestIdFilter"},
         "stack": {"()": "todo_project.request_log.StackFilter"},
+        "slow_clients": {"()": "todo_project.request_log.SlowClientFilter"},
     },
     "formatters": {
         "json": {"()": "todo_project.request_log.JSONFormatter"},
@@ -228,8 +229,12 @@ LOGGING = {
     "loggers": {
         # Its warnings repeat, with the URL, what the request's line says already.
         "django.request": {"level": "ERROR", "filters": ["stack"]},
+        # It repeats a header, and anybody who scans for open doors could fill the log with it.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
         "django": {"handlers": [], "propagate": True},
-        "gunicorn.error": {"handlers": [], "propagate": True},
+        # It warns of every HEAD request, whose body gunicorn rightly leaves out.
+        "gunicorn.http.wsgi": {"level": "ERROR"},
+        "gunicorn.error": {"handlers": [], "propagate": True, "filters": ["slow_clients"]},
         "gunicorn.access": {"handlers": [], "propagate": False},
     },
 }

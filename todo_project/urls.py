@@ -10,7 +10,7 @@ api = [
 ]
 
 urlpatterns = [
-    path("", pages.Landing.as_view(), name="landing"),
+    path("", pages.Page.as_view(template_name="landing.html"), name="landing"),
     path("docs", pages.Docs.as_view(template_name="docs.html"), name="docs"),
     path("redoc", pages.Docs.as_view(template_name="redoc.html"), name="redoc"),
     path("healthz", health.healthz, name="healthz"),

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, NoReturn
 
 from django.utils.cache import patch_vary_headers
+from rest_framework.exceptions import APIException
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -49,8 +50,10 @@ class ApiView(APIView):
         request.version = request.versioning_scheme = None
         try:
             self.perform_authentication(request)
-        finally:
+        except APIException:
             self.check_throttles(request)
+            raise
+        self.check_throttles(request)
         self.check_permissions(request)
 
     def find_handler(self, request: Request) -> Callable[..., Response]:

@@ -1,6 +1,8 @@
-"""gunicorn's threaded worker, with the one error shape for what never becomes a request."""
+"""gunicorn's threaded worker, with an end to its patience, and the one error shape."""
 
 import logging
+import socket
+import struct
 import uuid
 from typing import Any
 
@@ -20,7 +22,17 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
 OURS = (errors.ConfigurationProblem, errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)
 
 
+# For each piece of a request to arrive, and of an answer to be taken: 10 seconds, 0 microseconds. gunicorn
+# waits without end; a phone that leaves the network in mid request would hold a thread for good.
+PATIENCE = struct.pack("ll", 10, 0)
+
+
 class Worker(ThreadWorker):
+    def handle(self, conn: Any) -> Any:
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, PATIENCE)
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, PATIENCE)
+        return super().handle(conn)
+
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """gunicorn's own answer is HTML and repeats the request's text."""
         request_id = uuid.uuid4().hex

@@ -21,8 +21,12 @@ def with_chunked_bodies(application: WSGIApplication, *, limit: int) -> WSGIAppl
     def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         chunked = "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
         if chunked and environ.get("wsgi.input_terminated"):
-            body = environ["wsgi.input"].read(limit + 1)
-            environ.update({"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))})
+            try:
+                body = environ["wsgi.input"].read(limit + 1)
+                length = len(body)
+            except OSError:
+                body, length = b"", 1  # It broke off; the parser finds that less has come than was told.
+            environ.update({"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(length)})
         return application(environ, start_response)
 
     return serve

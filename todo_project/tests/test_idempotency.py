@@ -55,11 +55,11 @@ def test_two_keys_are_two_requests(as_alice):
 
 
 def test_two_people_may_use_the_same_key(as_alice, as_bob):
-    post(as_alice, {"title": "milk"})
-    response = post(as_bob, {"title": "milk"})
+    hers, his = post(as_alice, {"title": "milk"}), post(as_bob, {"title": "beer"})
 
-    assert response.status_code == 201
-    assert "Idempotent-Replayed" not in response
+    assert (hers.status_code, his.status_code) == (201, 201)
+    assert post(as_alice, {"title": "milk"}).content == hers.content
+    assert post(as_bob, {"title": "beer"}).content == his.content
     assert Note.objects.count() == 2
 
 

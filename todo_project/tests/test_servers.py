@@ -24,6 +24,8 @@ from todo_project.tests.servers.keeper import Server, ServerError
 from todo_project.tests.servers.pgbouncer import PgBouncer, PgBouncerServer, find_pgbouncer
 from todo_project.tests.servers.postgres import Postgres, PostgresServer, find_binaries, newest_first
 
+pytestmark = pytest.mark.own_servers
+
 ROOT = Path(__file__).parents[2]
 LAUNCHER = Path(launcher.__file__)
 
