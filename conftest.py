@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connections
+from django.db import connection, connections
 from django.test import Client
 
 from todo_project import database
@@ -82,6 +82,15 @@ def use_database(url: str, *, pooler: bool = False) -> None:
 def django_db_keepdb(request: pytest.FixtureRequest) -> bool:
     """A server of the suite's own goes away whole; PgBouncer would still hold the database open."""
     return on_postgres(request.config) and "TEST_DATABASE_URL" not in os.environ
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """The database has a table for the notes too: a user's deletion asks every model that names one."""
+    from todo_project.tests.notes import Note
+
+    with django_db_blocker.unblock(), connection.schema_editor() as editor:
+        editor.create_model(Note)
 
 
 @pytest.fixture

@@ -1,10 +1,31 @@
 """Users in the admin."""
 
+import math
+from typing import Any
+
 from django.contrib import admin
+from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth import admin as auth_admin
 from django.contrib.auth.forms import AdminUserCreationForm
+from django.core.exceptions import ValidationError
+
+from todo_project.errors import RateLimited
 
 from .models import User
+
+
+class GuardedLoginForm(AdminAuthenticationForm):
+    """The admin's login, which tells of too many failures where the API answers 429."""
+
+    def clean(self) -> dict[str, Any]:
+        try:
+            return super().clean()
+        except RateLimited as error:
+            minutes = math.ceil(int(error.headers["Retry-After"]) / 60)
+            raise ValidationError(f"Too many failed sign-ins. Try again in {minutes} minutes.") from error
+
+
+admin.site.login_form = GuardedLoginForm
 
 
 class CreationForm(AdminUserCreationForm):

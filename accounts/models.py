@@ -1,19 +1,30 @@
-"""Who is asking."""
+"""Who is asking: people, and what proves who they are."""
 
 import uuid
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from . import tokens
+from .querysets import (
+    FailedLoginQuerySet,
+    IdentityQuerySet,
+    PersonalTokenQuerySet,
+    SessionQuerySet,
+    UserQuerySet,
+)
 
-class UserManager(BaseUserManager["User"]):
+
+class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type: ignore[misc]
     """Users are found by email, whatever its case."""
 
-    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        user = self.model(email=self.normalize_email(email), **fields)
+    def create_user(self, email: str | None, password: str | None = None, **fields: Any) -> "User":
+        user: User = self.model(email=self.normalize_email(email), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
@@ -22,19 +33,26 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
     def get_by_natural_key(self, email: str | None) -> "User":
-        return self.get(email=self.normalize_email(email))
+        user: User = self.get(email=self.normalize_email(email))
+        return user
 
     @classmethod
-    def normalize_email(cls, email: str | None) -> str:
+    def normalize_email(cls, email: str | None) -> str | None:
         """All in lower case: no provider in use tells two mailboxes apart by case, but people mistype it."""
-        return (email or "").strip().lower()
+        return (email or "").strip().lower() or None
 
 
 class User(AbstractBaseUser, PermissionsMixin):
     """A person (or the owner of a script). The email is the login."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    email = models.EmailField(max_length=254)
+    # NULL, because many people may have none and yet an email is unique.
+    email = models.EmailField(  # noqa: DJ001
+        max_length=254,
+        null=True,
+        blank=True,
+        help_text="The login. Empty for a person who signs in with an outside issuer only.",
+    )
     name = models.CharField(max_length=150, blank=True)
     is_active = models.BooleanField(
         default=True, help_text="Uncheck instead of deleting: the person is out at once."
@@ -60,10 +78,145 @@ class User(AbstractBaseUser, PermissionsMixin):
         ]
 
     def __str__(self) -> str:
-        return self.email
+        return self.email or self.name or str(self.id)
 
     def clean(self) -> None:
         self.email = type(self).objects.normalize_email(self.email)
 
     def get_short_name(self) -> str:
-        return self.name or self.email
+        return self.name or str(self)
+
+    def change_password(self, password: str, *, at: datetime, keep: uuid.UUID | None = None) -> None:
+        """Set a password and end every session but the one named: whoever knew the old one is out."""
+        self.set_password(password)
+        self.save(update_fields=["password"])
+        others = Session.objects.for_user(self)
+        (others.exclude(pk=keep) if keep else others).end(at=at)
+
+
+class Session(models.Model):
+    """One sign-in on one device: a family of refresh tokens, of which the newest alone is good."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions", db_index=False)
+    refresh_hash = models.CharField(max_length=64)
+    generation = models.PositiveIntegerField(default=1)
+    user_agent = models.CharField(max_length=300, blank=True)
+    address = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    last_used_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects = SessionQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["user", "created_at", "id"], name="session_user_created"),
+            models.Index(fields=["expires_at"], name="session_expires"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} since {self.created_at:%Y-%m-%d %H:%M}"
+
+    @classmethod
+    def start(cls, user: User, *, at: datetime, user_agent: str, address: str) -> tuple["Session", str]:
+        """A new family and its first refresh token."""
+        family = uuid.uuid4()
+        refresh = tokens.new_refresh_token(family, generation=1)
+        session = cls.objects.create(
+            id=family,
+            user=user,
+            refresh_hash=tokens.digest(refresh),
+            user_agent=user_agent[:300],
+            address=address,
+            created_at=at,
+            last_used_at=at,
+            expires_at=at + settings.REFRESH_TOKEN_LIFETIME,
+        )
+        return session, refresh
+
+
+class PersonalToken(models.Model):
+    """A token for a script: named, limited in time and scope. Only its hash is kept."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens", db_index=False)
+    name = models.CharField(max_length=100)
+    hash = models.CharField(max_length=64)
+    scopes = models.JSONField(default=list)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    objects = PersonalTokenQuerySet.as_manager()
+
+    LIFETIME = timedelta(days=90)
+    LONGEST = timedelta(days=366)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["hash"], name="token_hash_unique"),
+            # A retried creation cannot leave a second token that nobody has seen.
+            models.UniqueConstraint(
+                fields=["user", "name"],
+                name="token_name_once_per_user",
+                violation_error_message="You have a token of this name. Revoke it, or choose another name.",
+            ),
+        ]
+        indexes = [models.Index(fields=["user", "created_at", "id"], name="token_user_created")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def touch(self, *, at: datetime) -> None:
+        """Remember the use, to the minute: a write on every read would cost more than the read."""
+        if self.last_used_at is None or self.last_used_at < at - timedelta(minutes=1):
+            type(self).objects.filter(pk=self.pk).update(last_used_at=at)
+
+
+class Identity(models.Model):
+    """A person as an outside issuer knows them. What it says of an email is kept, and never looked up."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="identities", db_index=False)
+    issuer = models.CharField(max_length=255)
+    subject = models.CharField(max_length=255)
+    email = models.CharField(max_length=254, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = IdentityQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "identities"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["issuer", "subject"],
+                name="identity_once",
+                violation_error_message="This identity belongs to an account already.",
+            ),
+        ]
+        indexes = [models.Index(fields=["user", "created_at", "id"], name="identity_user_created")]
+
+    def __str__(self) -> str:
+        return f"{self.subject} at {self.issuer}"
+
+
+class FailedLogin(models.Model):
+    """A sign-in that failed, by the account that was tried and the address it came from."""
+
+    email = models.CharField(max_length=254)
+    address = models.CharField(max_length=64)
+    at = models.DateTimeField()
+
+    objects = FailedLoginQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["email", "at"], name="failed_login_email"),
+            models.Index(fields=["address", "at"], name="failed_login_address"),
+            models.Index(fields=["at"], name="failed_login_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} from {self.address}"

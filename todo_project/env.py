@@ -6,6 +6,7 @@ Empty means "not set". Values are taken as they stand: nothing in them is expand
 import io
 import re
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -87,6 +88,11 @@ def choice(name: str, choices: Iterable[str], *, default: str) -> str:
 def listing(name: str, *, default: Iterable[str] = ()) -> list[str]:
     """Words separated by commas."""
     return [word.strip() for word in text(name, default=",".join(default)).split(",") if word.strip()]
+
+
+def minutes(name: str, *, default: int, high: int) -> timedelta:
+    """A span of whole minutes."""
+    return timedelta(minutes=integer(name, default=default, low=1, high=high))
 
 
 def rate(name: str, *, default: str) -> tuple[int, int] | None:

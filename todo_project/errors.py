@@ -5,7 +5,7 @@
 An error has three class attributes, as in DRF; a message says what to do next; nothing internal ever leaves.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.http import HttpResponse
@@ -23,16 +23,17 @@ class ApiError(APIException):
     status_code = 500
     default_code = "INTERNAL_ERROR"
     default_detail = "Something went wrong on our side. Quote the request id when you report it."
+    keeps_effects = False
+    """Whether what the request wrote stands although it is refused, such as the count of failed logins."""
 
     def __init__(
         self,
         message: str | None = None,
         *,
-        code: str | None = None,
         details: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        self.code = code or str(self.default_code)
+        self.code = str(self.default_code)
         self.message = message or str(self.default_detail)
         self.details = dict(details or {})
         self.headers = dict(headers or {})
@@ -81,8 +82,10 @@ class NotAuthenticated(ApiError):
     default_code = "NOT_AUTHENTICATED"
     default_detail = "Sign in, and send the access token as 'Authorization: Bearer …'."
 
-    def __init__(self, message: str | None = None, *, code: str | None = None) -> None:
-        super().__init__(message, code=code, headers={"WWW-Authenticate": 'Bearer realm="api"'})
+    challenge = 'Bearer realm="api"'
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message, headers={"WWW-Authenticate": self.challenge})
 
 
 class Forbidden(ApiError):
@@ -182,13 +185,17 @@ class QueryTimeout(ApiError):
     default_detail = "The database took too long. Ask for less at once, or try again later."
 
 
-CONTRACT: tuple[type[ApiError], ...] = (
-    ValidationFailed, MalformedRequest, InvalidCursor, NotAuthenticated, Forbidden, NotFound,
-    MethodNotAllowed, NotAcceptable, Conflict, RequestInProgress, ResyncRequired, PreconditionFailed,
-    PayloadTooLarge, UnsupportedMediaType, IdempotencyKeyReused, RateLimited, InternalError,
-    ServiceUnavailable, QueryTimeout,
-)  # fmt: skip
-"""Every error that a client may meet."""
+def contract() -> list[type[ApiError]]:
+    """Every error that a client may meet, those of the apps included."""
+    found = set(_below(ApiError))
+    return sorted(found, key=lambda error: (error.status_code, error.default_code))
+
+
+def _below(error: type[ApiError]) -> Iterator[type[ApiError]]:
+    for kind in error.__subclasses__():
+        yield kind
+        yield from _below(kind)
+
 
 BY_STATUS: dict[int, type[ApiError]] = {
     error.status_code: error

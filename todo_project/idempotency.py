@@ -7,16 +7,18 @@ import hashlib
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from .database_errors import Unavailable, diagnose, violates
-from .errors import IdempotencyKeyReused, RequestInProgress, ValidationFailed
+from .errors import ApiError, IdempotencyKeyReused, RequestInProgress, ValidationFailed
 from .models import IdempotencyKey
 from .renderers import dumps
+from .transactions import all_or_nothing
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
@@ -34,8 +36,7 @@ def run_once(request: Request, handle: Callable[[], Response]) -> Response:
     """Run a write in one transaction; with a key, only the first time, and answer every time the same."""
     key = request.headers.get(HEADER)
     if key is None or request.method != "POST" or not request.user.is_authenticated:
-        with transaction.atomic():
-            return handle()
+        return all_or_nothing(handle)
     if not re.fullmatch(r"[ -~]{1,255}", key):
         raise ValidationFailed.of(
             HEADER, "invalid", "Idempotency-Key takes 1 to 255 printable ASCII characters."
@@ -43,7 +44,8 @@ def run_once(request: Request, handle: Callable[[], Response]) -> Response:
     fingerprint = fingerprint_of(request)
     for _ in range(ATTEMPTS):
         try:
-            return _first_time(request, key, fingerprint, handle)
+            record = IdempotencyKey(owner_id=str(request.user.pk), key=key, fingerprint=fingerprint)
+            return all_or_nothing(partial(_first_time, record, handle))
         except _AlreadyUsed:
             remembered = IdempotencyKey.objects.filter(owner=request.user.pk, key=key).first()
         if remembered is None:
@@ -55,22 +57,22 @@ def run_once(request: Request, handle: Callable[[], Response]) -> Response:
     raise RequestInProgress
 
 
-def _first_time(request: Request, key: str, fingerprint: str, handle: Callable[[], Response]) -> Response:
-    with transaction.atomic():
-        record = _claim(
-            IdempotencyKey(
-                owner_id=str(request.user.pk), key=key, fingerprint=fingerprint, created_at=timezone.now()
-            )
-        )
+def _first_time(record: IdempotencyKey, handle: Callable[[], Response]) -> Response:
+    _claim(record)
+    try:
         response = handle()
-        record.status = response.status_code
-        record.headers = {name: response[name] for name in KEPT_HEADERS if name in response}
-        record.body = dumps(response.data).decode()
-        record.save(update_fields=["status", "headers", "body"])
+    except ApiError as error:
+        if error.keeps_effects:
+            record.delete()  # The refusal's notes are kept, but its key is free.
+        raise
+    record.status = response.status_code
+    record.headers = {name: response[name] for name in KEPT_HEADERS if name in response}
+    record.body = dumps(response.data).decode()
+    record.save(update_fields=["status", "headers", "body"])
     return response
 
 
-def _claim(record: IdempotencyKey) -> IdempotencyKey:
+def _claim(record: IdempotencyKey) -> None:
     """Insert the key. The unique constraint makes a twin wait here until the first request has ended."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -85,7 +87,6 @@ def _claim(record: IdempotencyKey) -> IdempotencyKey:
         if diagnose(error) == Unavailable(contention=True):
             raise RequestInProgress from error
         raise
-    return record
 
 
 def fingerprint_of(request: Request) -> str:

@@ -10,7 +10,7 @@ from drf_spectacular import openapi
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.permissions import SAFE_METHODS, AllowAny
 
-from .errors import CONTRACT, ApiError
+from .errors import ApiError, contract
 from .renderers import dumps
 
 RESPONSE_HEADERS = {
@@ -90,13 +90,13 @@ def response_name(status: int) -> str:
 def add_components(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
     """drf-spectacular's hook: what the operations refer to."""
     components = result.setdefault("components", {})
-    components.setdefault("schemas", {})["Error"] = ERROR
+    components.setdefault("schemas", {})["Error"] = error_schema()
     components["headers"] = {
         name: {"description": text, "schema": {"type": "string" if name.startswith("X-") else "integer"}}
         for name, text in RESPONSE_HEADERS.items()
     }
     components["responses"] = {}
-    for error in CONTRACT:
+    for error in contract():
         response = components["responses"].setdefault(response_name(error.status_code), error_response(error))
         response["content"]["application/json"]["examples"][error.default_code] = {"value": example(error)}
     components["securitySchemes"] = {
@@ -130,47 +130,48 @@ def example(error: type[ApiError]) -> dict[str, Any]:
     }
 
 
-ERROR: dict[str, Any] = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["code", "message", "request_id", "details"],
-            "properties": {
-                "code": {"type": "string", "enum": sorted({error.default_code for error in CONTRACT})},
-                "message": {
-                    "type": "string",
-                    "description": "For people; may change. Programs read the code.",
-                },
-                "request_id": {"type": "string"},
-                "details": {
-                    "type": "object",
-                    "description": "What there is to add; empty where there is nothing.",
-                    "properties": {
-                        "field": {
-                            "type": ["string", "null"],
-                            "description": "Dotted path; null for the whole.",
-                        },
-                        "constraint": {"type": "string"},
-                        "errors": {
-                            "type": "array",
-                            "items": {
-                                "type": "object",
-                                "required": ["field", "constraint", "message"],
-                                "properties": {
-                                    "field": {"type": ["string", "null"]},
-                                    "constraint": {"type": "string"},
-                                    "message": {"type": "string"},
+def error_schema() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["error"],
+        "properties": {
+            "error": {
+                "type": "object",
+                "required": ["code", "message", "request_id", "details"],
+                "properties": {
+                    "code": {"type": "string", "enum": sorted({error.default_code for error in contract()})},
+                    "message": {
+                        "type": "string",
+                        "description": "For people; may change. Programs read the code.",
+                    },
+                    "request_id": {"type": "string"},
+                    "details": {
+                        "type": "object",
+                        "description": "What there is to add; empty where there is nothing.",
+                        "properties": {
+                            "field": {
+                                "type": ["string", "null"],
+                                "description": "Dotted path; null for the whole.",
+                            },
+                            "constraint": {"type": "string"},
+                            "errors": {
+                                "type": "array",
+                                "items": {
+                                    "type": "object",
+                                    "required": ["field", "constraint", "message"],
+                                    "properties": {
+                                        "field": {"type": ["string", "null"]},
+                                        "constraint": {"type": "string"},
+                                        "message": {"type": "string"},
+                                    },
                                 },
                             },
                         },
                     },
                 },
-            },
-        }
-    },
-}
+            }
+        },
+    }
 
 
 @cache

@@ -1,11 +1,13 @@
 """All settings, from top to bottom. What differs between machines comes through env.py; README lists it."""
 
+import re
 from pathlib import Path
 from typing import Any
 
+from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 
-from . import database, env
+from . import database, email, env, issuers
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env.read_file()
@@ -66,12 +68,14 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "corsheaders",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
 ]
 MIDDLEWARE = [
     "todo_project.request_log.RequestLogMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "todo_project.error_handling.ErrorShapeMiddleware",
     "todo_project.health.ProbeMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -152,8 +156,40 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+AUTHENTICATION_BACKENDS = ["accounts.backends.GuardedBackend"]
+REGISTRATION_OPEN = env.boolean("REGISTRATION_OPEN", default=True)
+ACCESS_TOKEN_LIFETIME = env.minutes("ACCESS_TOKEN_MINUTES", default=15, high=24 * 60)
+REFRESH_TOKEN_LIFETIME = env.minutes("REFRESH_TOKEN_MINUTES", default=30 * 24 * 60, high=366 * 24 * 60)
+TRUSTED_ISSUERS = issuers.parse(env.text("TRUSTED_ISSUERS", default=""))
+PASSWORD_RESET_TIMEOUT = 3600
+PASSWORD_RESET_URL = env.text("PASSWORD_RESET_URL", default="")
+if PASSWORD_RESET_URL and "{token}" not in PASSWORD_RESET_URL:
+    raise ImproperlyConfigured(
+        "PASSWORD_RESET_URL must hold {token}, as in https://app.example.com/reset#{token}."
+    )
 RATE_LIMIT_USER = env.rate("RATE_LIMIT_USER", default="600/minute")
 RATE_LIMIT_ANONYMOUS = env.rate("RATE_LIMIT_ANONYMOUS", default="60/minute")
+
+# Mail
+
+EMAIL_URL = env.text("EMAIL_URL", default="")
+vars().update(email.configure(EMAIL_URL, debug=DEBUG))
+DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", default="todo@localhost")
+
+# Browsers on other origins. They send a token in a header and never a cookie.
+
+CORS_ALLOWED_ORIGINS = env.listing("CORS_ALLOWED_ORIGINS")
+for _origin in CORS_ALLOWED_ORIGINS:
+    if not re.fullmatch(r"https?://[A-Za-z0-9.\-]+(:[0-9]+)?", _origin):
+        raise ImproperlyConfigured(
+            f"CORS_ALLOWED_ORIGINS: write {_origin!r} as https://app.example.com, without a path."
+        )
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_HEADERS = (*default_headers, "idempotency-key", "if-match", "if-none-match", "x-request-id")
+CORS_EXPOSE_HEADERS = (
+    "ETag", "Location", "Retry-After", "WWW-Authenticate", "X-Request-ID", "Idempotent-Replayed",
+    "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset",
+)  # fmt: skip
 
 # How the API speaks
 
@@ -162,8 +198,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["todo_project.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["todo_project.parsers.JSONParser"],
-    "DEFAULT_AUTHENTICATION_CLASSES": [],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.scopes.HasScope"],
     "DEFAULT_THROTTLE_CLASSES": ["todo_project.throttling.RequestThrottle"],
     "DEFAULT_SCHEMA_CLASS": "todo_project.schema.AutoSchema",
     "DEFAULT_METADATA_CLASS": None,
@@ -178,7 +214,6 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_INCLUDE_SCHEMA": True,
     "COMPONENT_SPLIT_REQUEST": True,
-    "SORT_OPERATIONS": False,
     "PATH_CONVERTER_OVERRIDES": {"id": {"type": "string", "format": "uuid"}},
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

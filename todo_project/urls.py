@@ -1,11 +1,14 @@
 """The map: the API under /api/v1, the admin, the pages and the probes."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.urls import include, path
 
 from . import health, pages, paths  # noqa: F401  (paths registers the id converter)
 
-api = [
+api: list[Any] = [
+    path("", include("accounts.urls")),
     path("schema", pages.Schema.as_view(), name="schema"),
 ]
 

@@ -17,6 +17,7 @@ from .errors import MethodNotAllowed, RateLimited
 from .idempotency import run_once
 from .parameters import QueryParameters
 from .throttling import Allowance
+from .transactions import all_or_nothing
 
 
 class ApiView(APIView):
@@ -26,6 +27,9 @@ class ApiView(APIView):
 
     query_parameters: Mapping[str, type[QueryParameters]] = {}
     """The parameters of each action (or, in a plain view, method); an action that is not named takes none."""
+
+    idempotent = True
+    """Whether the answer to a POST may be kept for its retries; one that shows a secret may not."""
 
     query: Mapping[str, Any]
     allowance: Allowance | None = None
@@ -68,7 +72,9 @@ class ApiView(APIView):
 
     def run(self, request: Request, handler: Callable[..., Response]) -> Response:
         handle = partial(handler, request, *self.args, **self.kwargs)
-        return handle() if request.method in SAFE_METHODS else run_once(request, handle)
+        if request.method in SAFE_METHODS:
+            return handle()
+        return run_once(request, handle) if self.idempotent else all_or_nothing(handle)
 
     def throttled(self, request: Any, wait: float | None) -> NoReturn:
         raise RateLimited(retry_after=math.ceil(wait or 1))

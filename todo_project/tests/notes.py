@@ -18,7 +18,7 @@ from django.views import View
 from rest_framework import serializers
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
-from rest_framework.permissions import AllowAny
+from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -99,6 +99,7 @@ class NoteViewSet(ApiViewSet):
     """Notes."""
 
     authentication_classes = [EmailAuthentication]
+    permission_classes = [IsAuthenticated]
     serializer_class = NoteSerializer
     pagination_class = KeysetPagination
     query_parameters = {"list": NoteParameters}

@@ -231,7 +231,7 @@ def test_a_refused_write_leaves_nothing_behind(as_alice, note):
     assert as_alice.get(path).json() == note
 
 
-def test_the_database_itself_holds_the_constraint(alice, notes_table):
+def test_the_database_itself_holds_the_constraint(alice):
     from .notes import Note
 
     with pytest.raises(IntegrityError):

@@ -15,7 +15,7 @@ NOON = dt.datetime(2030, 1, 1, 12, tzinfo=dt.UTC)
 
 
 @pytest.fixture
-def rows(notes_table, alice):
+def rows(notes, alice):
     """Thirty notes: equal ranks, equal times, and a third of them without a due date."""
     return Note.objects.bulk_create(
         Note(

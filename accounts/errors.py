@@ -1,0 +1,33 @@
+"""The errors of the contract that are about who is asking."""
+
+from todo_project.errors import Forbidden, NotAuthenticated
+
+
+class InvalidToken(NotAuthenticated):
+    default_code = "INVALID_TOKEN"
+    default_detail = "This token is not valid (any more). Refresh it, or sign in again."
+    challenge = 'Bearer realm="api", error="invalid_token"'
+
+
+class TokenExpired(InvalidToken):
+    default_code = "TOKEN_EXPIRED"
+    default_detail = "This token has expired. Refresh it, or sign in again."
+
+
+class InvalidCredentials(NotAuthenticated):
+    default_code = "INVALID_CREDENTIALS"
+    default_detail = "Email and password do not match an active account."
+    keeps_effects = True  # the count of failures
+
+
+class TokenReused(NotAuthenticated):
+    default_code = "TOKEN_REUSED"
+    default_detail = "This refresh token was used before. Use the newest one, or sign in again."
+    keeps_effects = True  # the end of the session
+
+
+class InsufficientScope(Forbidden):
+    default_code = "INSUFFICIENT_SCOPE"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"This token lacks the scope {scope}.", details={"scope": scope})

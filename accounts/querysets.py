@@ -1,0 +1,58 @@
+"""Every rule about whose credentials still count. Time is an argument."""
+
+import uuid
+from datetime import datetime
+from typing import Any, Self
+
+from django.db import models
+
+
+class UserQuerySet(models.QuerySet[Any]):
+    """Who is asking: each sentence is one query, and gives nobody where the credential no longer counts."""
+
+    def active(self) -> Self:
+        return self.filter(is_active=True)
+
+    def in_session(self, session: uuid.UUID, *, at: datetime) -> Self:
+        return self.active().filter(
+            sessions__id=session, sessions__ended_at__isnull=True, sessions__expires_at__gt=at
+        )
+
+    def known_as(self, *, issuer: str, subject: str) -> Self:
+        return self.filter(identities__issuer=issuer, identities__subject=subject)
+
+
+class SessionQuerySet(models.QuerySet[Any]):
+    def for_user(self, user: Any) -> Self:
+        return self.filter(user=user.pk)
+
+    def live(self, *, at: datetime) -> Self:
+        return self.filter(ended_at__isnull=True, expires_at__gt=at)
+
+    def end(self, *, at: datetime) -> int:
+        """End those that have not ended; ending again changes nothing."""
+        return self.filter(ended_at__isnull=True).update(ended_at=at)
+
+
+class PersonalTokenQuerySet(models.QuerySet[Any]):
+    def for_user(self, user: Any) -> Self:
+        return self.filter(user=user.pk)
+
+    def live(self, *, at: datetime) -> Self:
+        return self.filter(expires_at__gt=at)
+
+
+class IdentityQuerySet(models.QuerySet[Any]):
+    def for_user(self, user: Any) -> Self:
+        return self.filter(user=user.pk)
+
+
+class FailedLoginQuerySet(models.QuerySet[Any]):
+    def since(self, at: datetime) -> Self:
+        return self.filter(at__gt=at)
+
+    def of_account(self, email: str) -> Self:
+        return self.filter(email=email)
+
+    def from_address(self, address: str) -> Self:
+        return self.filter(address=address)

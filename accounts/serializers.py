@@ -1,0 +1,163 @@
+"""What goes in and out of the accounts' routes."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth import password_validation
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.fields import get_error_detail
+
+from todo_project.serializers import InstantField, StrictSerializer
+
+from .models import PersonalToken, User
+from .scopes import ALL
+
+
+class EmailField(serializers.EmailField):
+    """An email in the one form in which accounts keep it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=254, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        return User.objects.normalize_email(super().to_internal_value(data)) or ""
+
+
+class PasswordField(serializers.CharField):
+    """A password as it was typed. The limit keeps hashing a long text from becoming work to order."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=1000, trim_whitespace=False, write_only=True, **kwargs)
+
+
+def validate_new_password(password: str, user: User) -> str:
+    try:
+        password_validation.validate_password(password, user)
+    except ValidationError as error:
+        raise serializers.ValidationError(get_error_detail(error)) from error
+    return password
+
+
+class UserSerializer(StrictSerializer):
+    id = serializers.UUIDField(read_only=True)
+    email = serializers.EmailField(read_only=True, allow_null=True)
+    name = serializers.CharField(max_length=150, required=False, allow_blank=True)
+    has_password = serializers.BooleanField(
+        source="has_usable_password",
+        read_only=True,
+        help_text="False for who signs in with an outside issuer only.",
+    )
+    created_at = serializers.DateTimeField(read_only=True)
+
+
+class RegistrationSerializer(StrictSerializer):
+    email = EmailField()
+    password = PasswordField()
+    name = serializers.CharField(max_length=150, required=False, allow_blank=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        user = User(email=attrs["email"], name=attrs.get("name", ""))
+        try:
+            validate_new_password(attrs["password"], user)
+        except serializers.ValidationError as error:
+            raise serializers.ValidationError({"password": error.detail}) from error
+        return attrs
+
+
+class LoginSerializer(StrictSerializer):
+    email = EmailField()
+    password = PasswordField()
+
+
+class RefreshSerializer(StrictSerializer):
+    refresh = serializers.CharField(max_length=500)
+
+
+class LogoutSerializer(StrictSerializer):
+    refresh = serializers.CharField(max_length=500, required=False)
+
+
+class TokenPairSerializer(serializers.Serializer[Any]):
+    access = serializers.CharField(help_text="Send it as `Authorization: Bearer …`.")
+    refresh = serializers.CharField(help_text="Good for one refresh, which gives the next one.")
+    token_type = serializers.CharField(default="Bearer")
+    expires_in = serializers.IntegerField(help_text="Seconds for which `access` is good.")
+
+
+class LoginAnswerSerializer(TokenPairSerializer):
+    user = UserSerializer()
+
+
+class ResetSerializer(StrictSerializer):
+    email = EmailField()
+
+
+class ResetConfirmationSerializer(StrictSerializer):
+    token = serializers.CharField(max_length=200, help_text="As it came by email.")
+    new_password = PasswordField()
+
+
+class PasswordChangeSerializer(StrictSerializer):
+    current_password = PasswordField()
+    new_password = PasswordField()
+
+    def validate_new_password(self, value: str) -> str:
+        return validate_new_password(value, self.context["request"].user)
+
+
+class DeletionSerializer(StrictSerializer):
+    password = PasswordField(required=False, help_text="Required of who has one.")
+
+
+class SessionSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    current = serializers.SerializerMethodField()
+    user_agent = serializers.CharField()
+    address = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    last_used_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField()
+
+    def get_current(self, session: Any) -> bool:
+        return bool(session.pk == self.context["request"].auth.session)
+
+
+class EndedSerializer(serializers.Serializer[Any]):
+    ended = serializers.IntegerField(help_text="How many sessions have ended by this.")
+
+
+class PersonalTokenSerializer(StrictSerializer):
+    id = serializers.UUIDField(read_only=True)
+    name = serializers.CharField(max_length=100)
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField(choices=sorted(ALL)), allow_empty=False, max_length=len(ALL)
+    )
+    created_at = serializers.DateTimeField(read_only=True)
+    expires_at = InstantField(required=False, help_text="At most a year ahead; 90 days if not sent.")
+    last_used_at = serializers.DateTimeField(read_only=True, allow_null=True)
+
+    def validate_scopes(self, value: list[str]) -> list[str]:
+        return sorted(set(value))
+
+    def validate_expires_at(self, value: Any) -> Any:
+        now = timezone.now()
+        if not now < value <= now + PersonalToken.LONGEST + timedelta(minutes=1):
+            raise serializers.ValidationError("Choose a time between now and a year from now.", code="range")
+        return value
+
+
+class NewPersonalTokenSerializer(PersonalTokenSerializer):
+    token = serializers.CharField(read_only=True, help_text="The token itself. It is shown this once.")
+
+
+class IdentitySerializer(StrictSerializer):
+    id = serializers.UUIDField(read_only=True)
+    issuer = serializers.CharField(read_only=True)
+    subject = serializers.CharField(read_only=True)
+    email = serializers.CharField(read_only=True, help_text="What the issuer said; not verified here.")
+    created_at = serializers.DateTimeField(read_only=True)
+    token = serializers.CharField(
+        write_only=True, max_length=8192, help_text="A token of the outside issuer."
+    )

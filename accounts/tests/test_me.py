@@ -1,0 +1,152 @@
+"""GET, PATCH, DELETE /me, /me/password and /me/sessions."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import PersonalToken, Session, User
+from todo_project.tests.assertions import assert_error
+
+from .conftest import PASSWORD, Caller, sign_in
+
+NEW = "another horse, another battery"
+
+
+def test_the_profile_tells_who_you_are(as_alice, alice):
+    profile = as_alice("get", "/me").json()
+
+    assert set(profile) == {"id", "email", "name", "has_password", "created_at"}
+    assert (profile["id"], profile["has_password"]) == (str(alice.pk), True)
+
+
+def test_a_name_can_be_changed(as_alice):
+    assert as_alice("patch", "/me", {"name": "Alice Liddell"}).json()["name"] == "Alice Liddell"
+    assert as_alice("get", "/me").json()["name"] == "Alice Liddell"
+
+
+def test_an_empty_change_changes_nothing(as_alice):
+    before = as_alice("get", "/me").json()
+
+    assert as_alice("patch", "/me", {}).json() == before
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "constraint"),
+    [
+        ({"email": "eve@example.com"}, "email", "read_only"),
+        ({"id": "x"}, "id", "read_only"),
+        ({"is_staff": True}, "is_staff", "unknown"),
+        ({"password": NEW}, "password", "unknown"),
+        ({"name": None}, "name", "null"),
+        ({"name": "x" * 151}, "name", "max_length"),
+    ],
+)
+def test_anything_else_in_a_profile_is_refused_by_name(as_alice, body, field, constraint):
+    error = assert_error(as_alice("patch", "/me", body), 400, "VALIDATION_ERROR", field=field)
+
+    assert error["details"]["constraint"] == constraint
+
+
+def change(caller, current=PASSWORD, new=NEW):
+    return caller("post", "/me/password", {"current_password": current, "new_password": new})
+
+
+def test_a_changed_password_ends_every_other_session_at_once(as_alice, pair):
+    other = sign_in().json()
+
+    assert change(as_alice).status_code == 200
+    assert as_alice("get", "/me").status_code == 200
+    assert_error(Caller(other["access"])("get", "/me"), 401, "INVALID_TOKEN")
+    assert_error(Caller()("post", "/auth/token/refresh", {"refresh": other["refresh"]}), 401, "INVALID_TOKEN")
+    assert_error(sign_in(), 401, "INVALID_CREDENTIALS")
+    assert sign_in(password=NEW).status_code == 200
+
+
+def test_the_current_password_must_be_right(as_alice):
+    error = assert_error(change(as_alice, current="wrong"), 400, "VALIDATION_ERROR", field="current_password")
+
+    assert error["details"]["constraint"] == "wrong"
+    assert sign_in().status_code == 200
+
+
+@pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "k"}])
+def test_guesses_of_the_current_password_run_out(as_alice, key):
+    body = {"current_password": "wrong", "new_password": NEW}
+    statuses = [as_alice("post", "/me/password", body, **key).status_code for _ in range(6)]
+
+    assert statuses == [400] * 5 + [429]
+    assert_error(change(as_alice), 429, "RATE_LIMITED")
+
+
+def test_a_weak_new_password_is_refused(as_alice):
+    error = assert_error(change(as_alice, new="password123"), 400, "VALIDATION_ERROR", field="new_password")
+
+    assert error["details"]["constraint"] == "password_too_common"
+
+
+def test_deleting_the_account_asks_for_the_password(as_alice):
+    assert_error(as_alice("delete", "/me"), 400, "VALIDATION_ERROR", field="password")
+    assert_error(as_alice("delete", "/me", {"password": "wrong"}), 400, "VALIDATION_ERROR", field="password")
+    assert User.objects.count() == 1
+
+
+def test_deleting_the_account_takes_everything_with_it_at_once(as_alice, pair):
+    personal = as_alice("post", "/me/tokens", {"name": "n", "scopes": ["account"]}).json()["token"]
+    response = as_alice("delete", "/me", {"password": PASSWORD})
+
+    assert response.status_code == 200
+    assert (User.objects.count(), Session.objects.count(), PersonalToken.objects.count()) == (0, 0, 0)
+    for token in (pair["access"], personal):
+        assert_error(Caller(token)("get", "/me"), 401, "INVALID_TOKEN")
+    assert_error(Caller()("post", "/auth/token/refresh", {"refresh": pair["refresh"]}), 401, "INVALID_TOKEN")
+    assert_error(sign_in(), 401, "INVALID_CREDENTIALS")
+
+
+def test_sessions_are_listed_and_the_current_one_is_marked(as_alice, bob):
+    sign_in(**{"User-Agent": "Phone\x07 of Alice"})
+    bob.set_password(PASSWORD)
+    bob.save()
+    sign_in("bob@example.com")
+
+    sessions = as_alice("get", "/me/sessions").json()["results"]
+
+    assert [session["current"] for session in sessions] == [False, True]
+    assert sessions[0]["user_agent"] == "Phone of Alice"
+    assert set(sessions[0]) == {
+        "id", "current", "user_agent", "address", "created_at", "last_used_at", "expires_at",
+    }  # fmt: skip
+
+
+def test_a_session_is_ended_by_its_id(as_alice):
+    other = sign_in().json()
+    [theirs] = [one["id"] for one in as_alice("get", "/me/sessions").json()["results"] if not one["current"]]
+
+    assert as_alice("delete", f"/me/sessions/{theirs}").json() == {"ended": 1}
+    assert_error(Caller(other["access"])("get", "/me"), 401, "INVALID_TOKEN")
+    assert_error(as_alice("delete", f"/me/sessions/{theirs}"), 404, "NOT_FOUND")
+
+
+def test_signing_out_everywhere_ends_all_sessions(as_alice):
+    other = Caller(sign_in().json()["access"])
+
+    assert as_alice("delete", "/me/sessions").json() == {"ended": 2}
+    for caller in (as_alice, other):
+        assert_error(caller("get", "/me"), 401, "INVALID_TOKEN")
+
+
+def test_a_strangers_session_does_not_exist(as_alice, bob):
+    hers, _ = Session.start(bob, at=timezone.now(), user_agent="", address="")
+
+    assert_error(as_alice("delete", f"/me/sessions/{hers.pk}"), 404, "NOT_FOUND")
+    assert Session.objects.live(at=timezone.now()).filter(pk=hers.pk).exists()
+
+
+def test_an_ended_or_expired_session_is_not_listed(as_alice):
+    sign_in()
+    sign_in()
+    first, second = Session.objects.order_by("-created_at")[:2]
+    Session.objects.filter(pk=first.pk).update(ended_at=timezone.now())
+    Session.objects.filter(pk=second.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+
+    assert [one["current"] for one in as_alice("get", "/me/sessions").json()["results"]] == [True]

@@ -1,0 +1,132 @@
+"""/me/tokens, and what a personal access token may do."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import PersonalToken, User
+from todo_project.tests.assertions import assert_error
+
+from .conftest import Caller
+
+
+def make(caller, **body):
+    return caller("post", "/me/tokens", {"name": "script", "scopes": ["account"], **body})
+
+
+@pytest.fixture
+def script(as_alice):
+    """A script that calls with Alice's personal token."""
+    return Caller(make(as_alice).json()["token"])
+
+
+def test_a_token_is_shown_once_and_kept_as_a_hash(as_alice):
+    response = make(as_alice)
+
+    token = response.json()["token"]
+    assert response.status_code == 201
+    assert response["Cache-Control"] == "no-store"
+    assert token.startswith("pat_")
+    assert token not in str(PersonalToken.objects.values().get())
+    assert "token" not in as_alice("get", "/me/tokens").json()["results"][0]
+
+
+def test_a_token_works(script, alice):
+    assert script("get", "/me").json()["id"] == str(alice.pk)
+
+
+def test_a_token_lasts_ninety_days_unless_said_otherwise(as_alice):
+    make(as_alice)
+
+    left = PersonalToken.objects.get().expires_at - timezone.now()
+    assert timedelta(days=89, hours=23) < left <= timedelta(days=90)
+
+
+def test_a_token_ends_when_it_was_told_to(script):
+    PersonalToken.objects.update(expires_at=timezone.now())
+
+    assert_error(script("get", "/me"), 401, "INVALID_TOKEN")
+
+
+def test_a_token_of_a_deactivated_account_is_out_at_once(script):
+    User.objects.update(is_active=False)
+
+    assert_error(script("get", "/me"), 401, "INVALID_TOKEN")
+
+
+def test_a_revoked_token_is_out_at_once(as_alice, script):
+    [token] = as_alice("get", "/me/tokens").json()["results"]
+    response = as_alice("delete", f"/me/tokens/{token['id']}")
+
+    assert response.status_code == 200
+    assert response.json()["name"] == "script"
+    assert_error(script("get", "/me"), 401, "INVALID_TOKEN")
+
+
+def test_the_last_use_is_told_to_the_minute(as_alice, script, django_assert_num_queries):
+    # the token with its user; the use, which is written once a minute
+    with django_assert_num_queries(2):
+        script("get", "/me")
+    with django_assert_num_queries(1):
+        script("get", "/me")
+
+    assert as_alice("get", "/me/tokens").json()["results"][0]["last_used_at"]
+
+
+def test_a_creation_that_is_sent_again_makes_no_second_token(as_alice):
+    make(as_alice)
+    error = assert_error(make(as_alice), 409, "CONFLICT")
+
+    assert error["message"].startswith("You have a token of this name.")
+    assert PersonalToken.objects.count() == 1
+
+
+def test_the_answer_is_not_kept_for_a_retry(as_alice):
+    body = {"name": "script", "scopes": ["account"]}
+    as_alice("post", "/me/tokens", body, **{"Idempotency-Key": "k"})
+
+    assert_error(as_alice("post", "/me/tokens", body, **{"Idempotency-Key": "k"}), 409, "CONFLICT")
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "constraint"),
+    [
+        ({"name": ""}, "name", "blank"),
+        ({"scopes": []}, "scopes", "empty"),
+        ({"scopes": ["admin"]}, "scopes.0", "invalid_choice"),
+        ({"scopes": "account"}, "scopes", "not_a_list"),
+        ({"expires_at": "2020-01-01T00:00:00Z"}, "expires_at", "range"),
+        ({"expires_at": "2999-01-01T00:00:00Z"}, "expires_at", "range"),
+        ({"expires_at": "2030-01-01T00:00:00"}, "expires_at", "offset"),
+        ({"token": "pat_mine"}, "token", "unknown"),
+        ({"user": "x"}, "user", "unknown"),
+    ],
+)
+def test_what_makes_no_token_is_refused_by_name(as_alice, body, field, constraint):
+    error = assert_error(make(as_alice, **body), 400, "VALIDATION_ERROR", field=field)
+
+    assert error["details"]["constraint"] == constraint
+    assert not PersonalToken.objects.exists()
+
+
+def test_a_token_cannot_make_one_that_may_do_more(script):
+    error = assert_error(
+        make(script, name="more", scopes=["account", "tasks:write"]), 403, "INSUFFICIENT_SCOPE"
+    )
+
+    assert error["details"] == {"scope": "tasks:write"}
+
+
+def test_a_strangers_token_does_not_exist(as_alice, bob):
+    theirs = PersonalToken.objects.create(
+        user=bob, name="n", hash="h", expires_at=timezone.now() + timedelta(1)
+    )
+
+    assert_error(as_alice("delete", f"/me/tokens/{theirs.pk}"), 404, "NOT_FOUND")
+    assert as_alice("get", "/me/tokens").json()["results"] == []
+    assert PersonalToken.objects.filter(pk=theirs.pk).exists()
+
+
+def test_a_token_that_is_made_up_is_401(anyone):
+    assert_error(Caller("pat_" + "x" * 43)("get", "/me"), 401, "INVALID_TOKEN")

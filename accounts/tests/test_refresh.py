@@ -1,0 +1,128 @@
+"""POST /auth/token/refresh: each token is good once, and a copy ends the session."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts import tokens
+from accounts.models import Session, User
+from todo_project.tests.assertions import assert_error
+from todo_project.tests.test_idempotency import run_together
+
+from .conftest import Caller
+
+
+def refresh(token):
+    return Caller()("post", "/auth/token/refresh", {"refresh": token})
+
+
+def age(**ago):
+    Session.objects.update(last_used_at=timezone.now() - timedelta(**ago))
+
+
+def test_a_refresh_gives_the_next_pair(pair):
+    following = refresh(pair["refresh"])
+
+    assert following.status_code == 200
+    assert following["Cache-Control"] == "no-store"
+    assert following.json()["refresh"] != pair["refresh"]
+    assert Caller(following.json()["access"])("get", "/me").status_code == 200
+    assert refresh(following.json()["refresh"]).status_code == 200
+
+
+def test_the_session_stays_the_same(pair):
+    refresh(pair["refresh"])
+
+    assert Session.objects.count() == 1
+    assert Caller(pair["access"])("get", "/me").status_code == 200
+
+
+def test_a_token_just_replaced_is_refused_and_the_session_lives(pair):
+    following = refresh(pair["refresh"]).json()
+
+    assert_error(refresh(pair["refresh"]), 401, "TOKEN_REUSED")
+    assert refresh(following["refresh"]).status_code == 200
+
+
+def test_a_token_replaced_longer_ago_ends_the_session(pair):
+    following = refresh(pair["refresh"]).json()
+    age(seconds=11)
+
+    assert_error(refresh(pair["refresh"]), 401, "TOKEN_REUSED")
+    assert_error(refresh(following["refresh"]), 401, "INVALID_TOKEN")
+    assert_error(Caller(following["access"])("get", "/me"), 401, "INVALID_TOKEN")
+
+
+def test_a_token_two_generations_old_ends_the_session_even_at_once(pair):
+    second = refresh(pair["refresh"]).json()
+    refresh(second["refresh"])
+
+    assert_error(refresh(pair["refresh"]), 401, "TOKEN_REUSED")
+    assert not Session.objects.filter(ended_at=None).exists()
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda token: token[:-1] + ("A" if token[-1] != "A" else "B"),
+        lambda token: token.replace(".1.", ".0."),
+        lambda token: token.partition("~")[0],
+        lambda token: "x",
+        lambda token: "a.b.c~d",
+        lambda token: tokens._refresh_signer().sign("no-uuid.1.x"),
+    ],
+)
+def test_a_forged_token_asks_the_database_nothing_and_ends_nothing(pair, forge):
+    with CaptureQueriesContext(connection) as asked:
+        assert_error(refresh(forge(pair["refresh"])), 401, "INVALID_TOKEN")
+
+    assert not [query["sql"] for query in asked if "accounts_" in query["sql"]]
+    assert refresh(pair["refresh"]).status_code == 200
+
+
+def test_a_session_that_was_not_used_for_long_has_ended(pair):
+    Session.objects.update(expires_at=timezone.now())
+
+    assert_error(refresh(pair["refresh"]), 401, "INVALID_TOKEN")
+    assert_error(Caller(pair["access"])("get", "/me"), 401, "INVALID_TOKEN")
+
+
+def test_a_refresh_prolongs_the_session(pair):
+    Session.objects.update(expires_at=timezone.now() + timedelta(minutes=1))
+    refresh(pair["refresh"])
+
+    assert Session.objects.get().expires_at > timezone.now() + timedelta(days=29)
+
+
+def test_a_deactivated_account_cannot_refresh(pair):
+    User.objects.update(is_active=False)
+
+    assert_error(refresh(pair["refresh"]), 401, "INVALID_TOKEN")
+
+
+def test_a_deleted_account_cannot_refresh(pair, alice):
+    alice.delete()
+
+    assert_error(refresh(pair["refresh"]), 401, "INVALID_TOKEN")
+
+
+def test_a_refresh_token_is_no_access_token(pair):
+    assert_error(Caller(pair["refresh"])("get", "/me"), 401, "INVALID_TOKEN")
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_of_thirty_two_refreshes_at_once_one_succeeds_and_the_session_lives(pair):
+    answers = run_together(32, lambda: refresh(pair["refresh"]))
+
+    statuses = sorted(answer.status_code for answer in answers)
+    assert statuses == [200] + [401] * 31
+    assert {answer.json()["error"]["code"] for answer in answers if answer.status_code == 401} == {
+        "TOKEN_REUSED"
+    }
+    [winner] = [answer.json() for answer in answers if answer.status_code == 200]
+    assert Caller(winner["access"])("get", "/me").status_code == 200
+    assert refresh(winner["refresh"]).status_code == 200

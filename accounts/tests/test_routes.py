@@ -1,0 +1,81 @@
+"""Nothing is public by accident: every route and method of the API is walked."""
+
+import uuid
+
+import pytest
+from django.urls import URLPattern, get_resolver
+
+from accounts.models import PersonalToken
+from accounts.scopes import ACCOUNT, ALL
+from accounts.tokens import digest
+from todo_project.tests.assertions import assert_error
+
+from .conftest import Caller
+
+PUBLIC = {
+    ("GET", "/schema"),
+    ("POST", "/auth/register"),
+    ("POST", "/auth/token"),
+    ("POST", "/auth/token/refresh"),
+    ("POST", "/auth/password/reset"),
+    ("POST", "/auth/password/reset/confirm"),
+}
+# It takes a refresh token in the body as well, so it looks at the header by itself.
+WITHOUT_SCOPE = {("POST", "/auth/logout")}
+
+
+def patterns(entries, prefix=""):
+    for entry in entries:
+        if isinstance(entry, URLPattern):
+            yield prefix + str(entry.pattern), entry.callback
+        else:
+            yield from patterns(entry.url_patterns, prefix + str(entry.pattern))
+
+
+def methods_of(view):
+    if hasattr(view, "actions"):
+        return [method.upper() for method in view.actions if method != "head"]
+    return [name.upper() for name in ("get", "post", "put", "patch", "delete") if hasattr(view.cls, name)]
+
+
+ROUTES = [
+    (method, "/" + route.removeprefix("api/v1/").replace("<id:id>", str(uuid.uuid4())))
+    for route, view in patterns(get_resolver().url_patterns)
+    if route.startswith("api/v1/")
+    for method in methods_of(view)
+]
+CLOSED = [route for route in ROUTES if route not in PUBLIC]
+
+
+def test_the_walk_finds_the_routes():
+    assert {("GET", "/me"), ("DELETE", "/me/sessions"), ("POST", "/me/tokens")} <= set(ROUTES)
+    assert set(ROUTES) >= PUBLIC
+
+
+@pytest.mark.parametrize(("method", "path"), CLOSED)
+def test_without_credentials_every_route_is_401(anyone, method, path):
+    response = anyone(method.lower(), path)
+
+    assert_error(response, 401, "NOT_AUTHENTICATED")
+    assert response["WWW-Authenticate"] == 'Bearer realm="api"'
+
+
+@pytest.mark.parametrize(("method", "path"), [route for route in CLOSED if route not in WITHOUT_SCOPE])
+def test_a_token_of_too_little_scope_is_403_and_told_which(alice, method, path):
+    PersonalToken.objects.create(
+        user=alice, name="n", hash=digest("pat_x"), scopes=[], expires_at="2999-01-01T00:00:00Z"
+    )
+    error = assert_error(Caller("pat_x")(method.lower(), path), 403, "INSUFFICIENT_SCOPE")
+
+    assert error["details"]["scope"] in ALL
+
+
+@pytest.mark.parametrize("scopes", [["tasks:read"], ["tasks:write"], ["tasks:read", "tasks:write"]])
+def test_a_token_for_tasks_does_not_open_the_account(alice, scopes):
+    PersonalToken.objects.create(
+        user=alice, name="n", hash=digest("pat_x"), scopes=scopes, expires_at="2999-01-01T00:00:00Z"
+    )
+    error = assert_error(Caller("pat_x")("get", "/me"), 403, "INSUFFICIENT_SCOPE")
+
+    assert error["details"] == {"scope": ACCOUNT}
+    assert error["message"] == "This token lacks the scope account."

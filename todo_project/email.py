@@ -1,0 +1,31 @@
+"""From EMAIL_URL to Django's mail settings. Pure: it connects to nothing."""
+
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+BACKENDS = "django.core.mail.backends"
+SMTP = {"smtp": {}, "smtp+tls": {"EMAIL_USE_TLS": True}, "smtp+ssl": {"EMAIL_USE_SSL": True}}
+
+
+def configure(url: str, *, debug: bool) -> dict[str, Any]:
+    """Without a URL mail is shown in development, else dropped: a log is no place for its secrets."""
+    if not url:
+        return {"EMAIL_BACKEND": f"{BACKENDS}.{'console' if debug else 'dummy'}.EmailBackend"}
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ImproperlyConfigured("EMAIL_URL cannot be read as a URL.") from None
+    if parts.scheme not in SMTP or not parts.hostname:
+        raise ImproperlyConfigured("EMAIL_URL must be like smtp+tls://user:password@mail.example.com:587.")
+    return {
+        "EMAIL_BACKEND": f"{BACKENDS}.smtp.EmailBackend",
+        "EMAIL_HOST": parts.hostname,
+        "EMAIL_PORT": port or (465 if parts.scheme == "smtp+ssl" else 587),
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_TIMEOUT": 10,
+        **SMTP[parts.scheme],
+    }
