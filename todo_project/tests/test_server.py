@@ -667,6 +667,13 @@ WRONG: list[tuple[str, str | None]] = [
     ("RATE_LIMIT_USER", "lots"),
     ("CACHE_URL", "memcached://hunter2@x"),
     ("LOG_LEVEL", "loud"),
+    ("ACCESS_TOKEN_MINUTES", "0"),
+    ("REGISTRATION_OPEN", "yes"),
+    ("TRUSTED_ISSUERS", '[{"issuer": "x", "audience": "y", "algorithms": ["HS256"], "secret": "hunter2"}]'),
+    ("PASSWORD_RESET_URL", "https://app.example.com/reset"),
+    ("EMAIL_URL", "imap://ann:hunter2@mail.example.com"),
+    ("CORS_ALLOWED_ORIGINS", "https://app.example.com/"),
+    ("CORS_ALLOWED_ORIGINS", "*"),
     ("ENV_FILE", "/no/such/file"),
 ]
 GUNICORN = command(1)

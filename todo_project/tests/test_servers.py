@@ -338,9 +338,11 @@ def parent(launch: str, then: str) -> list[str]:
     """A Python that starts a server, prints its URL, and then does something with it."""
     by_hand(launch)  # only to require its parts
     program = f"""
-import time
+import signal, time
 from todo_project.tests.servers.pgbouncer import PgBouncer
 from todo_project.tests.servers.postgres import Postgres
+# Whoever runs the tests in the background has them ignore Ctrl-C, and that is inherited.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with {launch} as server:
     print(server.url, flush=True)
     {then}

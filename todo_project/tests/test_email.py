@@ -1,0 +1,46 @@
+"""EMAIL_URL becomes Django's mail settings, or one sentence that names it."""
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from todo_project.email import configure
+
+SMTP = "django.core.mail.backends.smtp.EmailBackend"
+
+
+@pytest.mark.parametrize(("debug", "backend"), [(True, "console"), (False, "dummy")])
+def test_without_a_url_mail_is_shown_in_development_only(debug, backend):
+    assert configure("", debug=debug) == {
+        "EMAIL_BACKEND": f"django.core.mail.backends.{backend}.EmailBackend"
+    }
+
+
+@pytest.mark.parametrize(
+    ("url", "port", "security"),
+    [
+        ("smtp://ann:p%40ss@mail.example.com:25", 25, {}),
+        ("smtp+tls://ann:p%40ss@mail.example.com", 587, {"EMAIL_USE_TLS": True}),
+        ("smtp+ssl://ann:p%40ss@mail.example.com", 465, {"EMAIL_USE_SSL": True}),
+    ],
+)
+def test_a_url_names_a_server(url, port, security):
+    assert configure(url, debug=False) == {
+        "EMAIL_BACKEND": SMTP,
+        "EMAIL_HOST": "mail.example.com",
+        "EMAIL_PORT": port,
+        "EMAIL_HOST_USER": "ann",
+        "EMAIL_HOST_PASSWORD": "p@ss",
+        "EMAIL_TIMEOUT": 10,
+        **security,
+    }
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["mail.example.com", "imap://mail.example.com", "smtp://", "smtp://a:s3cret@[x", "smtp://a:s3cret@h:x"],
+)
+def test_anything_else_is_refused_without_the_password(url):
+    with pytest.raises(ImproperlyConfigured, match="^EMAIL_URL ") as refusal:
+        configure(url, debug=False)
+
+    assert "s3cret" not in str(refusal.value)
