@@ -12,6 +12,7 @@ import argparse
 import itertools
 import json
 import random
+import secrets
 import statistics
 import time
 import urllib.error
@@ -47,7 +48,9 @@ def main() -> None:
     addresses = (f"10.{a}.{b}.1" for a, b in itertools.product(range(256), range(256)))
     known = [f"{uuid.uuid4().hex}@example.com" for _ in range(20)]
     for email in known:
-        status, _ = post(f"{api}/register", {"email": email, "password": uuid.uuid4().hex}, next(addresses))
+        status, _ = post(
+            f"{api}/register", {"email": email, "password": secrets.token_urlsafe(24)}, next(addresses)
+        )
         assert status == 201, status
     times: dict[str, list[float]] = {"known": [], "unknown": []}
     for _ in range(options.rounds):

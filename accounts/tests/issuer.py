@@ -54,7 +54,7 @@ class Issuer:
         return {
             "issuer": self.name,
             "audience": AUDIENCE,
-            "algorithms": ["EdDSA", "ES256", "RS256"],
+            "algorithms": ["EdDSA", "ES256", "RS256", "PS256"],
             "jwks_url": f"{self.name}/jwks",
         }
 

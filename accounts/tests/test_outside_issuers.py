@@ -1,5 +1,6 @@
 """Tokens of outside issuers, proven by the keys of a real server, whatever state it is in."""
 
+import itertools
 import json
 import threading
 import time
@@ -202,6 +203,24 @@ def test_a_key_for_something_else_proves_nothing(issuer, published):
     issuer.publish(published, public_jwk("ES256", "k2"))
 
     assert_error(me(issuer.token()), 401, "INVALID_TOKEN")
+
+
+@pytest.mark.parametrize(("signed", "published"), [*itertools.permutations(["EdDSA", "ES256", "RS256"], 2)])
+def test_a_key_of_another_kind_under_the_same_name_proves_nothing(issuer, signed, published):
+    key = public_jwk(published, "k1")
+    del key["alg"]
+    issuer.publish(key)
+
+    assert_error(me(issuer.token(signed)), 401, "INVALID_TOKEN")
+
+
+def test_a_key_is_used_only_for_the_algorithm_it_was_published_for(issuer):
+    issuer.publish(public_jwk("RS256", "k1"))
+    key = private_key("RS256", "k1")
+
+    padded = jwt.encode(claims(issuer.name), key, algorithm="PS256", headers={"kid": "k1"})
+    assert_error(me(padded), 401, "INVALID_TOKEN")
+    assert me(issuer.token("RS256")).status_code == 200
 
 
 def test_a_single_key_needs_no_name(issuer):
