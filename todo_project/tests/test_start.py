@@ -1,0 +1,122 @@
+"""How the real server starts, refuses to, and ends."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from .servers.gunicorn import ROOT, Gunicorn, command
+from .serving import MEMORY, SERVED, becomes_true, is_running, start
+from .wire import ANSWER_WITHIN, HOST, levels, receive, sent
+
+pytestmark = pytest.mark.own_servers
+
+FAR = "postgresql://todo:hunter2@db.example.com/todo"
+WRONG: list[tuple[str, str | None]] = [
+    ("SECRET_KEY", None),
+    ("SECRET_KEY", ""),
+    ("SECRET_KEY", "hunter2"),
+    ("DEBUG", "ture"),
+    ("ALLOWED_HOSTS", None),
+    ("ALLOWED_HOSTS", "*"),
+    ("DATABASE_URL", None),
+    ("DATABASE_URL", f"{FAR}?sslmode=prefer"),
+    ("DATABASE_URL", f"{FAR}?sslmood=require"),
+    ("DATABASE_URL", "mysql://todo:hunter2@db.example.com/todo"),
+    ("DATABASE_URL", "postgresql://todo:hunter2@[db.example.com/todo"),
+    ("DATABASE_URL_UNPOOLED", FAR.replace("db.", "ep-cool-1-pooler.")),
+    ("PORT", "abc"),
+    ("WEB_CONCURRENCY", "0"),
+    ("RATE_LIMIT_USER", "lots"),
+    ("CACHE_URL", "memcached://hunter2@x"),
+    ("LOG_LEVEL", "loud"),
+    ("ACCESS_TOKEN_MINUTES", "0"),
+    ("REGISTRATION_OPEN", "yes"),
+    ("TRUSTED_ISSUERS", '[{"issuer": "x", "audience": "y", "algorithms": ["HS256"], "secret": "hunter2"}]'),
+    ("PASSWORD_RESET_URL", "https://app.example.com/reset"),
+    ("EMAIL_URL", "imap://ann:hunter2@mail.example.com"),
+    ("CORS_ALLOWED_ORIGINS", "https://app.example.com/"),
+    ("CORS_ALLOWED_ORIGINS", "*"),
+    ("ENV_FILE", "/no/such/file"),
+]
+GUNICORN = command(1)
+CHECK = [sys.executable, "manage.py", "check"]
+each_entry = pytest.mark.parametrize("entry", [GUNICORN, CHECK], ids=["gunicorn", "manage.py check"])
+
+
+@each_entry
+@pytest.mark.parametrize(("name", "value"), WRONG)
+def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(entry, name, value):
+    ended = start(entry, **{"DATABASE_URL": MEMORY, name: value})
+
+    assert ended.returncode != 0
+    [line] = (ended.stdout + ended.stderr).splitlines()
+    assert name in line
+    assert "hunter2" not in line
+
+
+@each_entry
+def test_https_without_a_proxy_stops_the_start(entry):
+    ended = start(entry, DATABASE_URL=MEMORY, HTTPS_ONLY="true", TRUSTED_PROXY_COUNT="0")
+
+    assert ended.returncode != 0
+    [line] = (ended.stdout + ended.stderr).splitlines()
+    assert "TRUSTED_PROXY_COUNT" in line
+
+
+def test_right_settings_pass_the_check():
+    assert start(CHECK, DATABASE_URL=MEMORY).returncode == 0
+
+
+def test_a_taken_port_stops_the_start_with_one_line():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        ended = start(command(port), DATABASE_URL=MEMORY)
+
+    assert ended.returncode != 0
+    [line] = ended.stderr.splitlines()
+    assert f"port {port}" in line
+    assert "ERROR" not in levels(ended.stdout)  # it did not try again
+
+
+def test_a_request_that_runs_is_finished_before_the_end(sqlite_url):
+    body = b'{"title": "at the last moment"}'
+    with (
+        Gunicorn(settings=SERVED, DATABASE_URL=sqlite_url, ALLOWED_HOSTS=HOST) as server,
+        socket.create_connection(("127.0.0.1", server.port), timeout=ANSWER_WITHIN) as client,
+    ):
+        client.sendall(sent(body, "Expect: 100-continue").removesuffix(body))
+        assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"  # so from now on it runs
+        os.kill(server.pids[0], signal.SIGTERM)
+        assert becomes_true(lambda: "Handling signal: term" in server.log)
+
+        client.sendall(body)
+
+        assert receive(client).status_code == 201
+
+
+def test_nothing_is_left_when_the_tests_are_killed(tmp_path):
+    program = f"""
+import time
+from todo_project.tests.servers.gunicorn import Gunicorn
+with Gunicorn(DATABASE_URL="{MEMORY}") as server:
+    print(*server.pids, flush=True)
+    time.sleep(600)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as tests:
+        assert tests.stdout is not None
+        pids = [int(pid) for pid in tests.stdout.readline().split()]
+        assert [is_running(pid) for pid in pids] == [True, True]
+        tests.kill()
+
+    assert becomes_true(lambda: not any(map(is_running, pids)))
+    assert becomes_true(lambda: not list(tmp_path.iterdir()))
