@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -27,10 +28,12 @@ class GuardedBackend(ModelBackend):
             return None
         now, address = timezone.now(), client_address(request)
         email = email[:254]
-        login_guard.refuse_too_many(email, address, at=now)
-        user = super().authenticate(request, username=email, password=password)
-        if user is None:
-            login_guard.note_failure(email, address, at=now)
-        else:
-            login_guard.forget_failures(email, address)
+        with transaction.atomic():
+            login_guard.queue_up(email, address)
+            login_guard.refuse_too_many(email, address, at=now)
+            user = super().authenticate(request, username=email, password=password)
+            if user is None:
+                login_guard.note_failure(email, address, at=now)
+            else:
+                login_guard.forget_failures(email, address)
         return user

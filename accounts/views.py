@@ -174,6 +174,7 @@ def ask_again(request: SignedInRequest, field: str, password: str) -> None:
     """Have a signed-in caller prove that they know the password; guesses count as failed logins."""
     user, now = request.user, timezone.now()
     email, address = user.email or str(user.pk), client_address(request._request)
+    login_guard.queue_up(email, address)
     login_guard.refuse_too_many(email, address, at=now)
     if not user.check_password(password):
         login_guard.note_failure(email, address, at=now)

@@ -60,11 +60,9 @@ def translate(exc: Exception) -> ApiError:
         case DatabaseError():
             return _translate_database_error(exc)
         case drf.ValidationError():
-            return ValidationFailed(list(flatten(exc.get_full_details())))
+            return ValidationFailed(flatten(exc.get_full_details()))
         case ValidationError():
-            return ValidationFailed(
-                list(flatten(drf.ValidationError(get_error_detail(exc)).get_full_details()))
-            )
+            return ValidationFailed(flatten(drf.ValidationError(get_error_detail(exc)).get_full_details()))
         case drf.ParseError() | UnreadablePostError() | BadRequest():
             return MalformedRequest()
         case drf.Throttled():

@@ -5,7 +5,8 @@
 An error has three class attributes, as in DRF; a message says what to do next; nothing internal ever leaves.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from django.http import HttpResponse
@@ -55,7 +56,11 @@ class ValidationFailed(ApiError):
     status_code = 400
     default_code = "VALIDATION_ERROR"
 
-    def __init__(self, errors: list[dict[str, Any]]) -> None:
+    TOLD = 100
+    """So many errors are told at once; nobody reads more."""
+
+    def __init__(self, errors: Iterable[dict[str, Any]]) -> None:
+        errors = list(islice(errors, self.TOLD))
         first = errors[0]
         details = {"field": first["field"], "constraint": first["constraint"], "errors": errors}
         super().__init__(first["message"], details=details)

@@ -9,6 +9,7 @@ from django.utils import timezone
 from accounts import login_guard
 from accounts.models import FailedLogin, User
 from todo_project.tests.assertions import assert_error
+from todo_project.tests.test_idempotency import run_together
 
 from .conftest import PASSWORD, sign_in
 
@@ -36,6 +37,14 @@ def test_after_five_failures_the_right_password_waits_too(alice):
     response = try_from(HOME, password=PASSWORD)
     assert_error(response, 429, "RATE_LIMITED")
     assert 890 <= int(response["Retry-After"]) <= 900
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_of_twenty_four_attempts_at_once_five_are_tried(alice):
+    answers = run_together(24, lambda: try_from(HOME))
+
+    assert sorted(answer.status_code for answer in answers) == [401] * 5 + [429] * 19
 
 
 def test_a_blocked_attempt_costs_no_hash(alice, monkeypatch):

@@ -186,6 +186,24 @@ def test_a_body_over_the_limit_is_too_large(as_alice, settings):
     assert_error(post(as_alice, body), 413, "PAYLOAD_TOO_LARGE")
 
 
+def test_a_body_of_too_many_values_is_too_large(as_alice):
+    many = {"title": "milk", **{f"k{number}": 1 for number in range(10_000)}}
+
+    assert_error(post(as_alice, many), 413, "PAYLOAD_TOO_LARGE")
+
+
+def test_commas_in_a_text_are_no_values(as_alice):
+    error = assert_error(post(as_alice, {"title": "," * 20_000}), 400, "VALIDATION_ERROR", field="title")
+
+    assert error["details"]["constraint"] == "max_length"
+
+
+def test_a_hundred_errors_are_told_and_no_more(as_alice):
+    error = assert_error(post(as_alice, {f"k{number}": 1 for number in range(500)}), 400, "VALIDATION_ERROR")
+
+    assert len(error["details"]["errors"]) == 100
+
+
 def test_a_validation_error_names_the_field_in_words_and_in_data(as_alice):
     error = assert_error(post(as_alice, {"title": " "}), 400, "VALIDATION_ERROR", field="title")
 
