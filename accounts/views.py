@@ -76,6 +76,8 @@ def checked(serializer: Any, request: Request, **context: Any) -> dict[str, Any]
 
 @extend_schema(tags=["auth"])
 class Register(PublicView):
+    also_refuses = (403,)
+
     @extend_schema(summary="Make an account", request=RegistrationSerializer, responses={201: UserSerializer})
     def post(self, request: Request) -> Response:
         if not settings.REGISTRATION_OPEN:
@@ -86,6 +88,8 @@ class Register(PublicView):
 
 @extend_schema(tags=["auth"])
 class Token(PublicView):
+    also_refuses = (401,)
+
     @extend_schema(summary="Sign in", request=LoginSerializer, responses={200: LoginAnswerSerializer})
     def post(self, request: Request) -> Response:
         given = checked(LoginSerializer, request)
@@ -98,6 +102,8 @@ class Token(PublicView):
 
 @extend_schema(tags=["auth"])
 class TokenRefresh(PublicView):
+    also_refuses = (401,)
+
     @extend_schema(
         summary="Exchange a refresh token", request=RefreshSerializer, responses={200: TokenPairSerializer}
     )
@@ -112,6 +118,7 @@ class Logout(ApiView):
 
     permission_classes = [AllowAny]
     idempotent = False
+    also_refuses = (401,)
 
     def perform_authentication(self, request: Request) -> None:
         """Left to the method: with a refresh token the header does not matter."""

@@ -70,6 +70,7 @@ class AutoSchema(openapi.AutoSchema):
 
     def error_statuses(self, operation: dict[str, Any]) -> list[int]:
         statuses = {400, 406, 429, 500, 503, 504}
+        statuses |= set(getattr(self.view, "also_refuses", ()))
         if not self.is_public:
             statuses |= {401, 403}
         if any(parameter["in"] == "path" for parameter in operation.get("parameters", [])):

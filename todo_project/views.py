@@ -31,6 +31,9 @@ class ApiView(APIView):
     idempotent = True
     """Whether the answer to a POST may be kept for its retries; one that shows a secret may not."""
 
+    also_refuses: tuple[int, ...] = ()
+    """For the description: the statuses of refusals that do not follow from the kind of the operation."""
+
     query: Mapping[str, Any]
     allowance: Allowance | None = None
 
