@@ -14,6 +14,7 @@ urlpatterns = [
     path("auth/password/reset", views.PasswordReset.as_view(), name="password-reset"),
     path("auth/password/reset/confirm", views.PasswordResetConfirm.as_view(), name="password-reset-confirm"),
     path("me", views.Me.as_view(), name="me"),
+    path("me/export", views.Export.as_view(), name="export"),
     path("me/password", views.Password.as_view(), name="password"),
     path("me/sessions", views.Sessions.as_view({"get": "list", "delete": "destroy_all"}), name="sessions"),
     path("me/sessions/<id:id>", views.Sessions.as_view({"delete": "destroy"}), name="session"),

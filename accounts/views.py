@@ -7,9 +7,10 @@ from typing import Any, cast
 from django.conf import settings
 from django.contrib.auth import authenticate
 from django.db.models import Model, QuerySet
+from django.http import StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiTypes, extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,7 +21,7 @@ from todo_project.errors import Conflict, Forbidden, NotAuthenticated, Validatio
 from todo_project.pagination import KeysetPagination, PageParameters, ordering_parameter
 from todo_project.views import ApiView, ApiViewSet
 
-from . import login_guard, password_reset, sessions, tokens
+from . import export, login_guard, password_reset, sessions, tokens
 from .authentication import SignedInRequest, read_outside_token, text_claim
 from .errors import InsufficientScope, InvalidCredentials
 from .models import Identity, PersonalToken, Session, User
@@ -240,6 +241,16 @@ class Password(AccountView):
         ask_again(request, "current_password", given["current_password"])
         request.user.change_password(given["new_password"], at=timezone.now(), keep=request.auth.session)
         return Response(UserSerializer(request.user).data)
+
+
+@extend_schema(tags=["me"])
+class Export(AccountView):
+    @extend_schema(summary="Everything you own, as one JSON file", responses={200: OpenApiTypes.OBJECT})
+    def get(self, request: SignedInRequest) -> StreamingHttpResponse:
+        headers = {**NO_STORE, "Content-Disposition": 'attachment; filename="export.json"'}
+        return StreamingHttpResponse(
+            export.stream(request.user), content_type="application/json", headers=headers
+        )
 
 
 class MineParameters(PageParameters):

@@ -167,6 +167,8 @@ if PASSWORD_RESET_URL and "{token}" not in PASSWORD_RESET_URL:
     raise ImproperlyConfigured(
         "PASSWORD_RESET_URL must hold {token}, as in https://app.example.com/reset#{token}."
     )
+# What GET /me/export writes, each room its own.
+EXPORTED = ["accounts.export.account"]
 RATE_LIMIT_USER = env.rate("RATE_LIMIT_USER", default="600/minute")
 RATE_LIMIT_ANONYMOUS = env.rate("RATE_LIMIT_ANONYMOUS", default="60/minute")
 

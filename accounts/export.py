@@ -1,0 +1,60 @@
+"""Everything a person owns, as JSON, written while it is read, so that its size does not matter.
+
+Each function that settings.EXPORTED names gives sections; other rooms add theirs without being imported here.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from todo_project.renderers import dumps
+
+from .models import Identity, PersonalToken, Session, User
+from .serializers import UserSerializer
+
+Section = tuple[str, dict[str, Any] | Iterable[dict[str, Any]]]
+
+
+def account(user: User) -> Iterator[Section]:
+    """The profile, and what proves who they are; secrets are kept as hashes and not told."""
+    yield "profile", UserSerializer(user).data
+    yield (
+        "sessions",
+        _rows(Session, user, "id", "user_agent", "address", "created_at", "last_used_at", "ended_at"),
+    )
+    yield (
+        "tokens",
+        _rows(PersonalToken, user, "id", "name", "scopes", "created_at", "expires_at", "last_used_at"),
+    )
+    yield "identities", _rows(Identity, user, "id", "issuer", "subject", "email", "created_at")
+
+
+def _rows(model: Any, user: User, *fields: str) -> Iterable[dict[str, Any]]:
+    rows: Iterable[dict[str, Any]] = (
+        model.objects.for_user(user).order_by("created_at", "id").values(*fields).iterator(chunk_size=1000)
+    )
+    return rows
+
+
+def stream(user: User) -> Iterator[bytes]:
+    """One JSON object with a member per section, in pieces."""
+    opening = b"{"
+    for path in settings.EXPORTED:
+        for name, content in import_string(path)(user):
+            yield opening + dumps(name) + b":"
+            yield from _object_or_list(content)
+            opening = b",\n"
+    yield b"}\n"
+
+
+def _object_or_list(content: dict[str, Any] | Iterable[dict[str, Any]]) -> Iterator[bytes]:
+    if isinstance(content, dict):
+        yield dumps(content)
+        return
+    opening = b"["
+    for row in content:
+        yield opening + dumps(row)
+        opening = b",\n"
+    yield b"]" if opening != b"[" else b"[]"
