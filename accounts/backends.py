@@ -7,7 +7,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from todo_project.addresses import client_address
+from todo_project.addresses import UNKNOWN, client_address
 
 from . import login_guard
 from .models import User
@@ -24,9 +24,9 @@ class GuardedBackend(ModelBackend):
         **kwargs: Any,
     ) -> Any:
         email = User.objects.normalize_email(username or kwargs.get("email"))
-        if email is None or password is None or request is None:
+        if email is None or password is None:
             return None
-        now, address = timezone.now(), client_address(request)
+        now, address = timezone.now(), client_address(request) if request else UNKNOWN
         email = email[:254]
         with transaction.atomic():
             login_guard.queue_up(email, address)

@@ -175,7 +175,7 @@ RATE_LIMIT_ANONYMOUS = env.rate("RATE_LIMIT_ANONYMOUS", default="60/minute")
 # Mail
 
 EMAIL_URL = env.text("EMAIL_URL", default="")
-vars().update(email.configure(EMAIL_URL, debug=DEBUG))
+vars().update(email.configure(EMAIL_URL, debug=DEBUG))  # EMAIL_BACKEND, EMAIL_HOST and their like
 DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", default="todo@localhost")
 
 # Browsers on other origins. They send a token in a header and never a cookie.

@@ -44,6 +44,9 @@ def test_a_password_is_kept_by_argon2id_at_the_chosen_cost(db):
 def test_a_user_without_a_password_cannot_sign_in(bob, client):
     assert not bob.has_usable_password()
     assert not client.login(email="bob@example.com", password="")
+    bob.set_password(PASSWORD)
+    bob.save()
+    assert client.login(email="bob@example.com", password=PASSWORD)
 
 
 def test_createsuperuser_makes_one_who_signs_in_to_the_admin(db, client, monkeypatch):
