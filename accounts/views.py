@@ -10,7 +10,7 @@ from django.db.models import Model, QuerySet
 from django.http import StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiTypes, extend_schema
+from drf_spectacular.utils import OpenApiTypes, extend_schema, extend_schema_view
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -273,6 +273,7 @@ class MineViewSet(ApiViewSet):
         return get_object_or_404(self.get_queryset(), id=id)
 
 
+@extend_schema_view(list=extend_schema(summary="Where you are signed in"))
 @extend_schema(tags=["me"])
 class Sessions(MineViewSet):
     """Where you are signed in."""
@@ -296,6 +297,7 @@ class Sessions(MineViewSet):
         return Response({"ended": Session.objects.filter(pk=session.pk).end(at=timezone.now())})
 
 
+@extend_schema_view(list=extend_schema(summary="Your personal access tokens"))
 @extend_schema(tags=["me"])
 class PersonalTokens(MineViewSet):
     """Your tokens for scripts."""
@@ -328,6 +330,7 @@ class PersonalTokens(MineViewSet):
         return removed(self, self.mine(id))
 
 
+@extend_schema_view(list=extend_schema(summary="Your identities at outside issuers"))
 @extend_schema(tags=["me"])
 class Identities(MineViewSet):
     """Who you are for outside issuers."""
