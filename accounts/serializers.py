@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.fields import get_error_detail
 
@@ -52,6 +53,12 @@ class UserSerializer(StrictSerializer):
     created_at = serializers.DateTimeField(read_only=True)
 
 
+def body_example(**body: Any) -> Any:
+    """What a request looks like, for the API's description."""
+    return extend_schema_serializer(examples=[OpenApiExample("Ann", body, request_only=True)])
+
+
+@body_example(email="ann@example.com", password="correct horse battery", name="Ann")  # noqa: S106
 class RegistrationSerializer(StrictSerializer):
     email = EmailField()
     password = PasswordField()
@@ -66,6 +73,7 @@ class RegistrationSerializer(StrictSerializer):
         return attrs
 
 
+@body_example(email="ann@example.com", password="correct horse battery")  # noqa: S106
 class LoginSerializer(StrictSerializer):
     email = EmailField()
     password = PasswordField()
@@ -99,6 +107,7 @@ class ResetConfirmationSerializer(StrictSerializer):
     new_password = PasswordField()
 
 
+@body_example(current_password="correct horse battery", new_password="another horse, another battery")  # noqa: S106
 class PasswordChangeSerializer(StrictSerializer):
     current_password = PasswordField()
     new_password = PasswordField()
@@ -128,6 +137,7 @@ class EndedSerializer(serializers.Serializer[Any]):
     ended = serializers.IntegerField(help_text="How many sessions have ended by this.")
 
 
+@body_example(name="backup script", scopes=["tasks:read"], expires_at="2027-06-30T00:00:00Z")
 class PersonalTokenSerializer(StrictSerializer):
     id = serializers.UUIDField(read_only=True)
     name = serializers.CharField(max_length=100)
