@@ -60,7 +60,8 @@ class BearerAuthentication(BaseAuthentication):
 
 def by_access_token(token: str) -> tuple[User, Credential]:
     claims = tokens.read_access_token(token)
-    user = User.objects.in_session(claims.session, at=timezone.now()).filter(pk=claims.user).first()
+    in_session = User.objects.in_session(claims.session, at=timezone.now())
+    user = in_session.filter(pk=claims.user).with_what_is_needed().first()
     if user is None:
         raise InvalidToken
     return user, Credential(claims.scopes, claims.session, claims.issued_at)
@@ -71,7 +72,7 @@ def by_personal_token(token: str) -> tuple[User, Credential]:
     found = (
         PersonalToken.objects.live(at=now)
         .filter(hash=tokens.digest(token), user__is_active=True)
-        .select_related("user")
+        .with_user()
         .first()
     )
     if found is None:
@@ -83,7 +84,8 @@ def by_personal_token(token: str) -> tuple[User, Credential]:
 def by_outside_token(token: str, header: dict[str, Any], told: dict[str, Any]) -> tuple[User, Credential]:
     claims = read_outside_token(token, header, told)
     issuer, subject = claims["iss"], claims["sub"]
-    user = User.objects.known_as(issuer=issuer, subject=subject).first() or welcome(claims)
+    known = User.objects.known_as(issuer=issuer, subject=subject).with_what_is_needed().first()
+    user = known or welcome(claims)
     if not user.is_active:
         raise InvalidToken
     return user, Credential(ALL, issued_at=int(claims["iat"]))

@@ -4,6 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Any, Self
 
+from django.conf import settings
 from django.db import models
 
 
@@ -12,6 +13,9 @@ class UserQuerySet(models.QuerySet[Any]):
 
     def active(self) -> Self:
         return self.filter(is_active=True)
+
+    def with_what_is_needed(self) -> Self:
+        return self.select_related(*settings.LOADED_WITH_USER)
 
     def in_session(self, session: uuid.UUID, *, at: datetime) -> Self:
         return self.active().filter(
@@ -35,6 +39,9 @@ class SessionQuerySet(models.QuerySet[Any]):
 
 
 class PersonalTokenQuerySet(models.QuerySet[Any]):
+    def with_user(self) -> Self:
+        return self.select_related("user", *(f"user__{name}" for name in settings.LOADED_WITH_USER))
+
     def for_user(self, user: Any) -> Self:
         return self.filter(user=user.pk)
 

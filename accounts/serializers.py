@@ -6,11 +6,10 @@ from typing import Any
 from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.fields import get_error_detail
 
-from todo_project.serializers import InstantField, StrictSerializer
+from todo_project.serializers import InstantField, StrictSerializer, body_example
 
 from .models import PersonalToken, User
 from .scopes import ALL
@@ -51,11 +50,6 @@ class UserSerializer(StrictSerializer):
         help_text="False for who signs in with an outside issuer only.",
     )
     created_at = serializers.DateTimeField(read_only=True)
-
-
-def body_example(**body: Any) -> Any:
-    """What a request looks like, for the API's description."""
-    return extend_schema_serializer(examples=[OpenApiExample("Ann", body, request_only=True)])
 
 
 @body_example(email="ann@example.com", password="correct horse battery", name="Ann")  # noqa: S106

@@ -285,7 +285,6 @@ class Sessions(MineViewSet):
 
     @extend_schema(
         summary="End all your sessions, this one too",
-        operation_id="me_sessions_destroy_all",
         responses={200: EndedSerializer},
     )
     def destroy_all(self, request: SignedInRequest) -> Response:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.db.models import DateTimeField, F, Func, Model, OrderBy, QuerySet, TextField, Value
@@ -83,7 +84,8 @@ class Keyset:
         return rows.filter(behind(columns, Row(Value(value, self.field), Value(pk, self.pk))))
 
     def position(self, row: Any) -> list[Any]:
-        """Where a row stands, in JSON's types."""
+        """Where a row stands, in JSON's types. A text is a row that the database has written as JSON."""
+        row = orjson.loads(row) if isinstance(row, str) else row
         read = row.__getitem__ if isinstance(row, Mapping) else lambda name: getattr(row, name)
         value = read(self.field.name)
         return [_plain(self.missing if value is None else value), _plain(read(self.pk.name))]
@@ -120,7 +122,7 @@ class KeysetPagination(BasePagination):
         filters = sorted(
             (name, str(value)) for name, value in query.items() if name not in {"cursor", "limit"}
         )
-        return signing.Signer(salt=f"cursor:{request.user.pk}:{request.path_info.rstrip('/')}:{filters}")
+        return signing.Signer(salt=f"cursor:{request.user.pk}:{request.path_info}:{filters}")
 
     def get_paginated_response(self, data: Any) -> Response:
         return Response({"results": data, "next": self.next})

@@ -17,6 +17,13 @@ class QueryParameters(serializers.Serializer[Any]):
 
     _declared: ClassVar["QueryParameters"]
 
+    def get_fields(self) -> dict[str, Any]:
+        """None is required, and the description says so."""
+        fields = super().get_fields()
+        for field in fields.values():
+            field.required = False
+        return fields
+
     @classmethod
     def clean(cls, sent: QueryDict) -> dict[str, Any]:
         """The values sent, typed; a mistyped name must not become an unfiltered list."""

@@ -2,11 +2,13 @@
 
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import register_converter
 
 API_PREFIX = "/api/"
+ME = "me"
 
 
 class IdConverter:
@@ -21,7 +23,17 @@ class IdConverter:
         return str(value)
 
 
+class UserConverter(IdConverter):
+    """A user's id, or `me` for the caller's own."""
+
+    regex = f"me|{IdConverter.regex}"
+
+    def to_python(self, value: str) -> Any:
+        return value if value == ME else super().to_python(value)
+
+
 register_converter(IdConverter, "id")
+register_converter(UserConverter, "user")
 
 
 class TrailingSlashMiddleware:
@@ -34,4 +46,5 @@ class TrailingSlashMiddleware:
         path = request.path_info
         if path.startswith(API_PREFIX) and path.endswith("/") and not path.endswith("//"):
             request.path_info = path.removesuffix("/")
+            request.path = request.path.removesuffix("/")
         return self.get_response(request)

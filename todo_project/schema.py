@@ -26,10 +26,33 @@ IDEMPOTENCY_KEY = {
     "description": "Makes a retry safe: for 24 hours the same key and body get the first answer again.",
     "example": "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52",
 }
+CONDITIONS = {
+    "If-None-Match": "The ETag that you hold. While it is current, the answer is 304, without a body.",
+    "If-Match": "The ETag that you change from. When it is not current any more, the answer is 412.",
+}
+ETAG = {
+    "description": "The current state, to send in If-None-Match or If-Match.",
+    "schema": {"type": "string"},
+}
 
 
 class AutoSchema(openapi.AutoSchema):
     """Adds to an operation what holds for it without its view saying so."""
+
+    def get_operation_id(self) -> str:
+        """The path and the action: two actions of one method on one resource do not collide."""
+        action = getattr(self.view, "action", None)
+        if action is None:
+            return str(super().get_operation_id())
+        path = self._tokenize_path()
+        return "_".join(path if path[-1] == action else [*path, action])
+
+    def _map_basic_serializer(self, serializer: Any, direction: str) -> dict[str, Any]:
+        """An answer always has all of its fields, whatever a body may leave out."""
+        schema: dict[str, Any] = super()._map_basic_serializer(serializer, direction)
+        if direction == "response" and "properties" in schema:
+            schema["required"] = sorted(schema["properties"])
+        return schema
 
     def get_override_parameters(self) -> list[Any]:
         declared = getattr(self.view, "query_parameters", {})
@@ -62,7 +85,25 @@ class AutoSchema(openapi.AutoSchema):
             )
         if self.takes_idempotency_key:
             operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
+        if self.is_conditional:
+            self.describe_condition(operation)
         return operation
+
+    @property
+    def is_conditional(self) -> bool:
+        return getattr(self.view, "action", None) in getattr(self.view, "conditional", ())
+
+    def describe_condition(self, operation: dict[str, Any]) -> None:
+        reads = self.method in SAFE_METHODS
+        name = "If-None-Match" if reads else "If-Match"
+        operation.setdefault("parameters", []).append(
+            {"name": name, "in": "header", "schema": {"type": "string"}, "description": CONDITIONS[name]}
+        )
+        for status in ("200", "201"):
+            if status in operation["responses"]:
+                operation["responses"][status]["headers"]["ETag"] = {"$ref": "#/components/headers/ETag"}
+        if reads:
+            operation["responses"]["304"] = {"description": "Not Modified"}
 
     @property
     def takes_idempotency_key(self) -> bool:
@@ -79,6 +120,8 @@ class AutoSchema(openapi.AutoSchema):
             statuses |= {413, 415}
         if self.method not in SAFE_METHODS:
             statuses.add(409)
+            if self.is_conditional:
+                statuses.add(412)
         if self.takes_idempotency_key:
             statuses.add(422)
         return sorted(statuses)
@@ -95,7 +138,7 @@ def add_components(result: dict[str, Any], generator: Any, request: Any, public:
     components["headers"] = {
         name: {"description": text, "schema": {"type": "string" if name.startswith("X-") else "integer"}}
         for name, text in RESPONSE_HEADERS.items()
-    }
+    } | {"ETag": ETAG}
     components["responses"] = {}
     for error in contract():
         response = components["responses"].setdefault(response_name(error.status_code), error_response(error))

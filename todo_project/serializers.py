@@ -4,12 +4,18 @@ import datetime as dt
 from typing import Any
 
 from django.utils.dateparse import parse_datetime
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 
-class StrictSerializer(serializers.Serializer[Any]):
-    """Refuses by name what it does not take; DRF would ignore it, and the client believe it saved."""
+def body_example(**body: Any) -> Any:
+    """What a request looks like, for the API's description."""
+    return extend_schema_serializer(examples=[OpenApiExample("Example", body, request_only=True)])
 
+
+# Refuses by name what it does not take; DRF would ignore it, and the client believe it saved.
+# Not a docstring, which the description would repeat for every body.
+class StrictSerializer(serializers.Serializer[Any]):
     default_error_messages = {
         "unknown": "Unknown field.",
         "read_only": "This field is set by the server.",

@@ -168,7 +168,9 @@ if PASSWORD_RESET_URL and "{token}" not in PASSWORD_RESET_URL:
         "PASSWORD_RESET_URL must hold {token}, as in https://app.example.com/reset#{token}."
     )
 # What GET /me/export writes, each room its own.
-EXPORTED = ["accounts.export.account"]
+EXPORTED = ["accounts.export.account", "tasks.export.tasks"]
+# What other rooms keep of each user and need on every request: it comes with the query that finds the user.
+LOADED_WITH_USER = ["clock"]
 RATE_LIMIT_USER = env.rate("RATE_LIMIT_USER", default="600/minute")
 RATE_LIMIT_ANONYMOUS = env.rate("RATE_LIMIT_ANONYMOUS", default="60/minute")
 
@@ -216,7 +218,11 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_INCLUDE_SCHEMA": True,
     "COMPONENT_SPLIT_REQUEST": True,
-    "PATH_CONVERTER_OVERRIDES": {"id": {"type": "string", "format": "uuid"}},
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "PATH_CONVERTER_OVERRIDES": {
+        "id": {"type": "string", "format": "uuid"},
+        "user": {"type": "string", "description": "Your own id, or `me`."},
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "todo_project.schema.add_components",

@@ -9,6 +9,7 @@ from . import health, pages, paths  # noqa: F401  (paths registers the id conver
 
 api: list[Any] = [
     path("", include("accounts.urls")),
+    path("", include("tasks.urls")),
     path("schema", pages.Schema.as_view(), name="schema"),
 ]
 

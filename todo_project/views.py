@@ -31,6 +31,9 @@ class ApiView(APIView):
     idempotent = True
     """Whether the answer to a POST may be kept for its retries; one that shows a secret may not."""
 
+    conditional: tuple[str, ...] = ()
+    """For the description: the actions that answer with an ETag and heed If-None-Match or If-Match."""
+
     also_refuses: tuple[int, ...] = ()
     """For the description: the statuses of refusals that do not follow from the kind of the operation."""
 

@@ -22,7 +22,7 @@ def test_an_export_holds_what_is_yours(as_alice, alice):
     assert response["Content-Type"] == "application/json"
     assert response["Content-Disposition"] == 'attachment; filename="export.json"'
     assert response["Cache-Control"] == "no-store"
-    assert list(exported) == ["profile", "sessions", "tokens", "identities"]
+    assert list(exported) == ["profile", "sessions", "tokens", "identities", "tasks"]
     assert exported["profile"] == as_alice("get", "/me").json()
     assert len(exported["sessions"]) == 2
     assert [token["name"] for token in exported["tokens"]] == ["script"]

@@ -39,7 +39,11 @@ def methods_of(view):
 
 
 ROUTES = [
-    (method, "/" + route.removeprefix("api/v1/").replace("<id:id>", str(uuid.uuid4())))
+    (
+        method,
+        "/"
+        + route.removeprefix("api/v1/").replace("<id:id>", str(uuid.uuid4())).replace("<user:user_id>", "me"),
+    )
     for route, view in patterns(get_resolver().url_patterns)
     if route.startswith("api/v1/")
     for method in methods_of(view)

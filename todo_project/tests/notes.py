@@ -75,8 +75,8 @@ class NoteSerializer(StrictSerializer):
 
 class NoteParameters(PageParameters):
     ordering = ordering_parameter("created_at", "due_at", "rank", "title", default="-created_at")
-    rank = serializers.IntegerField(required=False)
-    q = serializers.CharField(required=False, help_text="Words in the title.")
+    rank = serializers.IntegerField()
+    q = serializers.CharField(help_text="Words in the title.")
 
 
 class EmailAuthentication(BaseAuthentication):

@@ -1,0 +1,103 @@
+"""The one way to change tasks: any number of one owner's operations, in order, all or nothing.
+
+The owner's clock is locked before a task is read, so what is read is still so when it is written.
+"""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from todo_project.errors import Conflict, NotFound, PreconditionFailed
+
+from .models import Clock, Task
+from .representation import represent
+
+CREATE = "create"
+VERBS: dict[str, Callable[[Task, Mapping[str, Any], datetime], set[str]]] = {
+    CREATE: lambda task, values, at: task.change(values, at=at),
+    "update": lambda task, values, at: task.change(values, at=at),
+    "complete": lambda task, values, at: task.complete(at=at),
+    "reopen": lambda task, values, at: task.reopen(at=at),
+    "delete": lambda task, values, at: task.trash(at=at),
+    "restore": lambda task, values, at: task.restore(at=at),
+}
+REACH_INTO_THE_TRASH = {"delete", "restore"}
+
+
+def any_version(version: int) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One change, as it was asked for."""
+
+    verb: str
+    task: uuid.UUID | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+    allows: Callable[[int], bool] = any_version
+    """Which version the task must have before any of the operations."""
+    place: str | None = None
+    """Where it stands in the body, if it is one of several; errors name it."""
+
+    def details(self, part: str, **more: Any) -> dict[str, Any]:
+        return {**({"field": f"{self.place}.{part}"} if self.place else {}), **more}
+
+
+def perform(owner: Any, operations: Sequence[Operation], *, at: datetime) -> list[Task]:
+    """Gives back the task of each operation, as it is in the end. Runs in the caller's transaction."""
+    versions = iter(Clock.objects.tick(owner, by=len(operations)))
+    asked_for = [operation.task for operation in operations if operation.task]
+    found = Task.objects.for_user(owner).in_bulk(asked_for) if asked_for else {}
+    versions_before = {task.pk: task.version for task in found.values()}
+    changed: dict[uuid.UUID, tuple[Task, set[str]]] = {}
+    done = []
+    for operation in operations:
+        if operation.verb == CREATE:
+            task = Task(owner_id=owner.pk, created_at=at)
+        else:
+            task = _find(found, versions_before, operation, owner)
+        if columns := VERBS[operation.verb](task, operation.values, at):
+            task.version, task.updated_at = next(versions), at
+            changed.setdefault(task.pk, (task, {"version", "updated_at"}))[1].update(columns)
+        done.append(task)
+    if changed:
+        _store(owner, list(changed.values()), versions_before)
+    else:
+        Clock.objects.take_back(owner, by=len(operations))
+    return done
+
+
+def _find(
+    found: Mapping[uuid.UUID, Task],
+    versions_before: Mapping[uuid.UUID, int],
+    operation: Operation,
+    owner: Any,
+) -> Task:
+    task = found.get(operation.task) if operation.task else None
+    if task is None or (task.deleted_at and operation.verb not in REACH_INTO_THE_TRASH):
+        raise NotFound(details=operation.details("id"))
+    if not operation.allows(versions_before[task.pk]):
+        current = Task.objects.for_user(owner).get(pk=task.pk)
+        raise PreconditionFailed(details=operation.details("if_match", current=represent(current)))
+    return task
+
+
+def _store(
+    owner: Any, changed: Sequence[tuple[Task, set[str]]], versions_before: Mapping[uuid.UUID, int]
+) -> None:
+    """One statement, however many; only columns that were changed are written over."""
+    task, columns = changed[0]
+    if len(changed) == 1 and task.pk in versions_before:
+        as_it_was = Task.objects.for_user(owner).filter(pk=task.pk, version=versions_before[task.pk])
+        if not as_it_was.update(**{column: getattr(task, column) for column in columns}):
+            raise Conflict  # Somebody writes past the clock.
+        return
+    tasks = [task for task, _ in changed]
+    known = set().union(*(columns for task, columns in changed if task.pk in versions_before))
+    if known:
+        Task.objects.bulk_create(tasks, update_conflicts=True, unique_fields=["id"], update_fields=known)
+    else:
+        Task.objects.bulk_create(tasks)

@@ -1,0 +1,60 @@
+"""Deleting for good: a trashed task becomes a tombstone, by which followers of the feed hear of it."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, models
+from django.db.models import QuerySet, Value, Window
+from django.db.models.functions import RowNumber
+
+from todo_project.conditional import IfMatch
+from todo_project.errors import NotFound, PreconditionFailed
+
+from .models import Clock, Task, Tombstone
+from .representation import represent
+
+AT_ONCE = 10_000
+
+
+def purge(owner: Any, task: uuid.UUID, if_match: IfMatch, *, at: datetime) -> dict[str, Any]:
+    """One task of the trash; again, it is not found."""
+    wanted = Task.objects.for_user(owner).trashed().filter(pk=task)
+    (version,) = Clock.objects.tick(owner)
+    if not _bury(owner, if_match.guard(wanted), version, at=at):
+        current = wanted.first()
+        if current is None:
+            raise NotFound
+        raise PreconditionFailed(details={"current": represent(current)})
+    return {"id": str(task), "version": version, "purged": True}
+
+
+def empty_trash(owner: Any, *, at: datetime) -> int:
+    """All of the trash; gives back how many there were."""
+    purged, trashed = 0, Task.objects.for_user(owner).trashed()
+    while True:
+        versions = Clock.objects.tick(owner, by=AT_ONCE)
+        buried = _bury(owner, trashed.order_by("pk")[:AT_ONCE], versions[0], at=at)
+        purged += buried
+        if not buried:
+            Clock.objects.take_back(owner, by=AT_ONCE)
+        if buried < AT_ONCE:
+            return purged
+
+
+def _bury(owner: Any, tasks: QuerySet[Task], first_version: int, *, at: datetime) -> int:
+    """Inside the database, so that their number costs Python nothing."""
+    tombstones = tasks.values_list(
+        "owner_id",
+        "id",
+        Value(first_version - 1, models.BigIntegerField()) + Window(RowNumber(), order_by="pk"),
+        Value(at, models.DateTimeField()),
+    )
+    sql, params = tombstones.query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(f"INSERT INTO tasks_tombstone (owner_id, task, version, purged_at) {sql}", params)
+        buried = int(cursor.rowcount)
+    if buried:
+        gone = Tombstone.objects.for_user(owner).since(first_version - 1)
+        Task.objects.for_user(owner).filter(pk__in=gone.values("task")).delete()
+    return buried

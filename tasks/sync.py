@@ -1,0 +1,63 @@
+"""The feed of one owner's changes, in the order of versions, for clients that keep a copy."""
+
+from typing import Any
+
+import orjson
+from django.db.models import BigIntegerField, QuerySet, Value
+
+from todo_project.errors import ResyncRequired
+
+from .models import Clock, Task, Tombstone
+from .representation import AsJSON, fragments
+
+ERA = 1 << 16
+
+
+def changes(owner: Any, *, since: int, limit: int) -> dict[str, Any]:
+    """Up to `limit` changes after `since`, and the `since` to ask with next."""
+    loaded = getattr(owner, "clock", None)
+    if loaded is not None and since == loaded.tick:
+        return {"changes": [], "since": since, "has_more": False}
+    position = since if since >= 0 else -since // ERA
+    clock, rows = _read(owner, position, limit + 1)
+    if not _is_remembered(since, position, clock):
+        raise ResyncRequired
+    has_more = len(rows) > limit
+    last = rows[limit - 1][0] if has_more else clock.tick
+    return {
+        "changes": fragments(text for _, text in rows[:limit]),
+        "since": _to_ask_next(last, clock),
+        "has_more": has_more,
+    }
+
+
+def _read(owner: Any, position: int, limit: int) -> tuple[Clock, list[tuple[int, str]]]:
+    """All in one statement, which sees one moment: no write can slip between the clock and the changes."""
+    clock = Clock.objects.filter(pk=owner.pk).annotate(version=Value(-1, BigIntegerField()))
+    tasks = Task.objects.for_user(owner).since(position)
+    tombstones = Tombstone.objects.for_user(owner).since(position)
+    rows: QuerySet[Any, tuple[int, str]] = clock.values_list("version", AsJSON("tick", "forgotten")).union(
+        tasks.versions_and_json(), tombstones.versions_and_json(), all=True
+    )
+    found = list(rows.order_by("version")[: limit + 1])
+    if not found:
+        return Clock(), []
+    return Clock(**orjson.loads(found[0][1])), found[1:]
+
+
+def _is_remembered(since: int, position: int, clock: Clock) -> bool:
+    """Whether nothing that a client at `since` must hear of was forgotten."""
+    if position > clock.tick:
+        return False  # From a future that a restored backup does not know.
+    if since < 0:
+        return -since % ERA == clock.forgotten % ERA
+    return since == 0 or since >= clock.forgotten
+
+
+def _to_ask_next(last: int, clock: Clock) -> int:
+    """The last version told; but negative in a first reading that has not yet passed what was forgotten.
+
+    Such a reader holds nothing that could be forgotten, unless that happens in the meantime. So the number
+    carries, besides the position, what was forgotten until now.
+    """
+    return last if last >= clock.forgotten else -(last * ERA + clock.forgotten % ERA)
