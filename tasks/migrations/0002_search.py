@@ -1,29 +1,33 @@
-"""The search's index, on PostgreSQL. Its expressions are those that Django writes for `icontains`."""
+"""The search's index, on PostgreSQL. Its expressions are those that Django writes for `icontains`.
+
+Not by Django's TrigramExtension: taken back, it asks SQLite for PostgreSQL's catalogue.
+"""
 
 from typing import Any
 
-from django.contrib.postgres.operations import BtreeGinExtension, TrigramExtension
 from django.db import migrations
+
+FORWARD = """
+CREATE EXTENSION IF NOT EXISTS pg_trgm;
+CREATE EXTENSION IF NOT EXISTS btree_gin;
+CREATE INDEX task_search ON tasks_task
+USING gin (owner_id, UPPER(title::text) gin_trgm_ops, UPPER(description::text) gin_trgm_ops);
+"""
+# The extensions stay: others in the database may use them.
+BACKWARD = "DROP INDEX task_search;"
 
 
 def make_index(apps: Any, schema_editor: Any) -> None:
     if schema_editor.connection.vendor == "postgresql":
-        schema_editor.execute(
-            "CREATE INDEX task_search ON tasks_task USING gin "
-            "(owner_id, UPPER(title::text) gin_trgm_ops, UPPER(description::text) gin_trgm_ops)"
-        )
+        schema_editor.execute(FORWARD)
 
 
 def drop_index(apps: Any, schema_editor: Any) -> None:
     if schema_editor.connection.vendor == "postgresql":
-        schema_editor.execute("DROP INDEX task_search")
+        schema_editor.execute(BACKWARD)
 
 
 class Migration(migrations.Migration):
     dependencies = [("tasks", "0001_tasks")]
 
-    operations = [
-        TrigramExtension(),
-        BtreeGinExtension(),
-        migrations.RunPython(make_index, drop_index),
-    ]
+    operations = [migrations.RunPython(make_index, drop_index)]

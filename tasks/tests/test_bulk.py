@@ -1,0 +1,189 @@
+"""POST /tasks/bulk: many changes, all or none."""
+
+import pytest
+
+from tasks.models import Task
+from todo_project.tests.assertions import assert_error
+
+from .conftest import made, trashed
+
+NOBODYS = "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52"
+
+
+def bulk(caller, *operations, **headers):
+    return caller("post", "/tasks/bulk", {"operations": list(operations)}, **headers)
+
+
+def create(title="bread", **data):
+    return {"op": "create", "data": {"title": title, **data}}
+
+
+def rows():
+    return list(Task.objects.order_by("id").values())
+
+
+def test_every_operation(as_alice):
+    kept, done, gone = made(as_alice, "kept"), made(as_alice, "done", completed=True), made(as_alice, "gone")
+    back = trashed(as_alice, title="back")
+    response = bulk(
+        as_alice,
+        create(priority=2),
+        {"op": "update", "id": kept["id"], "data": {"description": "changed"}},
+        {"op": "complete", "id": kept["id"]},
+        {"op": "reopen", "id": done["id"]},
+        {"op": "delete", "id": gone["id"]},
+        {"op": "restore", "id": back["id"]},
+    )
+
+    results = response.json()["results"]
+    assert response.status_code == 200
+    assert [task["title"] for task in results] == ["bread", "kept", "kept", "done", "gone", "back"]
+    assert results[0]["priority"] == 2
+    assert results[1] == results[2]
+    assert (results[1]["description"], results[1]["completed"]) == ("changed", True)
+    assert results[3]["completed"] is False
+    assert results[4]["deleted_at"] == results[4]["updated_at"]
+    assert results[5]["deleted_at"] is None
+    # 5 versions were used; each operation has its own.
+    assert [task["version"] for task in results] == [6, 8, 8, 9, 10, 11]
+    for task in (*results[:4], results[5]):
+        assert as_alice("get", f"/tasks/{task['id']}").json() == task
+
+
+def test_what_is_done_twice_in_one_bulk_is_done_once(as_alice, task):
+    operations = [{"op": verb, "id": task["id"]} for verb in ("complete", "complete", "delete", "delete")]
+    first = bulk(as_alice, *operations).json()["results"]
+    again = bulk(as_alice, {"op": "delete", "id": task["id"]}).json()["results"]
+
+    assert [one["version"] for one in first] == [task["version"] + 2] * 4
+    assert again == [first[0]]
+
+
+def test_the_version_is_that_before_the_bulk(as_alice, task):
+    """So a client can queue two changes of the same state, and the first does not refuse the second."""
+    response = bulk(
+        as_alice,
+        {"op": "update", "id": task["id"], "data": {"title": "bread"}, "if_match": task["version"]},
+        {"op": "complete", "id": task["id"], "if_match": task["version"]},
+    )
+
+    assert response.status_code == 200
+    assert response.json()["results"][0]["completed"] is True
+
+
+REFUSED = [
+    ({"op": "create", "data": {"title": ""}}, "title", "blank"),
+    ({"op": "create", "data": {}}, "title", "required"),
+    ({"op": "create", "data": {"title": "x", "version": 1}}, "version", "read_only"),
+    ({"op": "create", "data": []}, "data", "not_a_dict"),
+    ({"op": "create", "data": None}, "data", "null"),
+    ({"op": "create"}, "data", "required"),
+    ({"op": "create", "data": {"title": "x"}, "id": NOBODYS}, "id", "unknown"),
+    ({"op": "create", "data": {"title": "x"}, "if_match": 1}, "if_match", "unknown"),
+    ({"op": "update", "id": NOBODYS}, "data", "required"),
+    ({"op": "update", "data": {"title": "x"}}, "id", "required"),
+    ({"op": "update", "id": NOBODYS, "data": {"priority": 9}}, "priority", "invalid_choice"),
+    ({"op": "complete"}, "id", "required"),
+    ({"op": "complete", "id": NOBODYS, "data": {}}, "data", "unknown"),
+    ({"op": "complete", "id": "milk"}, "id", "invalid"),
+    ({"op": "complete", "id": NOBODYS, "if_match": "x"}, "if_match", "invalid"),
+    ({"op": "complete", "id": NOBODYS, "if_match": -1}, "if_match", "min_value"),
+    ({"op": "purge", "id": NOBODYS}, "op", "invalid_choice"),
+    ({"id": NOBODYS}, "op", "required"),
+    ({"op": "complete", "id": NOBODYS, "at": "now"}, "at", "unknown"),
+]
+
+
+@pytest.mark.parametrize(("operation", "field", "constraint"), REFUSED)
+def test_an_error_names_the_operation_and_nothing_is_done(as_alice, task, operation, field, constraint):
+    before = rows()
+    response = bulk(as_alice, create(), {"op": "complete", "id": task["id"]}, create(), operation)
+
+    error = assert_error(response, 400, "VALIDATION_ERROR", field=f"operations.3.{field}")
+    assert error["details"]["constraint"] == constraint
+    assert rows() == before
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "operations"),
+        ({"operations": []}, "operations"),
+        ({"operations": None}, "operations"),
+        ({"operations": {}}, "operations"),
+        ({"operations": ["complete"]}, "operations.0"),
+        ({"operations": [None]}, "operations.0"),
+        ({"operations": [create()], "atomic": False}, "atomic"),
+        ({"operations": [create()] * 101}, "operations"),
+        ([], None),
+    ],
+)
+def test_what_is_no_bulk_is_refused(as_alice, body, field):
+    error = assert_error(as_alice("post", "/tasks/bulk", body), 400, "VALIDATION_ERROR")
+
+    assert error["details"]["field"] == field
+    assert rows() == []
+
+
+def test_every_wrong_operation_is_told(as_alice):
+    error = assert_error(bulk(as_alice, create(""), create(), create("")), 400, "VALIDATION_ERROR")
+
+    assert [one["field"] for one in error["details"]["errors"]] == [
+        "operations.0.title",
+        "operations.2.title",
+    ]
+
+
+@pytest.mark.parametrize("verb", ["update", "complete", "reopen", "delete", "restore"])
+def test_a_missing_task_fails_all(as_alice, task, verb):
+    before = rows()
+    data = {"data": {"title": "x"}} if verb == "update" else {}
+    response = bulk(
+        as_alice, create(), {"op": "complete", "id": task["id"]}, {"op": verb, "id": NOBODYS, **data}
+    )
+
+    error = assert_error(response, 404, "NOT_FOUND")
+    assert error["details"] == {"field": "operations.2.id"}
+    assert rows() == before
+
+
+def test_a_task_that_this_bulk_has_deleted_is_not_found(as_alice, task):
+    operations = [{"op": verb, "id": task["id"]} for verb in ("delete", "complete")]
+    error = assert_error(bulk(as_alice, *operations), 404, "NOT_FOUND")
+
+    assert error["details"] == {"field": "operations.1.id"}
+    assert as_alice("get", f"/tasks/{task['id']}").json() == task
+
+
+def test_a_stale_version_fails_all_and_tells_the_current_state(as_alice, task):
+    before = rows()
+    response = bulk(
+        as_alice,
+        {"op": "update", "id": task["id"], "data": {"title": "bread"}},
+        {"op": "complete", "id": task["id"], "if_match": task["version"] + 1},
+    )
+
+    error = assert_error(response, 412, "PRECONDITION_FAILED")
+    assert error["details"] == {"field": "operations.1.if_match", "current": task}
+    assert rows() == before
+
+
+def test_a_retry_with_its_key_does_nothing_twice(as_alice):
+    first, again = (bulk(as_alice, create(), create(), **{"Idempotency-Key": "k"}) for _ in "12")
+
+    assert again.content == first.content
+    assert again["Idempotent-Replayed"] == "true"
+    assert Task.objects.count() == 2
+
+
+@pytest.mark.postgres  # SQLite takes 83 tasks in one statement.
+def test_a_hundred_cost_as_many_queries_as_two(as_alice, django_assert_num_queries):
+    tasks = bulk(as_alice, *(create(str(number)) for number in range(50))).json()["results"]
+
+    def operations(number):
+        changes = [{"op": "complete", "id": task["id"]} for task in tasks[:number]]
+        return [*changes, *(create() for _ in range(number))]
+
+    for number in (1, 50):
+        with django_assert_num_queries(6):  # BEGIN, who asks, tick, read, write, COMMIT
+            assert bulk(as_alice, *operations(number)).status_code == 200

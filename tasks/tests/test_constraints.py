@@ -1,0 +1,60 @@
+"""The database keeps the invariants, whoever writes."""
+
+import pytest
+from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.utils import timezone
+
+from tasks.models import Task
+from todo_project.database_errors import diagnose, violates
+
+BROKEN = [
+    ("task_title_not_blank", {"title": ""}, "title", "blank"),
+    ("task_title_not_blank", {"title": "   "}, "title", "blank"),
+    ("task_description_length", {"description": "x" * 5001}, "description", "max_length"),
+    ("task_priority_range", {"priority": 4}, "priority", "invalid_choice"),
+    ("task_completed_at_when_completed", {"completed": True}, None, "task_completed_at_when_completed"),
+    (
+        "task_completed_at_when_completed",
+        {"completed_at": timezone.now()},
+        None,
+        "task_completed_at_when_completed",
+    ),
+    ("task_version_once_per_owner", {"version": 1}, None, "unique"),
+]
+
+
+@pytest.mark.parametrize(("constraint", "values", "field", "code"), BROKEN)
+def test_a_row_that_breaks_a_promise_is_refused_by_name(alice, constraint, values, field, code):
+    Task.objects.create(owner=alice, title="milk", version=1)
+
+    with pytest.raises(IntegrityError) as caught, transaction.atomic():
+        Task.objects.create(**{"owner": alice, "title": "bread", "version": 2, **values})
+    refused = diagnose(caught.value)
+    assert violates(caught.value, constraint)
+    assert (refused.field, refused.code, refused.conflict) == (field, code, code == "unique")
+
+
+def test_a_title_has_a_longest_length(alice):
+    """PostgreSQL refuses by the column's type, before it looks at the constraint."""
+    with pytest.raises(DatabaseError) as caught, transaction.atomic():
+        Task.objects.create(owner=alice, title="x" * 501, version=1)
+    assert diagnose(caught.value).conflict is False
+
+
+def test_a_user_takes_their_tasks_along(alice, bob):
+    for owner in (alice, bob):
+        Task.objects.create(owner=owner, title="milk", version=1)
+    alice.delete()
+
+    assert [task.owner for task in Task.objects.all()] == [bob]
+
+
+def test_every_index_of_a_list_starts_with_the_owner(db):
+    with connection.cursor() as cursor:
+        constraints = connection.introspection.get_constraints(cursor, "tasks_task")
+    indexes = {name: each for name, each in constraints.items() if name.startswith("task_") and each["index"]}
+
+    assert len(indexes) >= 8
+    assert {
+        name: each["columns"][0] for name, each in indexes.items() if each["columns"][0] != "owner_id"
+    } == {}

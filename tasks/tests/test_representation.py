@@ -1,0 +1,88 @@
+"""The database and Python write a task alike, to the byte."""
+
+import datetime as dt
+
+import pytest
+
+from tasks.models import Task, Tombstone
+from tasks.representation import TASK, represent
+from tasks.serializers import TaskSerializer
+from todo_project.renderers import dumps
+
+NASTY = [
+    "plain",
+    "\"quoted\" 'single' \\ back / slash",
+    "".join(chr(code) for code in range(1, 32)) + "x",
+    "\x7f\x80\x9f\xa0\u2028\u2029\ufeff\ufffd\uffff",
+    "ünï \U0001f95b\U0001f468\u200d\U0001f469 \u0645\u0631\u062d\u0628\u0627",
+    "100% %s %(title)s {title} || ' -- ; $1 ?",
+    '{"id": 1}',
+    "</script><b>&amp;",
+]
+MOMENTS = [
+    dt.datetime(1, 1, 1, tzinfo=dt.UTC),
+    dt.datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=dt.UTC),
+    dt.datetime(2030, 1, 31, 9, 0, 0, tzinfo=dt.UTC),
+    dt.datetime(2030, 1, 31, 9, 0, 0, 500000, tzinfo=dt.UTC),
+    dt.datetime(2030, 6, 30, 9, 0, 0, 1, tzinfo=dt.timezone(dt.timedelta(hours=-11, minutes=-30))),
+    dt.datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=dt.UTC),
+]
+
+
+def written(task):
+    by_database = Task.objects.filter(pk=task.pk).as_json().get().encode()
+    by_python = dumps(represent(Task.objects.get(pk=task.pk)))
+    return by_database, by_python
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_any_text(alice, text):
+    task = Task.objects.create(owner=alice, title=text, description=text * 3, version=2**62)
+    by_database, by_python = written(task)
+
+    assert by_database == by_python
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_any_moment(alice, moment):
+    task = Task.objects.create(
+        owner=alice,
+        title="milk",
+        completed=True,
+        completed_at=moment,
+        due_at=moment,
+        deleted_at=moment,
+        created_at=moment,
+        updated_at=moment,
+        priority=3,
+        version=1,
+    )
+    by_database, by_python = written(task)
+
+    assert by_database == by_python
+    assert by_database.count(b'Z"') == 5
+
+
+def test_any_text_by_http(as_alice):
+    """One by one, in a page and in the feed it is the same text."""
+    for number, text in enumerate(NASTY):
+        response = as_alice("post", "/tasks", {"title": text.strip(), "description": text})
+        path = f"/tasks/{response.json()['id']}"
+
+        assert as_alice("get", path).content == response.content
+        assert response.content in as_alice("get", "/tasks").content
+        assert response.content in as_alice("get", f"/sync?since={number}").content
+
+
+def test_a_tombstone(alice):
+    Tombstone.objects.create(
+        owner=alice, task="6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52", version=7, purged_at=MOMENTS[2]
+    )
+
+    [(version, text)] = Tombstone.objects.versions_and_json()
+    assert version == 7
+    assert text == '{"id":"6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52","version":7,"purged":true}'
+
+
+def test_the_description_of_the_api_has_the_same_fields():
+    assert tuple(TaskSerializer().fields) == TASK

@@ -1,0 +1,138 @@
+"""DELETE /tasks/{id}, and all under /trash."""
+
+import pytest
+
+from tasks import purge
+from tasks.models import Task, Tombstone
+from todo_project.tests.assertions import assert_error
+
+from .conftest import made, trashed
+
+NOBODYS = "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52"
+
+
+def ids(response):
+    return {task["id"] for task in response.json()["results"]}
+
+
+def test_deleting_moves_to_the_trash(as_alice, task):
+    response = as_alice("delete", f"/tasks/{task['id']}")
+
+    gone = response.json()
+    assert response.status_code == 200
+    assert gone["deleted_at"] == gone["updated_at"]
+    assert gone["version"] == task["version"] + 1
+    assert response["ETag"] == f'"{gone["version"]}"'
+    assert_error(as_alice("get", f"/tasks/{task['id']}"), 404, "NOT_FOUND")
+    assert ids(as_alice("get", "/tasks")) == set()
+    assert as_alice("get", "/trash").json()["results"] == [gone]
+    assert as_alice("get", f"/trash/{task['id']}").json() == gone
+
+
+def test_deleting_again_keeps_the_first_time(as_alice):
+    task = trashed(as_alice)
+    response = as_alice("delete", f"/tasks/{task['id']}")
+
+    assert (response.status_code, response.json()) == (200, task)
+
+
+def test_restoring_brings_it_back_as_it_was(as_alice):
+    before = made(as_alice, completed=True, priority=3, due_at="2030-01-31T09:00:00Z")
+    as_alice("delete", f"/tasks/{before['id']}")
+    response = as_alice("post", f"/trash/{before['id']}/restore")
+
+    changed = {name for name, value in response.json().items() if value != before[name]}
+    assert response.status_code == 200
+    assert changed == {"updated_at", "version"}
+    assert as_alice("get", f"/tasks/{before['id']}").json() == response.json()
+    assert ids(as_alice("get", "/trash")) == set()
+
+
+def test_restoring_again_changes_nothing(as_alice, task):
+    response = as_alice("post", f"/trash/{task['id']}/restore")
+
+    assert (response.status_code, response.json()) == (200, task)
+
+
+def test_deleting_for_good_leaves_a_tombstone(as_alice):
+    task = trashed(as_alice)
+    response = as_alice("delete", f"/trash/{task['id']}")
+
+    assert response.status_code == 200
+    assert response.json() == {"id": task["id"], "version": task["version"] + 1, "purged": True}
+    assert not Task.objects.exists()
+    assert as_alice("get", "/sync?since=0").json()["changes"] == [response.json()]
+
+
+@pytest.mark.parametrize(("method", "path"), [("delete", ""), ("get", ""), ("post", "/restore")])
+def test_what_was_deleted_for_good_is_not_found(as_alice, method, path):
+    task = trashed(as_alice)
+    as_alice("delete", f"/trash/{task['id']}")
+
+    assert_error(as_alice(method, f"/trash/{task['id']}{path}"), 404, "NOT_FOUND")
+    assert_error(as_alice("delete", f"/tasks/{task['id']}"), 404, "NOT_FOUND")
+    assert Tombstone.objects.count() == 1
+
+
+@pytest.mark.parametrize(("method", "path"), [("delete", ""), ("get", "")])
+def test_a_live_task_is_not_in_the_trash(as_alice, task, method, path):
+    assert_error(as_alice(method, f"/trash/{task['id']}{path}"), 404, "NOT_FOUND")
+    assert as_alice("get", f"/tasks/{task['id']}").json() == task
+
+
+def test_deleting_for_good_heeds_the_version(as_alice):
+    task = trashed(as_alice)
+
+    response = as_alice("delete", f"/trash/{task['id']}", **{"If-Match": '"1"'})
+    error = assert_error(response, 412, "PRECONDITION_FAILED")
+    assert error["details"] == {"current": task}
+    assert as_alice("get", f"/trash/{task['id']}").json() == task
+
+    fresh = {"If-Match": f'"{task["version"]}"'}
+    assert as_alice("delete", f"/trash/{task['id']}", **fresh).json()["purged"] is True
+
+
+def test_restoring_heeds_the_version(as_alice):
+    task = trashed(as_alice)
+
+    response = as_alice("post", f"/trash/{task['id']}/restore", **{"If-Match": '"1"'})
+    assert assert_error(response, 412, "PRECONDITION_FAILED")["details"] == {"current": task}
+
+
+def test_emptying(as_alice):
+    kept = made(as_alice)
+    gone = {trashed(as_alice)["id"] for _ in range(3)}
+    response = as_alice("delete", "/trash")
+
+    changes = as_alice("get", "/sync").json()["changes"]
+    assert (response.status_code, response.json()) == (200, {"purged": 3})
+    assert ids(as_alice("get", "/trash")) == set()
+    assert ids(as_alice("get", "/tasks")) == {kept["id"]}
+    assert {change["id"] for change in changes if change.get("purged")} == gone
+    assert len({change["version"] for change in changes}) == 4
+
+
+def test_emptying_again_purges_nothing(as_alice):
+    trashed(as_alice)
+    as_alice("delete", "/trash")
+
+    assert as_alice("delete", "/trash").json() == {"purged": 0}
+    assert Tombstone.objects.count() == 1
+
+
+@pytest.mark.parametrize("number", [4, 5, 6])
+def test_emptying_goes_on_where_a_batch_ends(as_alice, monkeypatch, number):
+    monkeypatch.setattr(purge, "AT_ONCE", 2)
+    gone = {trashed(as_alice)["id"] for _ in range(number)}
+
+    assert as_alice("delete", "/trash").json() == {"purged": number}
+    assert {str(task) for task in Tombstone.objects.values_list("task", flat=True)} == gone
+    assert made(as_alice)["version"] > max(Tombstone.objects.values_list("version", flat=True))
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("delete", "/trash"), ("delete", f"/trash/{NOBODYS}"), ("post", f"/trash/{NOBODYS}/restore")],
+)
+def test_these_take_no_body(as_alice, method, path):
+    assert_error(as_alice(method, path, {"x": 1}), 400, "VALIDATION_ERROR", field="x")

@@ -1,0 +1,202 @@
+"""GET, PUT and PATCH /tasks/{id}."""
+
+import pytest
+
+from tasks.models import Task
+from todo_project.tests.assertions import assert_error
+
+from .conftest import made, trashed
+
+NOBODYS = "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52"
+FULL = {"description": "two litres", "completed": True, "priority": 2, "due_at": "2030-01-31T09:00:00Z"}
+
+
+@pytest.fixture
+def task(as_alice):
+    """A task with a value in every field."""
+    return made(as_alice, **FULL)
+
+
+@pytest.fixture
+def path(task):
+    return f"/tasks/{task['id']}"
+
+
+def what_changed(before, after):
+    return {name: value for name, value in after.items() if value != before[name]}
+
+
+def test_reading_has_an_etag_and_is_not_repeated(as_alice, task, path):
+    response = as_alice("get", path)
+    unchanged = as_alice("get", path, **{"If-None-Match": response["ETag"]})
+
+    assert response.json() == task
+    assert response["ETag"] == f'"{task["version"]}"'
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+
+
+CHANGES = [
+    # absent, null and empty are three things
+    ({"title": "bread"}, {"title": "bread"}),
+    ({"title": "  bread "}, {"title": "bread"}),
+    ({"description": "rye"}, {"description": "rye"}),
+    ({"description": ""}, {"description": ""}),
+    ({"description": None}, {"description": ""}),
+    ({"completed": False}, {"completed": False, "completed_at": None}),
+    ({"completed": True}, {}),
+    ({"priority": 0}, {"priority": 0}),
+    ({"due_at": None}, {"due_at": None}),
+    ({"due_at": "2031-01-31T09:00:00Z"}, {"due_at": "2031-01-31T09:00:00.000000Z"}),
+    ({"title": "bread", "priority": 1}, {"title": "bread", "priority": 1}),
+    ({"title": "milk"}, {}),
+]
+
+
+@pytest.mark.parametrize(("sent", "expected"), CHANGES)
+def test_a_patch_changes_what_is_sent_and_nothing_else(as_alice, task, path, sent, expected):
+    response = as_alice("patch", path, sent)
+
+    changed = what_changed(task, response.json())
+    assert response.status_code == 200
+    assert changed.pop("version") == task["version"] + 1
+    assert changed.pop("updated_at") > task["updated_at"]
+    assert changed == expected
+    assert response["ETag"] == f'"{response.json()["version"]}"'
+    assert as_alice("get", path).json() == response.json()
+
+
+def test_an_empty_patch_changes_nothing(as_alice, task, path):
+    response = as_alice("patch", path, {})
+
+    assert response.json() == task
+    assert response["ETag"] == f'"{task["version"]}"'
+
+
+def test_completing_by_patch_notes_the_time_and_keeps_the_first(as_alice):
+    path = f"/tasks/{made(as_alice)['id']}"
+    first = as_alice("patch", path, {"completed": True}).json()
+    again = as_alice("patch", path, {"completed": True}).json()
+
+    assert first["completed_at"] == first["updated_at"]
+    assert again["completed_at"] == first["completed_at"]
+
+
+def test_a_put_replaces_all_that_can_be_written(as_alice, task, path):
+    response = as_alice("put", path, {"title": "bread"})
+
+    changed = what_changed(task, response.json())
+    del changed["version"], changed["updated_at"]
+    assert changed == {
+        "title": "bread",
+        "description": "",
+        "completed": False,
+        "completed_at": None,
+        "priority": 0,
+        "due_at": None,
+    }
+    assert as_alice("get", path).json() == response.json()
+
+
+def test_a_put_of_all_that_was_read_changes_nothing_of_it(as_alice, task, path):
+    sent = {name: task[name] for name in ("title", *FULL)}
+    changed = what_changed(task, as_alice("put", path, sent).json())
+
+    assert set(changed) == {"version", "updated_at"}
+
+
+REFUSED = [
+    ({"title": None}, "title", "null"),
+    ({"title": ""}, "title", "blank"),
+    ({"title": "bread", "completed": None}, "completed", "null"),
+    ({"title": "bread", "priority": None}, "priority", "null"),
+    ({"title": "bread", "due_at": ""}, "due_at", "invalid"),
+    ({"title": "bread", "due_at": "2030-01-31T09:00:00"}, "due_at", "offset"),
+    ({"title": "bread", "version": 1}, "version", "read_only"),
+    ({"title": "bread", "deleted_at": None}, "deleted_at", "read_only"),
+    ({"title": "bread", "completed_at": "2030-01-31T09:00:00Z"}, "completed_at", "read_only"),
+    ({"title": "bread", "colour": "red"}, "colour", "unknown"),
+]
+
+
+@pytest.mark.parametrize("method", ["put", "patch"])
+@pytest.mark.parametrize(("body", "field", "constraint"), REFUSED)
+def test_what_is_refused(as_alice, task, path, method, body, field, constraint):
+    error = assert_error(as_alice(method, path, body), 400, "VALIDATION_ERROR", field=field)
+
+    assert error["details"]["constraint"] == constraint
+    assert as_alice("get", path).json() == task
+
+
+def test_a_put_without_a_title_is_refused(as_alice, task, path):
+    assert_error(as_alice("put", path, {"priority": 1}), 400, "VALIDATION_ERROR", field="title")
+    assert as_alice("get", path).json() == task
+
+
+@pytest.mark.parametrize("method", ["get", "put", "patch"])
+def test_what_is_not_there_or_in_the_trash_is_not_found(as_alice, method):
+    body = None if method == "get" else {"title": "bread"}
+    in_the_trash = trashed(as_alice)
+
+    assert_error(as_alice(method, f"/tasks/{NOBODYS}", body), 404, "NOT_FOUND")
+    assert_error(as_alice(method, f"/tasks/{in_the_trash['id']}", body), 404, "NOT_FOUND")
+    assert as_alice("get", f"/trash/{in_the_trash['id']}").json() == in_the_trash
+
+
+WRITES = [
+    ("put", "", {"title": "bread"}),
+    ("patch", "", {"title": "bread"}),
+    ("patch", "", {}),
+    ("delete", "", None),
+    ("post", "/complete", None),
+    ("post", "/reopen", None),
+]
+
+
+@pytest.mark.parametrize(("method", "verb", "body"), WRITES)
+def test_a_write_is_refused_when_the_task_was_changed_meanwhile(as_alice, task, path, method, verb, body):
+    current = as_alice("patch", path, {"priority": 1}).json()
+    stale = {"If-Match": f'"{task["version"]}"'}
+
+    error = assert_error(as_alice(method, path + verb, body, **stale), 412, "PRECONDITION_FAILED")
+    assert error["details"] == {"current": current}
+    assert as_alice("get", path).json() == current
+
+    fresh = {"If-Match": f'"{current["version"]}"'}
+    assert as_alice(method, path + verb, body, **fresh).status_code == 200
+
+
+@pytest.mark.parametrize(("method", "verb", "body"), WRITES)
+def test_a_precondition_on_what_is_not_there_is_404(as_alice, method, verb, body):
+    response = as_alice(method, f"/tasks/{NOBODYS}{verb}", body, **{"If-Match": '"1"'})
+
+    assert_error(response, 404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize(("method", "verb"), [("delete", ""), ("post", "/complete"), ("post", "/reopen")])
+def test_a_verb_takes_no_body(as_alice, task, path, method, verb):
+    assert_error(as_alice(method, path + verb, {"at": "now"}), 400, "VALIDATION_ERROR", field="at")
+    assert as_alice("get", path).json() == task
+
+
+def test_only_the_columns_that_were_sent_are_written(as_alice, path, django_assert_num_queries):
+    with django_assert_num_queries(6) as asked:  # BEGIN, who asks, tick, read, write, COMMIT
+        as_alice("patch", path, {"title": "bread"})
+    (update,) = [query["sql"] for query in asked if query["sql"].startswith("UPDATE")]
+
+    assert '"title" =' in update
+    assert '"version" =' in update
+    for column in ("description", "completed", "priority", "due_at", "created_at", "deleted_at"):
+        assert f'"{column}" =' not in update
+
+
+def test_a_write_past_the_clock_is_a_conflict_and_not_overwritten(as_alice, path, monkeypatch):
+    """Nobody should; but if somebody does, between the read and the write, the guard on the version holds."""
+    original = Task.change
+
+    def change(self, values, *, at):
+        Task.objects.filter(pk=self.pk).update(title="by hand", version=1000)
+        return original(self, values, at=at)
+
+    monkeypatch.setattr(Task, "change", change)
+
+    assert_error(as_alice("patch", path, {"title": "bread"}), 409, "CONFLICT")
