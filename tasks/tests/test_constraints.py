@@ -1,5 +1,7 @@
 """The database keeps the invariants, whoever writes."""
 
+from typing import Any
+
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
@@ -29,7 +31,7 @@ def test_a_row_that_breaks_a_promise_is_refused_by_name(alice, constraint, value
 
     with pytest.raises(IntegrityError) as caught, transaction.atomic():
         Task.objects.create(**{"owner": alice, "title": "bread", "version": 2, **values})
-    refused = diagnose(caught.value)
+    refused: Any = diagnose(caught.value)
     assert violates(caught.value, constraint)
     assert (refused.field, refused.code, refused.conflict) == (field, code, code == "unique")
 
@@ -38,7 +40,8 @@ def test_a_title_has_a_longest_length(alice):
     """PostgreSQL refuses by the column's type, before it looks at the constraint."""
     with pytest.raises(DatabaseError) as caught, transaction.atomic():
         Task.objects.create(owner=alice, title="x" * 501, version=1)
-    assert diagnose(caught.value).conflict is False
+    refused: Any = diagnose(caught.value)
+    assert refused.conflict is False
 
 
 def test_a_user_takes_their_tasks_along(alice, bob):
