@@ -1,11 +1,13 @@
 """The one place that looks at a token. One query tells who is asking and whether they still may."""
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.db.models import DateTimeField, UUIDField
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -13,6 +15,7 @@ from rest_framework.request import Request
 from todo_project.database_errors import violates
 from todo_project.errors import Forbidden
 from todo_project.issuers import OURS
+from todo_project.prepared import Prepared
 
 from . import jwks, tokens
 from .errors import InvalidToken
@@ -60,11 +63,32 @@ class BearerAuthentication(BaseAuthentication):
 
 def by_access_token(token: str) -> tuple[User, Credential]:
     claims = tokens.read_access_token(token)
-    in_session = User.objects.in_session(claims.session, at=timezone.now())
-    user = in_session.filter(pk=claims.user).with_what_is_needed().first()
-    if user is None:
+    found = SIGNED_IN(user=claims.user, session=claims.session, at=timezone.now())
+    if not found:
         raise InvalidToken
+    (row,) = found
+    user = User.from_db(connection.alias, COLUMNS, row[: len(COLUMNS)])
+    carry(user, row[len(COLUMNS) :])
     return user, Credential(claims.scopes, claims.session, claims.issued_at)
+
+
+COLUMNS = [field.attname for field in User._meta.concrete_fields]
+SIGNED_IN = Prepared(
+    lambda user, session, at: (
+        User.objects.in_session(session, at=at)
+        .filter(pk=user)
+        .with_what_is_carried()
+        .values_list(*COLUMNS, *settings.CARRIED_BY_USER)
+    ),
+    user=UUIDField(),
+    session=UUIDField(),
+    at=DateTimeField(),
+)
+
+
+def carry(user: User, values: Iterable[Any]) -> None:
+    for name, value in zip(settings.CARRIED_BY_USER, values, strict=True):
+        setattr(user, name, value)
 
 
 def by_personal_token(token: str) -> tuple[User, Credential]:
@@ -78,14 +102,15 @@ def by_personal_token(token: str) -> tuple[User, Credential]:
     if found is None:
         raise InvalidToken
     found.touch(at=now)
+    carry(found.user, (getattr(found, name) for name in settings.CARRIED_BY_USER))
     return found.user, Credential(frozenset(found.scopes))
 
 
 def by_outside_token(token: str, header: dict[str, Any], told: dict[str, Any]) -> tuple[User, Credential]:
     claims = read_outside_token(token, header, told)
     issuer, subject = claims["iss"], claims["sub"]
-    known = User.objects.known_as(issuer=issuer, subject=subject).with_what_is_needed().first()
-    user = known or welcome(claims)
+    known = User.objects.known_as(issuer=issuer, subject=subject).with_what_is_carried()
+    user = known.first() or welcome(claims) or known.get()
     if not user.is_active:
         raise InvalidToken
     return user, Credential(ALL, issued_at=int(claims["iat"]))
@@ -103,8 +128,8 @@ def read_outside_token(token: str, header: dict[str, Any], told: dict[str, Any])
     return claims
 
 
-def welcome(claims: dict[str, Any]) -> User:
-    """Make an account for an identity that comes for the first time; of parallel firsts one makes it."""
+def welcome(claims: dict[str, Any]) -> User | None:
+    """Make an account for an identity that comes for the first time; of parallel firsts only one makes it."""
     issuer, subject = claims["iss"], claims["sub"]
     try:
         with transaction.atomic():
@@ -116,7 +141,7 @@ def welcome(claims: dict[str, Any]) -> User:
     except IntegrityError as error:
         if not violates(error, "identity_once"):
             raise
-        return cast(User, User.objects.known_as(issuer=issuer, subject=subject).get())
+        return None
 
 
 def text_claim(claims: dict[str, Any], name: str, longest: int) -> str:

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
+from django.db.models import F
 
 
 class UserQuerySet(models.QuerySet[Any]):
@@ -14,8 +15,8 @@ class UserQuerySet(models.QuerySet[Any]):
     def active(self) -> Self:
         return self.filter(is_active=True)
 
-    def with_what_is_needed(self) -> Self:
-        return self.select_related(*settings.LOADED_WITH_USER)
+    def with_what_is_carried(self) -> Self:
+        return self.annotate(**{name: F(path) for name, path in settings.CARRIED_BY_USER.items()})
 
     def in_session(self, session: uuid.UUID, *, at: datetime) -> Self:
         return self.active().filter(
@@ -40,7 +41,8 @@ class SessionQuerySet(models.QuerySet[Any]):
 
 class PersonalTokenQuerySet(models.QuerySet[Any]):
     def with_user(self) -> Self:
-        return self.select_related("user", *(f"user__{name}" for name in settings.LOADED_WITH_USER))
+        carried = {name: F(f"user__{path}") for name, path in settings.CARRIED_BY_USER.items()}
+        return self.select_related("user").annotate(**carried)
 
     def for_user(self, user: Any) -> Self:
         return self.filter(user=user.pk)

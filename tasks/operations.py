@@ -9,7 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.db import connection
+from django.db.models import UUIDField
+
 from todo_project.errors import Conflict, NotFound, PreconditionFailed
+from todo_project.prepared import Prepared, insert, update
 
 from .models import Clock, Task
 from .representation import represent
@@ -49,8 +53,7 @@ class Operation:
 def perform(owner: Any, operations: Sequence[Operation], *, at: datetime) -> list[Task]:
     """Gives back the task of each operation, as it is in the end. Runs in the caller's transaction."""
     versions = iter(Clock.objects.tick(owner, by=len(operations)))
-    asked_for = [operation.task for operation in operations if operation.task]
-    found = Task.objects.for_user(owner).in_bulk(asked_for) if asked_for else {}
+    found = _load(owner, {operation.task for operation in operations if operation.task})
     versions_before = {task.pk: task.version for task in found.values()}
     changed: dict[uuid.UUID, tuple[Task, set[str]]] = {}
     done = []
@@ -68,6 +71,22 @@ def perform(owner: Any, operations: Sequence[Operation], *, at: datetime) -> lis
     else:
         Clock.objects.take_back(owner, by=len(operations))
     return done
+
+
+COLUMNS = [field.attname for field in Task._meta.concrete_fields]
+LOAD = Prepared(
+    lambda owner, task: Task.objects.for_user(owner).filter(pk=task).values_list(*COLUMNS),
+    owner=UUIDField(),
+    task=UUIDField(),
+)
+
+
+def _load(owner: Any, asked_for: set[uuid.UUID]) -> dict[uuid.UUID, Task]:
+    if len(asked_for) > 1:
+        found: dict[uuid.UUID, Task] = Task.objects.for_user(owner).in_bulk(asked_for)
+        return found
+    rows = [row for task in asked_for for row in LOAD(owner=owner.pk, task=task)]
+    return {task.pk: task for task in (Task.from_db(connection.alias, COLUMNS, row) for row in rows)}
 
 
 def _find(
@@ -89,11 +108,8 @@ def _store(
     owner: Any, changed: Sequence[tuple[Task, set[str]]], versions_before: Mapping[uuid.UUID, int]
 ) -> None:
     """One statement, however many; only columns that were changed are written over."""
-    task, columns = changed[0]
-    if len(changed) == 1 and task.pk in versions_before:
-        as_it_was = Task.objects.for_user(owner).filter(pk=task.pk, version=versions_before[task.pk])
-        if not as_it_was.update(**{column: getattr(task, column) for column in columns}):
-            raise Conflict  # Somebody writes past the clock.
+    if len(changed) == 1:
+        _store_one(owner, *changed[0], versions_before)
         return
     tasks = [task for task, _ in changed]
     known = set().union(*(columns for task, columns in changed if task.pk in versions_before))
@@ -101,3 +117,10 @@ def _store(
         Task.objects.bulk_create(tasks, update_conflicts=True, unique_fields=["id"], update_fields=known)
     else:
         Task.objects.bulk_create(tasks)
+
+
+def _store_one(owner: Any, task: Task, columns: set[str], versions_before: Mapping[uuid.UUID, int]) -> None:
+    if task.pk not in versions_before:
+        insert(task)
+    elif not update(task, columns, id=task.pk, owner=owner.pk, version=versions_before[task.pk]):
+        raise Conflict  # Somebody writes past the clock.

@@ -6,6 +6,8 @@ from typing import Any, Self
 from django.db import connection, models
 from django.db.models import Count, F, Q
 
+from todo_project.prepared import prepared_cursor
+
 from .representation import TASK, TOMBSTONE, AsJSON
 
 # In one statement, which Django has no words for: begin the count, or go on counting.
@@ -96,7 +98,7 @@ class TombstoneQuerySet(OwnedQuerySet):
 class ClockQuerySet(models.QuerySet[Any]):
     def tick(self, owner: Any, *, by: int = 1) -> range:
         """The owner's next versions. Until the transaction ends, any other write of this owner waits here."""
-        with connection.cursor() as cursor:
+        with prepared_cursor() as cursor:
             cursor.execute(TICK, [self.model._meta.pk.get_db_prep_value(owner.pk, connection), by])
             (last,) = cursor.fetchone()
         return range(last - by + 1, last + 1)

@@ -15,8 +15,7 @@ ERA = 1 << 16
 
 def changes(owner: Any, *, since: int, limit: int) -> dict[str, Any]:
     """Up to `limit` changes after `since`, and the `since` to ask with next."""
-    loaded = getattr(owner, "clock", None)
-    if loaded is not None and since == loaded.tick:
+    if since == getattr(owner, "tick", None):
         return {"changes": [], "since": since, "has_more": False}
     position = since if since >= 0 else -since // ERA
     clock, rows = _read(owner, position, limit + 1)

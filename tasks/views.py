@@ -17,10 +17,10 @@ from todo_project.serializers import StrictSerializer
 from todo_project.views import ApiViewSet
 
 from . import purge, sync
-from .filters import RELATIVE_TO_NOW, SyncParameters, TaskParameters, TrashParameters, matching
+from .filters import RELATIVE_TO_NOW, SyncParameters, TaskParameters, TrashParameters
 from .models import Task
 from .operations import CREATE, Operation, perform
-from .querysets import TaskQuerySet
+from .reading import Listing, one
 from .representation import fragments, represent
 from .serializers import (
     NOTHING,
@@ -50,24 +50,22 @@ class OwnedView(ApiViewSet):
         if self.kwargs.pop("user_id", ME) not in (ME, request.user.pk):
             raise NotFound
 
-    def get_queryset(self) -> TaskQuerySet:
-        return Task.objects.for_user(self.request.user)
-
-    def page(self, tasks: TaskQuerySet) -> Response:
+    def page(self, *, trashed: bool) -> Response:
         """A page of those that match; a client that holds it already is told so before it is read."""
         headers = {}
         if not RELATIVE_TO_NOW & self.query.keys():
             headers["ETag"] = state_of(self.request.user)
             if unchanged := not_modified(self.request, headers["ETag"]):
                 return unchanged
-        page = self.paginate_queryset(matching(tasks, self.query, at=timezone.now()).as_json())
-        response = self.get_paginated_response(fragments(page or ()))
+        tasks = Listing(self.request.user, self.query, trashed=trashed, at=timezone.now())
+        page: Any = self.paginate_queryset(tasks)  # type: ignore[arg-type]
+        response = self.get_paginated_response(fragments(page))
         for name, value in headers.items():
             response[name] = value
         return response
 
-    def one(self, tasks: TaskQuerySet, id: uuid.UUID) -> Response:  # noqa: A002
-        found = tasks.filter(pk=id).versions_and_json().first()
+    def one(self, id: uuid.UUID, *, trashed: bool) -> Response:  # noqa: A002
+        found = one(self.request.user, id, trashed=trashed)
         if found is None:
             raise NotFound
         version, text = found
@@ -90,8 +88,7 @@ class OwnedView(ApiViewSet):
 
 def state_of(owner: Any) -> str:
     """The ETag of all of an owner's lists: theirs alone, and another one after any change of a task."""
-    clock = getattr(owner, "clock", None)
-    return etag(f"{owner.pk.hex}-{clock.tick if clock else 0}")
+    return etag(f"{owner.pk.hex}-{getattr(owner, 'tick', None) or 0}")
 
 
 @extend_schema_view(
@@ -111,7 +108,7 @@ class Tasks(OwnedView):
 
     def list(self, request: Request) -> Response:
         """Those in the trash are not among them. An unchanged page is 304 (but not with `overdue`)."""
-        return self.page(self.get_queryset().live())
+        return self.page(trashed=False)
 
     def create(self, request: Request) -> Response:
         """Only the title is required."""
@@ -121,7 +118,7 @@ class Tasks(OwnedView):
         return response
 
     def retrieve(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
-        return self.one(self.get_queryset().live(), id)
+        return self.one(id, trashed=False)
 
     def update(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         """Only the title is required."""
@@ -171,7 +168,7 @@ class Stats(OwnedView):
 
     @extend_schema(summary="How many tasks of each kind you have", responses=StatsSerializer)
     def read(self, request: Request) -> Response:
-        return Response(self.get_queryset().stats(at=timezone.now()))
+        return Response(Task.objects.for_user(request.user).stats(at=timezone.now()))
 
 
 @extend_schema_view(
@@ -187,10 +184,10 @@ class Trash(OwnedView):
     conditional = ("list", "retrieve", "restore", "destroy")
 
     def list(self, request: Request) -> Response:
-        return self.page(self.get_queryset().trashed())
+        return self.page(trashed=True)
 
     def retrieve(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
-        return self.one(self.get_queryset().trashed(), id)
+        return self.one(id, trashed=True)
 
     @extend_schema(summary="Take a task out of the trash", request=None)
     def restore(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002

@@ -5,12 +5,12 @@ while rows come and go, and the hundredth page costs what the first does. No COU
 import datetime as dt
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from django.core import signing
 from django.core.exceptions import ValidationError
-from django.db.models import DateTimeField, F, Func, Model, OrderBy, QuerySet, TextField, Value
+from django.db.models import DateTimeField, Expression, F, Func, Model, OrderBy, QuerySet, TextField, Value
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThan, LessThan
 from rest_framework import serializers
@@ -21,6 +21,8 @@ from rest_framework.utils.urls import replace_query_param
 
 from .errors import InvalidCursor
 from .parameters import QueryParameters
+
+Q = TypeVar("Q", bound=QuerySet[Any, Any])
 
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
@@ -54,7 +56,7 @@ class Keyset:
     """One ordering of a model's rows: by a column, missing values last, ties broken by id."""
 
     def __init__(self, model: type[Model], ordering: str) -> None:
-        self.descending = ordering.startswith("-")
+        self.ordering, self.descending = ordering, ordering.startswith("-")
         self.field: Any = model._meta.get_field(ordering.removeprefix("-"))
         self.pk: Any = model._meta.pk
 
@@ -71,17 +73,26 @@ class Keyset:
             raise TypeError(f"{self.field} can be null; only a nullable time can be an ordering")
         return Coalesce(F(self.field.name), Value(self.missing, output_field=self.field))
 
-    def sort(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+    def sort(self, rows: Q) -> Q:
         if self.descending:
             return rows.order_by(OrderBy(self.column, descending=True), "-pk")
         return rows.order_by(OrderBy(self.column), "pk")
 
-    def after(self, rows: QuerySet[Any], position: Sequence[Any]) -> QuerySet[Any]:
-        """The rows behind a position, as position() told it."""
-        value, pk = self.field.to_python(position[0]), self.pk.to_python(position[1])
-        behind = LessThan if self.descending else GreaterThan
-        columns = Row(self.column, F("pk"))
-        return rows.filter(behind(columns, Row(Value(value, self.field), Value(pk, self.pk))))
+    def page(self, rows: Q, position: Sequence[Any] | None, limit: int) -> Q:
+        """The first rows, or those behind a position."""
+        if position is not None:
+            behind = LessThan if self.descending else GreaterThan
+            values = (
+                value if isinstance(value, Expression) else Value(value, field)
+                for value, field in zip(position, (self.field, self.pk), strict=True)
+            )
+            rows = rows.filter(behind(Row(self.column, F("pk")), Row(*values)))
+        return self.sort(rows)[:limit]
+
+    def read_position(self, told: Sequence[Any]) -> list[Any]:
+        """What position() told, as values."""
+        value, pk = told
+        return [self.field.to_python(value), self.pk.to_python(pk)]
 
     def position(self, row: Any) -> list[Any]:
         """Where a row stands, in JSON's types. A text is a row that the database has written as JSON."""
@@ -98,17 +109,25 @@ def _plain(value: Any) -> Any:
 
 
 class KeysetPagination(BasePagination):
-    """For a view whose query parameters hold `ordering`, `limit` and `cursor`."""
+    """For a view whose query parameters hold `ordering`, `limit` and `cursor`.
+
+    Takes a queryset, or what has a model and a way of its own to read a page.
+    """
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         query = view.query
         keyset, signer = Keyset(queryset.model, query["ordering"]), self.signer(request, query)
+        position = None
         if "cursor" in query:
             try:
-                queryset = keyset.after(queryset, signer.unsign_object(query["cursor"]))
-            except (signing.BadSignature, ValidationError, ValueError, IndexError) as error:
+                position = keyset.read_position(signer.unsign_object(query["cursor"]))
+            except (signing.BadSignature, ValidationError, ValueError) as error:
                 raise InvalidCursor from error
-        rows = list(keyset.sort(queryset)[: query["limit"] + 1])
+        one_more = query["limit"] + 1
+        if isinstance(queryset, QuerySet):
+            rows = list(keyset.page(queryset, position, one_more))
+        else:
+            rows = queryset.page(keyset, position, one_more)
         page = rows[: query["limit"]]
         self.next = None
         if len(rows) > len(page):

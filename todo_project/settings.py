@@ -169,8 +169,8 @@ if PASSWORD_RESET_URL and "{token}" not in PASSWORD_RESET_URL:
     )
 # What GET /me/export writes, each room its own.
 EXPORTED = ["accounts.export.account", "tasks.export.tasks"]
-# What other rooms keep of each user and need on every request: it comes with the query that finds the user.
-LOADED_WITH_USER = ["clock"]
+# What another room wants to know of whoever asks. It comes with the query that finds the user.
+CARRIED_BY_USER = {"tick": "clock__tick"}
 RATE_LIMIT_USER = env.rate("RATE_LIMIT_USER", default="600/minute")
 RATE_LIMIT_ANONYMOUS = env.rate("RATE_LIMIT_ANONYMOUS", default="60/minute")
 

@@ -10,7 +10,12 @@ from todo_project.tests.assertions import assert_error
 from .conftest import made, trashed
 
 NOBODYS = "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52"
-FULL: dict[str, Any] = {"description": "two litres", "completed": True, "priority": 2, "due_at": "2030-01-31T09:00:00Z"}
+FULL: dict[str, Any] = {
+    "description": "two litres",
+    "completed": True,
+    "priority": 2,
+    "due_at": "2030-01-31T09:00:00Z",
+}
 
 
 @pytest.fixture

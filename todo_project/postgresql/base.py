@@ -1,5 +1,6 @@
-"""Django's PostgreSQL backend, patient for a moment with a compute that is waking."""
+"""Django's PostgreSQL backend, patient with a compute that is waking, and sparing with questions."""
 
+import select
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -14,8 +15,31 @@ PAUSES = (0.1, 0.25, 0.5)
 # What the server says to a caller it knows and refuses. Waiting changes none of it.
 FINAL = ("authentication failed", "does not exist", "no pg_hba.conf entry", "is not permitted")
 
+# For so long after its last use a connection is taken for alive if nothing has arrived on it. A server that
+# stops says so; what can vanish without a word, such as a NAT's memory of it, does so after minutes.
+TRUSTED_FOR = 30
+
+
+class DatabaseOperations(base.DatabaseOperations):
+    def last_executed_query(self, cursor: Any, sql: Any, params: Any) -> Any:
+        """Django looks for the text of a query where only its usual cursors have it."""
+        if isinstance(cursor, base.ServerBindingCursor):
+            return self.compose_sql(sql, params)
+        return super().last_executed_query(cursor, sql, params)
+
 
 class DatabaseWrapper(base.DatabaseWrapper):
+    ops_class = DatabaseOperations
+    used_at = 0.0
+    health_check_done: bool
+
+    def get_connection_params(self) -> dict[str, Any]:
+        """What is prepared is so from its first use; but a pooler would look for it at another server."""
+        params: dict[str, Any] = super().get_connection_params()
+        if not self.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]:
+            params["prepare_threshold"] = 0
+        return params
+
     def get_new_connection(self, conn_params: Mapping[str, Any]) -> psycopg.Connection[Any]:
         """Connect; only this is tried again, because a statement that was sent may have taken effect."""
         started = time.monotonic()
@@ -28,3 +52,29 @@ class DatabaseWrapper(base.DatabaseWrapper):
                     raise
             time.sleep(pause)
         return super().get_new_connection(conn_params)
+
+    def close_if_health_check_failed(self) -> None:
+        """Spares a connection in use the question that Django would ask at the start of every request."""
+        if self.connection is None or self.health_check_done:
+            return
+        now = time.monotonic()
+        if now - self.used_at < TRUSTED_FOR and self._is_quiet():
+            self.health_check_done = True
+        self.used_at = now
+        super().close_if_health_check_failed()
+
+    def prepared_cursor(self) -> Any:
+        """A cursor whose statements the server plans once, if the connection's prepare_threshold lets it."""
+        self.close_if_health_check_failed()
+        self.ensure_connection()
+        with self.wrap_database_errors:
+            cursor = base.ServerBindingCursor(self.connection)  # type: ignore[call-arg]
+            return self._prepare_cursor(cursor)  # type: ignore[attr-defined]
+
+    def _is_quiet(self) -> bool:
+        """Whether the server has said nothing unasked; the end of the connection would be such a word."""
+        if self.connection is None or self.connection.closed:
+            return False
+        poll = select.poll()
+        poll.register(self.connection.fileno(), select.POLLIN)
+        return not poll.poll(0)

@@ -1,0 +1,113 @@
+"""A prepared query gives what its sentence gives, is planned once where that can be, and is not mistaken."""
+
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import DatabaseError, connection, connections, models, transaction
+
+from accounts.models import User
+from todo_project.prepared import Prepared, insert, update
+
+NAMED = Prepared(
+    lambda name, at: (
+        User.objects.filter(name=name, created_at__gt=at, is_active=True)
+        .exclude(email="100%@example.com")
+        .values_list("id", "name", "created_at", "is_active")
+    ),
+    name=models.CharField(),
+    at=models.DateTimeField(),
+)
+
+
+def test_it_gives_what_its_sentence_gives(alice, bob):
+    for user in (alice, bob, alice):
+        rows = NAMED(name=user.name, at=user.created_at.replace(year=2000))
+
+        assert rows == [(user.id, user.name, user.created_at, True)]
+
+
+def test_a_value_is_never_a_part_of_the_text(alice):
+    for name in ("' OR 1=1 --", "%s", "100%", '"'):
+        assert NAMED(name=name, at=alice.created_at.replace(year=2000)) == []
+
+
+def test_an_insert_and_a_guarded_update(db):
+    user = User(email="carol@example.com", name="Carol")
+    insert(user)
+    user.name, user.email = "Caroline", "nobody@example.com"
+
+    assert update(user, ["name"], id=user.id, name="Carol")
+    assert not update(user, ["name"], id=user.id, name="Carol")
+    assert User.objects.values_list("name", "email").get() == ("Caroline", "carol@example.com")
+
+
+def test_its_errors_are_djangos(alice):
+    with pytest.raises(DatabaseError), transaction.atomic():
+        insert(User(id=alice.id, email="other@example.com"))
+
+
+@pytest.mark.postgres
+def test_the_server_keeps_the_plan_unless_there_is_a_pooler(alice):
+    for _ in range(2):
+        NAMED(name="Alice", at=alice.created_at)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%100\\%@example.com%'"
+        )
+        [(kept,)] = cursor.fetchall()
+
+    assert kept == (0 if connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"] else 1)
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+class TestAConnectionInUse:
+    """At the start of a request, Django asks a connection that it kept whether it is alive."""
+
+    @pytest.fixture
+    def kept(self):
+        """The connection, as it is kept from one request to the next."""
+        kept: Any = connections["default"]
+        kept.ensure_connection()
+        kept.health_check_enabled, kept.used_at = True, 0
+        yield kept
+        kept.close()
+
+    @pytest.fixture
+    def asked(self, kept, monkeypatch):
+        asked: list[bool] = []
+
+        def is_usable(original=kept.is_usable):
+            asked.append(original())
+            return asked[-1]
+
+        monkeypatch.setattr(kept, "is_usable", is_usable)
+        return asked
+
+    def begin_request(self, kept):
+        kept.health_check_done = False
+        return User.objects.count()
+
+    def test_is_asked_once(self, kept, asked):
+        for _ in range(3):
+            self.begin_request(kept)
+
+        assert asked == [True]
+
+    def test_is_asked_again_after_a_while(self, kept, asked):
+        self.begin_request(kept)
+        kept.used_at -= 31
+        self.begin_request(kept)
+
+        assert asked == [True, True]
+
+    def test_is_replaced_when_the_server_has_ended_it(self, kept, postgres_url):
+        self.begin_request(kept)
+        with kept.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            [(pid,)] = cursor.fetchall()
+        with psycopg.connect(postgres_url) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+
+        assert self.begin_request(kept) == 0
