@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import psycopg
-from django.db.backends.postgresql import base
+from django.db.backends.postgresql import base, operations
 
 # Waits before the second, third and fourth attempt. Short, because a request's thread sleeps through them;
 # a compute that needs longer is answered with 503 and Retry-After.
@@ -20,7 +20,7 @@ FINAL = ("authentication failed", "does not exist", "no pg_hba.conf entry", "is 
 TRUSTED_FOR = 30
 
 
-class DatabaseOperations(base.DatabaseOperations):
+class DatabaseOperations(operations.DatabaseOperations):
     def last_executed_query(self, cursor: Any, sql: Any, params: Any) -> Any:
         """Django looks for the text of a query where only its usual cursors have it."""
         if isinstance(cursor, base.ServerBindingCursor):
