@@ -3,6 +3,7 @@
 from typing import Any
 
 import orjson
+from django.db import connection
 from django.db.models import BigIntegerField, QuerySet, Value
 
 from todo_project.errors import ResyncRequired
@@ -33,11 +34,13 @@ def changes(owner: Any, *, since: int, limit: int) -> dict[str, Any]:
 def _read(owner: Any, position: int, limit: int) -> tuple[Clock, list[tuple[int, str]]]:
     """All in one statement, which sees one moment: no write can slip between the clock and the changes."""
     clock = Clock.objects.filter(pk=owner.pk).annotate(version=Value(-1, BigIntegerField()))
-    tasks = Task.objects.for_user(owner).since(position)
-    tombstones = Tombstone.objects.for_user(owner).since(position)
-    rows: QuerySet[Any, tuple[int, str]] = clock.values_list("version", AsJSON("tick", "forgotten")).union(
-        tasks.versions_and_json(), tombstones.versions_and_json(), all=True
-    )
+    changes: list[QuerySet[Any, tuple[int, str]]] = [
+        model.objects.for_user(owner).since(position).versions_and_json() for model in (Task, Tombstone)
+    ]
+    if connection.features.supports_slicing_ordering_in_compound:
+        # Else PostgreSQL would write all of the changes as JSON and sort them, to tell the first few.
+        changes = [each.order_by("version")[:limit] for each in changes]
+    rows = clock.values_list("version", AsJSON("tick", "forgotten")).union(*changes, all=True)
     found = list(rows.order_by("version")[: limit + 1])
     if not found:
         return Clock(), []
