@@ -62,8 +62,9 @@ class BearerAuthentication(BaseAuthentication):
 
 
 def by_access_token(token: str) -> tuple[User, Credential]:
-    claims = tokens.read_access_token(token)
-    found = SIGNED_IN(user=claims.user, session=claims.session, at=timezone.now())
+    now = timezone.now()
+    claims = tokens.read_access_token(token, at=now)
+    found = SIGNED_IN(user=claims.user, session=claims.session, at=now)
     if not found:
         raise InvalidToken
     (row,) = found

@@ -32,6 +32,7 @@ class AccessClaims:
     session: uuid.UUID
     scopes: frozenset[str]
     issued_at: int
+    expires_at: int
 
 
 def new_access_token(user: uuid.UUID, session: uuid.UUID, scopes: list[str], *, at: datetime) -> str:
@@ -48,8 +49,17 @@ def new_access_token(user: uuid.UUID, session: uuid.UUID, scopes: list[str], *, 
     return jwt.encode(claims, _keys()[0], algorithm=ALGORITHM)
 
 
-def read_access_token(token: str) -> AccessClaims:
-    for key in _keys():
+def read_access_token(token: str, *, at: datetime) -> AccessClaims:
+    claims = _read_access_token(token, _keys())
+    if claims.expires_at <= at.timestamp():
+        raise TokenExpired
+    return claims
+
+
+@lru_cache(maxsize=4096)
+def _read_access_token(token: str, keys: tuple[bytes, ...]) -> AccessClaims:
+    """A client sends one token many times; what its signature proves does not change until it expires."""
+    for key in keys:
         try:
             claims = _decode(
                 token, key, [ALGORITHM], audience=[AUDIENCE], issuer=OURS, extra=["sid", "scope"]
@@ -59,6 +69,7 @@ def read_access_token(token: str) -> AccessClaims:
                 uuid.UUID(claims["sid"]),
                 frozenset(claims["scope"].split()),
                 int(claims["iat"]),
+                int(claims["exp"]),
             )
         except jwt.InvalidSignatureError:
             continue
@@ -80,6 +91,7 @@ def read_outside_token(token: str, issuer: Issuer, key: Any) -> dict[str, Any]:
     return claims
 
 
+@lru_cache(maxsize=4096)
 def peek(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Header and claims as the token tells them, to know whom to ask. Nothing of it is proven."""
     if len(token) > LONGEST:
@@ -121,9 +133,9 @@ def _decode(
         raise InvalidToken from error
 
 
-def _keys() -> list[bytes]:
+def _keys() -> tuple[bytes, ...]:
     """The signing key, and those of rotated secrets that may still verify."""
-    return [_key(secret) for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
+    return tuple(_key(secret) for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS))
 
 
 @lru_cache(maxsize=8)

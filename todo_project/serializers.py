@@ -44,6 +44,8 @@ class InstantField(serializers.DateTimeField):
 
     def to_internal_value(self, value: Any) -> dt.datetime:
         if isinstance(value, str):
+            if not value.isascii() or not value.isprintable():
+                self.fail("invalid", format="ISO 8601")  # Python would read up to a NUL, and not beyond.
             try:
                 parsed = parse_datetime(value)
             except ValueError:

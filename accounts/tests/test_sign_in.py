@@ -171,7 +171,11 @@ class Later(datetime.datetime):
         return datetime.datetime.now(tz) + datetime.timedelta(minutes=15, seconds=1)
 
 
-def test_an_access_token_expires(pair, monkeypatch):
+@pytest.mark.parametrize("used_before", [False, True])
+def test_an_access_token_expires(pair, monkeypatch, used_before):
+    if used_before:
+        assert Caller(pair["access"])("get", "/me").status_code == 200
     monkeypatch.setattr("jwt.api_jwt.datetime", Later)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: Later.now(datetime.UTC))
 
     assert_error(Caller(pair["access"])("get", "/me"), 401, "TOKEN_EXPIRED")
