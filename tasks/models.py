@@ -31,6 +31,7 @@ class Clock(models.Model):
     forgotten = models.BigIntegerField(
         default=0, help_text="The newest version of a tombstone that is no longer kept."
     )
+    forgettings = models.IntegerField(default=0, help_text="How often tombstones were forgotten.")
 
     objects = ClockQuerySet.as_manager()
 

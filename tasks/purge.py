@@ -4,8 +4,8 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, models
-from django.db.models import QuerySet, Value, Window
+from django.db import connection, models, transaction
+from django.db.models import F, Max, QuerySet, Value, Window
 from django.db.models.functions import RowNumber
 
 from todo_project.conditional import IfMatch
@@ -40,6 +40,19 @@ def empty_trash(owner: Any, *, at: datetime) -> int:
             Clock.objects.take_back(owner, by=AT_ONCE)
         if buried < AT_ONCE:
             return purged
+
+
+def forget(owner: Any, *, purged_before: datetime) -> int:
+    """Drop old tombstones, in a transaction of its own. Who has not heard of them has to begin anew."""
+    with transaction.atomic():
+        Clock.objects.tick(owner, by=0)  # To be alone with this owner's tombstones.
+        tombstones = Tombstone.objects.for_user(owner)
+        newest = tombstones.filter(purged_at__lt=purged_before).aggregate(newest=Max("version"))["newest"]
+        if newest is None:
+            return 0
+        forgotten, _ = tombstones.filter(version__lte=newest).delete()
+        Clock.objects.filter(pk=owner.pk).update(forgotten=newest, forgettings=F("forgettings") + 1)
+        return forgotten
 
 
 def _bury(owner: Any, tasks: QuerySet[Task], first_version: int, *, at: datetime) -> int:

@@ -12,7 +12,7 @@ from .representation import TASK, TOMBSTONE, AsJSON
 
 # In one statement, which Django has no words for: begin the count, or go on counting.
 TICK = """
-INSERT INTO tasks_clock (owner_id, tick, forgotten) VALUES (%s, %s, 0)
+INSERT INTO tasks_clock (owner_id, tick, forgotten, forgettings) VALUES (%s, %s, 0, 0)
 ON CONFLICT (owner_id) DO UPDATE SET tick = tasks_clock.tick + excluded.tick RETURNING tick
 """
 

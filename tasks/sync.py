@@ -12,6 +12,7 @@ from .models import Clock, Task, Tombstone
 from .representation import AsJSON, fragments
 
 ERA = 1 << 16
+"""More forgettings than can happen while somebody reads for the first time."""
 
 
 def changes(owner: Any, *, since: int, limit: int) -> dict[str, Any]:
@@ -40,7 +41,7 @@ def _read(owner: Any, position: int, limit: int) -> tuple[Clock, list[tuple[int,
     if connection.features.supports_slicing_ordering_in_compound:
         # Else PostgreSQL would write all of the changes as JSON and sort them, to tell the first few.
         changes = [each.order_by("version")[:limit] for each in changes]
-    rows = clock.values_list("version", AsJSON("tick", "forgotten")).union(*changes, all=True)
+    rows = clock.values_list("version", AsJSON("tick", "forgotten", "forgettings")).union(*changes, all=True)
     found = list(rows.order_by("version")[: limit + 1])
     if not found:
         return Clock(), []
@@ -52,7 +53,7 @@ def _is_remembered(since: int, position: int, clock: Clock) -> bool:
     if position > clock.tick:
         return False  # From a future that a restored backup does not know.
     if since < 0:
-        return -since % ERA == clock.forgotten % ERA
+        return position > 0 and -since % ERA == clock.forgettings % ERA
     return since == 0 or since >= clock.forgotten
 
 
@@ -60,6 +61,6 @@ def _to_ask_next(last: int, clock: Clock) -> int:
     """The last version told; but negative in a first reading that has not yet passed what was forgotten.
 
     Such a reader holds nothing that could be forgotten, unless that happens in the meantime. So the number
-    carries, besides the position, what was forgotten until now.
+    carries, besides the position, how often it has happened until now.
     """
-    return last if last >= clock.forgotten else -(last * ERA + clock.forgotten % ERA)
+    return last if last >= clock.forgotten else -(last * ERA + clock.forgettings % ERA)

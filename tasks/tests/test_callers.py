@@ -11,7 +11,7 @@ from todo_project import issuers
 
 from .conftest import made
 
-SECRET = "a secret that is shared with the outside issuer only"  # noqa: S105
+SECRET = "a secret that is shared with the outside issuer only"
 
 
 def with_a_session(as_alice, settings):
