@@ -14,7 +14,6 @@ from rest_framework.request import Request
 
 from todo_project.database_errors import violates
 from todo_project.errors import Forbidden
-from todo_project.issuers import OURS
 from todo_project.prepared import Prepared
 
 from . import jwks, tokens
@@ -52,10 +51,9 @@ class BearerAuthentication(BaseAuthentication):
             raise InvalidToken("Send the token as 'Authorization: Bearer …'.")
         if token.startswith(tokens.PERSONAL_PREFIX):
             return by_personal_token(token)
-        header_told, claims = tokens.peek(token)
-        if claims.get("iss") == OURS:
+        if tokens.is_ours(token):
             return by_access_token(token)
-        return by_outside_token(token, header_told, claims)
+        return by_outside_token(token, *tokens.peek(token))
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="api"'

@@ -1,5 +1,6 @@
 """How tokens are made and read. Cryptography only: what a token still allows, the database says."""
 
+import base64
 import hashlib
 import secrets
 import uuid
@@ -9,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 import jwt
+import orjson
 from django.conf import settings
 from django.core import signing
 from django.utils.crypto import salted_hmac
@@ -91,7 +93,17 @@ def read_outside_token(token: str, issuer: Issuer, key: Any) -> dict[str, Any]:
     return claims
 
 
-@lru_cache(maxsize=4096)
+def is_ours(token: str) -> bool:
+    """Whether it says so, as nearly every token does; told more cheaply than by peek(). Nothing is proven."""
+    if len(token) > LONGEST:
+        return False
+    try:
+        payload = base64.urlsafe_b64decode(token.split(".")[1] + "==")
+        return bool(orjson.loads(payload)["iss"] == OURS)
+    except (IndexError, KeyError, TypeError, ValueError):
+        return False
+
+
 def peek(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Header and claims as the token tells them, to know whom to ask. Nothing of it is proven."""
     if len(token) > LONGEST:

@@ -225,7 +225,8 @@ class Me(AccountView):
                 "Sign in again first: deleting an account asks for a token of the last ten minutes."
             )
         gone = UserSerializer(user).data
-        user.delete()
+        # What the owner writes meanwhile has to wait, or it would refer to who is gone.
+        User.objects.select_for_update().get(pk=user.pk).delete()
         return Response(gone)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import UUIDField
+from django.utils import timezone
 
 from todo_project.errors import Conflict, NotFound, PreconditionFailed
 from todo_project.prepared import Prepared, insert, update
@@ -50,9 +51,10 @@ class Operation:
         return {**({"field": f"{self.place}.{part}"} if self.place else {}), **more}
 
 
-def perform(owner: Any, operations: Sequence[Operation], *, at: datetime) -> list[Task]:
+def perform(owner: Any, operations: Sequence[Operation]) -> list[Task]:
     """Gives back the task of each operation, as it is in the end. Runs in the caller's transaction."""
     versions = iter(Clock.objects.tick(owner, by=len(operations)))
+    at = timezone.now()  # Not before it is this write's turn: times go the way of the versions.
     found = _load(owner, {operation.task for operation in operations if operation.task})
     versions_before = {task.pk: task.version for task in found.values()}
     changed: dict[uuid.UUID, tuple[Task, set[str]]] = {}
@@ -83,7 +85,8 @@ LOAD = Prepared(
 
 def _load(owner: Any, asked_for: set[uuid.UUID]) -> dict[uuid.UUID, Task]:
     if len(asked_for) > 1:
-        found: dict[uuid.UUID, Task] = Task.objects.for_user(owner).in_bulk(asked_for)
+        # Locked, so that whoever writes past the clock is not written over; a single write is guarded.
+        found: dict[uuid.UUID, Task] = Task.objects.for_user(owner).select_for_update().in_bulk(asked_for)
         return found
     rows = [row for task in asked_for for row in LOAD(owner=owner.pk, task=task)]
     return {task.pk: task for task in (Task.from_db(connection.alias, COLUMNS, row) for row in rows)}
@@ -107,7 +110,7 @@ def _find(
 def _store(
     owner: Any, changed: Sequence[tuple[Task, set[str]]], versions_before: Mapping[uuid.UUID, int]
 ) -> None:
-    """One statement, however many; only columns that were changed are written over."""
+    """One statement, however many; it writes only columns that one of the operations has changed."""
     if len(changed) == 1:
         _store_one(owner, *changed[0], versions_before)
         return

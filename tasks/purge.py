@@ -4,24 +4,26 @@ import uuid
 from datetime import datetime
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection, models, transaction
 from django.db.models import F, Max, QuerySet, Value, Window
 from django.db.models.functions import RowNumber
+from django.utils import timezone
 
 from todo_project.conditional import IfMatch
 from todo_project.errors import NotFound, PreconditionFailed
 
 from .models import Clock, Task, Tombstone
-from .representation import represent
+from .representation import list_tag, represent
 
 AT_ONCE = 10_000
 
 
-def purge(owner: Any, task: uuid.UUID, if_match: IfMatch, *, at: datetime) -> dict[str, Any]:
+def purge(owner: Any, task: uuid.UUID, if_match: IfMatch) -> dict[str, Any]:
     """One task of the trash; again, it is not found."""
     wanted = Task.objects.for_user(owner).trashed().filter(pk=task)
     (version,) = Clock.objects.tick(owner)
-    if not _bury(owner, if_match.guard(wanted), version, at=at):
+    if not _bury(owner, if_match.guard(wanted), version):
         current = wanted.first()
         if current is None:
             raise NotFound
@@ -29,12 +31,14 @@ def purge(owner: Any, task: uuid.UUID, if_match: IfMatch, *, at: datetime) -> di
     return {"id": str(task), "version": version, "purged": True}
 
 
-def empty_trash(owner: Any, *, at: datetime) -> int:
+def empty_trash(owner: Any, if_match: IfMatch) -> int:
     """All of the trash; gives back how many there were."""
     purged, trashed = 0, Task.objects.for_user(owner).trashed()
     while True:
         versions = Clock.objects.tick(owner, by=AT_ONCE)
-        buried = _bury(owner, trashed.order_by("pk")[:AT_ONCE], versions[0], at=at)
+        if not purged and not if_match.names(list_tag(owner, versions[0] - 1)):
+            raise PreconditionFailed("Your tasks have changed meanwhile. Look at the trash again.")
+        buried = _bury(owner, trashed.order_by("pk")[:AT_ONCE], versions[0])
         purged += buried
         if not buried:
             Clock.objects.take_back(owner, by=AT_ONCE)
@@ -55,15 +59,18 @@ def forget(owner: Any, *, purged_before: datetime) -> int:
         return forgotten
 
 
-def _bury(owner: Any, tasks: QuerySet[Task], first_version: int, *, at: datetime) -> int:
+def _bury(owner: Any, tasks: QuerySet[Task], first_version: int) -> int:
     """Inside the database, so that their number costs Python nothing."""
     tombstones = tasks.values_list(
         "owner_id",
         "id",
         Value(first_version - 1, models.BigIntegerField()) + Window(RowNumber(), order_by="pk"),
-        Value(at, models.DateTimeField()),
+        Value(timezone.now(), models.DateTimeField()),
     )
-    sql, params = tombstones.query.sql_with_params()
+    try:
+        sql, params = tombstones.query.sql_with_params()
+    except EmptyResultSet:
+        return 0  # An If-Match that no version can meet.
     with connection.cursor() as cursor:
         cursor.execute(f"INSERT INTO tasks_tombstone (owner_id, task, version, purged_at) {sql}", params)
         buried = int(cursor.rowcount)

@@ -6,7 +6,7 @@ from typing import Any, Self
 from django.db import connection, models
 from django.db.models import Count, F, Q
 
-from todo_project.prepared import prepared_cursor
+from todo_project.prepared import execute
 
 from .representation import TASK, TOMBSTONE, AsJSON
 
@@ -98,9 +98,8 @@ class TombstoneQuerySet(OwnedQuerySet):
 class ClockQuerySet(models.QuerySet[Any]):
     def tick(self, owner: Any, *, by: int = 1) -> range:
         """The owner's next versions. Until the transaction ends, any other write of this owner waits here."""
-        with prepared_cursor() as cursor:
-            cursor.execute(TICK, [self.model._meta.pk.get_db_prep_value(owner.pk, connection), by])
-            (last,) = cursor.fetchone()
+        pk = self.model._meta.pk.get_db_prep_value(owner.pk, connection)
+        (last,) = execute(TICK, [pk, by], lambda cursor: cursor.fetchone())
         return range(last - by + 1, last + 1)
 
     def take_back(self, owner: Any, *, by: int) -> None:

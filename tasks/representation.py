@@ -22,6 +22,8 @@ from django.db.models import (
     UUIDField,
 )
 
+from todo_project.conditional import etag
+
 Kind = type[Any]
 
 TASK = (
@@ -49,6 +51,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dt.datetime):
         return value.astimezone(dt.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     return str(value) if isinstance(value, uuid.UUID) else value
+
+
+def list_tag(owner: Any, tick: int) -> str:
+    """The ETag of all lists of one owner: theirs alone, and another one after any change of a task."""
+    return etag(f"{owner.pk.hex}-{tick}")
 
 
 def fragments(texts: Iterable[str]) -> list[orjson.Fragment]:

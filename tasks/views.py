@@ -21,7 +21,7 @@ from .filters import RELATIVE_TO_NOW, SyncParameters, TaskParameters, TrashParam
 from .models import Task
 from .operations import CREATE, Operation, perform
 from .reading import Listing, one
-from .representation import fragments, represent
+from .representation import fragments, list_tag, represent
 from .serializers import (
     NOTHING,
     PART,
@@ -52,16 +52,15 @@ class OwnedView(ApiViewSet):
 
     def page(self, *, trashed: bool) -> Response:
         """A page of those that match; a client that holds it already is told so before it is read."""
-        headers = {}
-        if not RELATIVE_TO_NOW & self.query.keys():
-            headers["ETag"] = state_of(self.request.user)
-            if unchanged := not_modified(self.request, headers["ETag"]):
-                return unchanged
+        current = state_of(self.request.user)
+        changes_by_itself = bool(RELATIVE_TO_NOW & self.query.keys())
+        if not changes_by_itself and (unchanged := not_modified(self.request, current)):
+            return unchanged
         tasks = Listing(self.request.user, self.query, trashed=trashed, at=timezone.now())
         page: Any = self.paginate_queryset(tasks)  # type: ignore[arg-type]
         response = self.get_paginated_response(fragments(page))
-        for name, value in headers.items():
-            response[name] = value
+        if not changes_by_itself:
+            response["ETag"] = current
         return response
 
     def one(self, id: uuid.UUID, *, trashed: bool) -> Response:  # noqa: A002
@@ -82,13 +81,13 @@ class OwnedView(ApiViewSet):
     ) -> Response:
         values = takes.run_validation(self.request.data)
         operation = Operation(verb, id, values, IfMatch(self.request).allows)
-        (task,) = perform(self.request.user, [operation], at=timezone.now())
+        (task,) = perform(self.request.user, [operation])
         return Response(represent(task), headers={"ETag": etag(task.version)})
 
 
 def state_of(owner: Any) -> str:
-    """The ETag of all of an owner's lists: theirs alone, and another one after any change of a task."""
-    return etag(f"{owner.pk.hex}-{getattr(owner, 'tick', None) or 0}")
+    """The ETag of all of an owner's lists, as it was when the caller was looked up."""
+    return list_tag(owner, getattr(owner, "tick", None) or 0)
 
 
 @extend_schema_view(
@@ -97,7 +96,7 @@ def state_of(owner: Any) -> str:
     retrieve=extend_schema(summary="Read a task"),
     update=extend_schema(summary="Replace a task; what you leave out becomes as in a new one"),
     partial_update=extend_schema(summary="Change what you send of a task, and nothing else"),
-    destroy=extend_schema(summary="Move a task to the trash", responses=TaskSerializer),
+    destroy=extend_schema(summary="Move a task to the trash", responses={200: TaskSerializer}),
 )
 @extend_schema(tags=["tasks"])
 class Tasks(OwnedView):
@@ -158,7 +157,7 @@ class Bulk(OwnedView):
         """An error names the operation by its place, from 0: `operations.3.title`."""
         given = BulkSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        tasks = perform(request.user, given.validated_data["operations"], at=timezone.now())
+        tasks = perform(request.user, given.validated_data["operations"])
         return Response({"results": [represent(task) for task in tasks]})
 
 
@@ -174,14 +173,14 @@ class Stats(OwnedView):
 @extend_schema_view(
     list=extend_schema(summary="Your trash, page by page"),
     retrieve=extend_schema(summary="Read a task of the trash"),
-    destroy=extend_schema(summary="Delete a task for good", responses=TombstoneSerializer),
+    destroy=extend_schema(summary="Delete a task for good", responses={200: TombstoneSerializer}),
 )
 @extend_schema(tags=["trash"])
 class Trash(OwnedView):
     """What you have thrown away, and may still take back."""
 
     query_parameters = {"list": TrashParameters}
-    conditional = ("list", "retrieve", "restore", "destroy")
+    conditional = ("list", "retrieve", "restore", "destroy", "empty")
 
     def list(self, request: Request) -> Response:
         return self.page(trashed=True)
@@ -197,12 +196,13 @@ class Trash(OwnedView):
     def destroy(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         """Repeated, it is not found."""
         NOTHING.run_validation(request.data)
-        return Response(purge.purge(request.user, id, IfMatch(request), at=timezone.now()))
+        return Response(purge.purge(request.user, id, IfMatch(request)))
 
-    @extend_schema(summary="Empty your trash, for good", responses=EmptiedSerializer)
+    @extend_schema(summary="Empty your trash, for good", responses={200: EmptiedSerializer})
     def empty(self, request: Request) -> Response:
+        """`If-Match` takes the ETag of the list, so that nothing is purged that you have not seen."""
         NOTHING.run_validation(request.data)
-        return Response({"purged": purge.empty_trash(request.user, at=timezone.now())})
+        return Response({"purged": purge.empty_trash(request.user, IfMatch(request))})
 
 
 @extend_schema(tags=["sync"])

@@ -39,12 +39,16 @@ class IfMatch:
             raise ValidationFailed.of(
                 "If-Match", "invalid", 'If-Match takes the ETag as it came, such as "17".'
             )
-        self.anything = tags == ["*"]
+        self.anything, self.tags = tags == ["*"], set(tags)
         # A weak or foreign tag equals no version of ours, so it can only fail the guard.
-        self.versions = {int(tag.strip('"')) for tag in tags if re.fullmatch(r'"[0-9]{1,18}"', tag)}
+        self.versions = {int(tag.strip('"')) for tag in tags if re.fullmatch(r'"(0|[1-9][0-9]{0,17})"', tag)}
 
     def allows(self, version: int) -> bool:
         return self.anything or version in self.versions
+
+    def names(self, current: str) -> bool:
+        """For a state that is no row's version, such as a list's."""
+        return self.anything or current in self.tags
 
     def guard(self, rows: QuerySet[M]) -> QuerySet[M]:
         """The rows that may be written, for one guarded UPDATE: no moment between the check and the write."""

@@ -9,6 +9,7 @@ from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, 
 
 UNIQUE, FOREIGN_KEY, NOT_NULL = "23505", "23503", "23502"
 QUERY_CANCELED, READ_ONLY = "57014", "25006"
+NOT_SUPPORTED, NOT_PREPARED, PREPARED_ALREADY = "0A000", "26000", "42P05"
 CONTENTION = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
 
 
@@ -41,9 +42,20 @@ def diagnose(error: DatabaseError) -> Refused | Unavailable | None:
         return Unavailable(timeout=True)
     if sqlstate in CONTENTION:
         return Unavailable(contention=True)
-    if isinstance(error, OperationalError | InterfaceError) or sqlstate == READ_ONLY:
+    if isinstance(error, OperationalError | InterfaceError) or sqlstate == READ_ONLY or lost_its_plan(error):
         return Unavailable()
     return None
+
+
+def lost_its_plan(error: DatabaseError) -> bool:
+    """Whether a prepared statement is not what it was: nothing is wrong with it, prepared anew it works."""
+    changed = sqlstate_of(error) == NOT_SUPPORTED and "cached plan" in str(error)
+    return changed or lost_on_the_way(error)
+
+
+def lost_on_the_way(error: DatabaseError) -> bool:
+    """Whether a pooler has sent it to another server than the one that knows it."""
+    return sqlstate_of(error) in {NOT_PREPARED, PREPARED_ALREADY}
 
 
 def sqlstate_of(error: DatabaseError) -> str | None:

@@ -21,6 +21,8 @@ worker_class = "todo_project.worker.Worker"
 workers = settings.WEB_CONCURRENCY
 threads = settings.WEB_THREADS
 keepalive = 5
+# A cursor may hold a title of 500 letters, of four bytes each, in base64.
+limit_request_line = 8190
 # A heartbeat of the process, not a limit on a request: threads that wait for the database do not miss it.
 timeout = 60
 graceful_timeout = 30

@@ -90,8 +90,8 @@ def _claim(record: IdempotencyKey) -> None:
 
 
 def fingerprint_of(request: Request) -> str:
-    """What must be equal for a request to be a retry: the method, the URL and the body, byte by byte."""
-    asked = f"{request.method} {request.get_full_path()}\n".encode()
+    """What must be equal for a request to be a retry: method, URL, If-Match and body, byte by byte."""
+    asked = f"{request.method} {request.get_full_path()}\n{request.headers.get('If-Match', '')}\n".encode()
     return hashlib.sha256(asked + request._request.body).hexdigest()
 
 

@@ -34,7 +34,7 @@ class PageParameters(QueryParameters):
     limit = serializers.IntegerField(
         min_value=1, max_value=MAX_LIMIT, default=DEFAULT_LIMIT, help_text="Rows in a page."
     )
-    cursor = serializers.CharField(max_length=2000, help_text="From `next`; not to be made by hand.")
+    cursor = serializers.CharField(max_length=5000, help_text="From `next`; not to be made by hand.")
 
 
 def ordering_parameter(*columns: str, default: str) -> serializers.ChoiceField:
@@ -108,6 +108,16 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, uuid.UUID) else value
 
 
+class UTF8:
+    """Django would write each letter beyond ASCII as six or twelve; a cursor has to fit into a URL."""
+
+    def dumps(self, position: Any) -> bytes:
+        return orjson.dumps(position)
+
+    def loads(self, text: bytes) -> Any:
+        return orjson.loads(text)
+
+
 class KeysetPagination(BasePagination):
     """For a view whose query parameters hold `ordering`, `limit` and `cursor`.
 
@@ -120,7 +130,7 @@ class KeysetPagination(BasePagination):
         position = None
         if "cursor" in query:
             try:
-                position = keyset.read_position(signer.unsign_object(query["cursor"]))
+                position = keyset.read_position(signer.unsign_object(query["cursor"], serializer=UTF8))
             except (signing.BadSignature, ValidationError, ValueError) as error:
                 raise InvalidCursor from error
         one_more = query["limit"] + 1
@@ -131,7 +141,7 @@ class KeysetPagination(BasePagination):
         page = rows[: query["limit"]]
         self.next = None
         if len(rows) > len(page):
-            cursor = signer.sign_object(keyset.position(page[-1]))
+            cursor = signer.sign_object(keyset.position(page[-1]), serializer=UTF8, compress=True)
             self.next = replace_query_param(request.build_absolute_uri(), "cursor", cursor)
         return page
 

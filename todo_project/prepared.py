@@ -5,15 +5,35 @@ Django compiles it at its first use. PostgreSQL keeps its plan, too, unless ther
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.models import Model, QuerySet, Value
 
+from .database_errors import lost_its_plan, lost_on_the_way
 
-def prepared_cursor() -> Any:
-    """A cursor for a text that never changes, of which the database may remember the plan."""
-    return getattr(connection, "prepared_cursor", connection.cursor)()
+T = TypeVar("T")
+
+
+def execute(sql: str, params: list[Any], read: Callable[[Any], T]) -> T:
+    """Run a text that never changes, so that the database may remember its plan; gives what is read of it."""
+    try:
+        return _execute(sql, params, read)
+    except DatabaseError as error:
+        if not lost_its_plan(error):
+            raise
+        if lost_on_the_way(error):
+            connection.stop_preparing()  # type: ignore[attr-defined]
+        if connection.in_atomic_block:
+            raise  # As 503, and the retry succeeds: the rollback has cleared what was prepared.
+    connection.close()
+    return _execute(sql, params, read)
+
+
+def _execute(sql: str, params: list[Any], read: Callable[[Any], T]) -> T:
+    with getattr(connection, "prepared_cursor", connection.cursor)() as cursor:
+        cursor.execute(sql, params)
+        return read(cursor)
 
 
 class Slot(Value):
@@ -48,9 +68,7 @@ class Prepared:
             else param
             for param in params
         ]
-        with prepared_cursor() as cursor:
-            cursor.execute(sql, given)
-            rows: list[tuple[Any, ...]] = cursor.fetchall()
+        rows: list[tuple[Any, ...]] = execute(sql, given, lambda cursor: cursor.fetchall())
         return [tuple(row) for row in convert(rows)] if convert else rows
 
     def _compile(self) -> tuple[str, list[Any], Callable[[Any], Any] | None]:
@@ -74,7 +92,7 @@ def insert(row: Model) -> None:
     """As save(force_insert=True) does, by a text that is always the same."""
     fields = row._meta.concrete_fields
     places = ", ".join(["%s"] * len(fields))
-    _execute(f"INSERT INTO {{}} ({_columns(fields, '{}')}) VALUES ({places})", row, _values(row, fields))  # noqa: S608
+    _write(f"INSERT INTO {{}} ({_columns(fields, '{}')}) VALUES ({places})", row, _values(row, fields))  # noqa: S608
 
 
 def update(row: Model, names: Iterable[str], **where: Any) -> bool:
@@ -86,13 +104,12 @@ def update(row: Model, names: Iterable[str], **where: Any) -> bool:
     )
     told = [field.get_db_prep_value(where[field.name], connection) for field in guards]
     sql = f"UPDATE {{}} SET {_columns(fields, '{} = %s')} WHERE {_columns(guards, '{} = %s', ' AND ')}"  # noqa: S608
-    return _execute(sql, row, [*_values(row, fields), *told]) > 0
+    return _write(sql, row, [*_values(row, fields), *told]) > 0
 
 
-def _execute(sql: str, row: Model, params: list[Any]) -> int:
-    with prepared_cursor() as cursor:
-        cursor.execute(sql.format(connection.ops.quote_name(row._meta.db_table)), params)
-        return int(cursor.rowcount)
+def _write(sql: str, row: Model, params: list[Any]) -> int:
+    table = connection.ops.quote_name(row._meta.db_table)
+    return execute(sql.format(table), params, lambda cursor: int(cursor.rowcount))
 
 
 def _columns(fields: Iterable[Any], pattern: str, separator: str = ", ") -> str:

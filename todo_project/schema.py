@@ -52,6 +52,10 @@ class AutoSchema(openapi.AutoSchema):
         schema: dict[str, Any] = super()._map_basic_serializer(serializer, direction)
         if direction == "response" and "properties" in schema:
             schema["required"] = sorted(schema["properties"])
+        if getattr(serializer, "partial", False):
+            # What is left out of a PATCH is left alone: a client that fills in defaults would undo things.
+            for name, told in schema["properties"].items():
+                schema["properties"][name] = {key: value for key, value in told.items() if key != "default"}
         return schema
 
     def get_override_parameters(self) -> list[Any]:
@@ -99,11 +103,10 @@ class AutoSchema(openapi.AutoSchema):
         operation.setdefault("parameters", []).append(
             {"name": name, "in": "header", "schema": {"type": "string"}, "description": CONDITIONS[name]}
         )
-        for status in ("200", "201"):
-            if status in operation["responses"]:
-                operation["responses"][status]["headers"]["ETag"] = {"$ref": "#/components/headers/ETag"}
+        tag = {"ETag": {"$ref": "#/components/headers/ETag"}}
+        operation["responses"]["200"]["headers"] |= tag
         if reads:
-            operation["responses"]["304"] = {"description": "Not Modified"}
+            operation["responses"]["304"] = {"description": "Not Modified", "headers": tag}
 
     @property
     def takes_idempotency_key(self) -> bool:
@@ -116,10 +119,8 @@ class AutoSchema(openapi.AutoSchema):
             statuses |= {401, 403}
         if any(parameter["in"] == "path" for parameter in operation.get("parameters", [])):
             statuses.add(404)
-        if "requestBody" in operation:
-            statuses |= {413, 415}
         if self.method not in SAFE_METHODS:
-            statuses.add(409)
+            statuses |= {409, 413, 415}
             if self.is_conditional:
                 statuses.add(412)
         if self.takes_idempotency_key:

@@ -197,7 +197,7 @@ CORS_EXPOSE_HEADERS = (
 
 # How the API speaks
 
-# A bulk of 100 tasks of the longest texts, each character escaped, fits into this.
+# A bulk of 100 tasks of the longest texts fits into this, if it is written as UTF-8.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["todo_project.renderers.JSONRenderer"],

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
-from .errors import MethodNotAllowed, RateLimited
+from .errors import MethodNotAllowed, RateLimited, ValidationFailed
 from .idempotency import run_once
 from .parameters import QueryParameters
 from .throttling import Allowance
@@ -32,7 +32,7 @@ class ApiView(APIView):
     """Whether the answer to a POST may be kept for its retries; one that shows a secret may not."""
 
     conditional: tuple[str, ...] = ()
-    """For the description: the actions that answer with an ETag and heed If-None-Match or If-Match."""
+    """The actions that answer with an ETag, and heed If-None-Match or If-Match; others refuse If-Match."""
 
     also_refuses: tuple[int, ...] = ()
     """For the description: the statuses of refusals that do not follow from the kind of the operation."""
@@ -72,7 +72,13 @@ class ApiView(APIView):
         if handler is None:
             allowed = ", ".join(name.upper() for name in self.http_method_names if hasattr(self, name))
             raise MethodNotAllowed(headers={"Allow": allowed})
-        declared = self.query_parameters.get(getattr(self, "action", None) or method, QueryParameters)
+        action = getattr(self, "action", None) or method
+        asks = request.method not in SAFE_METHODS and request.headers.get("If-Match", "*") != "*"
+        if asks and action not in self.conditional:
+            raise ValidationFailed.of(
+                "If-Match", "unsupported", "There is no state to match here; leave it out."
+            )
+        declared = self.query_parameters.get(action, QueryParameters)
         self.query = declared.clean(request.query_params)
         return handler
 

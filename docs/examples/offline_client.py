@@ -56,7 +56,8 @@ class OfflineClient:
     def __init__(self, url: str, file: str | Path, token: str, new_token: Callable[[], str]) -> None:
         self.api, self.file = url.rstrip("/") + "/api/v1", Path(file)
         self.token, self.new_token = token, new_token
-        self.state: dict[str, Any] = {"since": 0, "tasks": {}, "outbox": [], "batch": None, "conflicts": []}
+        self.state: dict[str, Any] = {"since": 0, "tasks": {}, "outbox": [], "conflicts": []}
+        self.state |= {"batch": None, "batch_size": BATCH}
         if self.file.exists():
             self.state = json.loads(self.file.read_text(encoding="utf-8"))
 
@@ -146,7 +147,7 @@ class OfflineClient:
     def _new_batch(self) -> dict[str, Any]:
         created: set[str] = set()
         operations: list[Change] = []
-        for change in self.state["outbox"][:BATCH]:
+        for change in self.state["outbox"][: self.state["batch_size"]]:
             if change["id"] in created:
                 break  # It must wait for the id that the server gives.
             if change["op"] == "create":
@@ -155,7 +156,7 @@ class OfflineClient:
             else:
                 names = ("op", "id", "data", "if_match")
                 operations.append({name: change[name] for name in names if change[name] is not None})
-        body = json.dumps({"operations": operations})
+        body = json.dumps({"operations": operations}, ensure_ascii=False)
         key, size = str(uuid.uuid4()), len(operations)
         self.state["batch"] = {"key": key, "body": body, "size": size, "made_at": time.time()}
         self._save()
@@ -169,15 +170,20 @@ class OfflineClient:
                 if same_ground(later, change):
                     later |= {"id": task["id"], "if_match": task["version"]}
             self._keep(task)
-        self.state |= {"outbox": outbox[size:], "batch": None}
+        self.state |= {"outbox": outbox[size:], "batch": None, "batch_size": BATCH}
         self._save()
 
     def _take_out(self, refusal: Refused) -> None:
         """All of the batch was refused because of one change: set it aside, so that the rest can go."""
         named = re.match(r"operations\.(\d+)", str(refusal.details.get("field")))
-        if not named:
+        size = self.state["batch"]["size"]
+        if not named and refusal.status not in (400, 413):
             raise refusal
-        self._set_aside([self.state["outbox"][int(named[1])]], refusal.why)
+        if not named and size > 1:
+            # Too large, or not even to be read: in halves it shows which one it is.
+            self.state |= {"batch": None, "batch_size": size // 2}
+        else:
+            self._set_aside([self.state["outbox"][int(named[1]) if named else 0]], refusal.why)
         if current := refusal.details.get("current"):
             self._keep(current)
         self._save()
@@ -217,7 +223,9 @@ class OfflineClient:
     def _call(self, method: str, path: str, body: str = "", key: str = "", *, again: bool = True) -> Any:
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         headers |= {"Idempotency-Key": key} if key else {}
-        request = urllib.request.Request(self.api + path, body.encode() or None, headers, method=method)
+        request = urllib.request.Request(
+            self.api + path, body.encode(errors="surrogatepass") or None, headers, method=method
+        )
         try:
             with urllib.request.urlopen(request, timeout=30) as response:
                 return json.load(response)
@@ -261,6 +269,8 @@ def main() -> None:
     if given.command == "add":
         client.create(title=given.what)
     elif given.command == "complete":
+        if given.what not in client.tasks():
+            parser.error(f"There is no task {given.what!r} here. `list` tells the ids.")
         client.change("complete", given.what)
     elif given.command == "sync":
         try:

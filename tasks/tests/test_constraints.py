@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tasks.models import Task
@@ -50,6 +51,25 @@ def test_a_user_takes_their_tasks_along(alice, bob):
     alice.delete()
 
     assert [task.owner for task in Task.objects.all()] == [bob]
+
+
+@pytest.mark.postgres
+def test_the_search_uses_its_index(as_alice, alice):
+    titles = ["bread", *(f"milk {number}" for number in range(2000))]
+    Task.objects.bulk_create(
+        Task(owner=alice, title=title, version=number) for number, title in enumerate(titles)
+    )
+    with CaptureQueriesContext(connection) as asked:
+        [found] = as_alice("get", "/tasks?q=Rea").json()["results"]
+    with connection.cursor() as cursor:
+        # What a vacuum does sooner or later.
+        cursor.execute("SELECT gin_clean_pending_list('task_search'); ANALYZE tasks_task")
+        cursor.execute("EXPLAIN " + asked.captured_queries[-1]["sql"].replace("%", "%%"))
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+
+    assert found["title"] == "bread"
+    assert plan.count("Bitmap Index Scan on task_search") == 2
+    assert "Index Cond: ((owner_id = " in plan
 
 
 def test_every_index_of_a_list_starts_with_the_owner(db):

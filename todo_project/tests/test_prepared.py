@@ -1,5 +1,6 @@
 """A prepared query gives what its sentence gives, is planned once where that can be, and is not mistaken."""
 
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -7,6 +8,7 @@ import pytest
 from django.db import DatabaseError, connection, connections, models, transaction
 
 from accounts.models import User
+from todo_project.database_errors import Unavailable, diagnose
 from todo_project.prepared import Prepared, insert, update
 
 NAMED = Prepared(
@@ -58,6 +60,60 @@ def test_the_server_keeps_the_plan_unless_there_is_a_pooler(alice):
         [(kept,)] = cursor.fetchall()
 
     assert kept == (0 if connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"] else 1)
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+class TestALostPlan:
+    @pytest.fixture
+    def named(self, django_user_model):
+        alice = django_user_model.objects.create_user("alice@example.com", name="Alice")
+        return partial(NAMED, name="Alice", at=alice.created_at.replace(year=2000))
+
+    @pytest.fixture
+    def altered(self):
+        alter("varchar(160)")
+        yield
+        alter("varchar(150)")
+
+    def test_is_made_anew_after_a_migration_has_changed_a_column(self, named, altered):
+        before = named()
+        alter("varchar(180)")
+
+        assert named() == before
+
+    def test_costs_a_transaction_one_retry(self, named, altered):
+        before = named()
+        alter("varchar(180)")
+        with pytest.raises(DatabaseError) as caught, transaction.atomic():
+            named()
+
+        assert diagnose(caught.value) == Unavailable()
+        assert named() == before
+
+    def test_of_a_pooler_that_nobody_told_of_ends_preparing(self, named, monkeypatch, caplog):
+        """Another server than the one that knows the statement is what a pooler may lead to."""
+        monkeypatch.setattr("todo_project.postgresql.base.DatabaseWrapper.met_a_pooler", False)
+        before = named()
+        if connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]:
+            return  # Of this one it was told, so nothing is prepared.
+        with connection.cursor() as cursor:
+            # Wrapped, because the driver would notice a plain one and prepare anew by itself.
+            cursor.execute("DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$")
+
+        assert named() == before
+        assert "DATABASE_POOLER=true" in caplog.text
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_prepared_statements")
+            assert cursor.fetchall() == [(0,)]
+
+
+def alter(kind):
+    """As a migration does, on a connection of its own."""
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE accounts_user ALTER COLUMN name TYPE {kind}")
+    other.close()
 
 
 @pytest.mark.postgres

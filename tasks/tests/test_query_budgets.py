@@ -1,0 +1,48 @@
+"""What each route asks of the database, beside BEGIN and COMMIT: who is calling, and as little as can be."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from .conftest import made, trashed
+
+# The tick, then what is written; before that, what is to be changed is read.
+BUDGETS = [
+    ("get", "/tasks", None, 2),
+    ("get", "/tasks?q=milk&ordering=-due_at&completed=false", None, 2),
+    ("get", "/tasks/{live}", None, 2),
+    ("get", "/tasks/stats", None, 2),
+    ("get", "/trash", None, 2),
+    ("get", "/trash/{gone}", None, 2),
+    ("get", "/sync", None, 2),
+    ("get", "/sync?since=5", None, 1),
+    ("post", "/tasks", {"title": "bread"}, 3),
+    ("put", "/tasks/{live}", {"title": "bread"}, 4),
+    ("patch", "/tasks/{live}", {"title": "bread"}, 4),
+    ("patch", "/tasks/{live}", {}, 4),
+    ("post", "/tasks/{live}/complete", None, 4),
+    ("post", "/tasks/{live}/reopen", None, 4),
+    ("delete", "/tasks/{live}", None, 4),
+    ("post", "/trash/{gone}/restore", None, 4),
+    ("delete", "/trash/{gone}", None, 4),
+    ("delete", "/trash", None, 4),
+    ("post", "/tasks/bulk", {"operations": [{"op": "create", "data": {"title": "bread"}}] * 20}, 3),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "budget"), BUDGETS)
+def test_a_route_keeps_to_its_budget(as_alice, method, path, body, budget):
+    for _ in range(2):
+        live, gone = made(as_alice)["id"], trashed(as_alice)["id"]
+    as_alice("delete", f"/tasks/{made(as_alice)['id']}")
+    path = path.format(live=live, gone=gone).replace(
+        "since=5", f"since={as_alice('get', '/sync').json()['since']}"
+    )
+    with CaptureQueriesContext(connection) as asked:
+        response = as_alice(method, path, body)
+
+    queries = [query["sql"] for query in asked if query["sql"] not in {"BEGIN", "COMMIT"}]
+    marks = [sql for sql in queries if "SAVEPOINT" in sql]  # What BEGIN and COMMIT are within a test's own.
+    assert response.status_code in {200, 201}
+    assert len(queries) - len(marks) == budget
+    assert len(marks) in {0, 2}
