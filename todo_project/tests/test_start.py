@@ -1,6 +1,7 @@
 """How the real server starts, refuses to, and ends."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -69,6 +70,38 @@ def test_https_without_a_proxy_stops_the_start(entry):
 
 def test_right_settings_pass_the_check():
     assert start(CHECK, DATABASE_URL=MEMORY).returncode == 0
+
+
+def test_make_run_begins_with_staff_and_a_demo_user_and_later_starts_change_nothing(tmp_path):
+    recipe = (ROOT / "Makefile").read_text().split("\nrun: ")[1].split("\n\n")[0]
+    steps = [step.split() for step in re.findall(r"python (manage\.py [^>|\n]+)", recipe)]
+    machine = {
+        "DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3",
+        "DEBUG": "true",
+        "DJANGO_SUPERUSER_EMAIL": "staff@example.com",
+        "DJANGO_SUPERUSER_PASSWORD": "hunter2",
+    }
+    look = """
+from accounts.models import User
+from tasks.models import Task
+print(Task.objects.count(), *User.objects.values_list("is_staff", "password"))
+"""
+
+    def run():
+        ended = [start([sys.executable, *step], **machine) for step in steps]
+        people = start([sys.executable, "manage.py", "shell", "-v0", "-c", look], **machine).stdout
+        return [each.returncode for each in ended], ended[1].stdout, people
+
+    first, later = run(), run()
+
+    assert [step[1] for step in steps] == ["migrate", "seed", "createsuperuser"]
+    assert first[0] == [0, 0, 0]
+    assert later[0] == [0, 0, 1]  # There is such a person.
+    assert "Demo login:  tess.novak@example.com\n   password: demo-tasks-2468\n" in first[1]
+    assert later[1] == "Demo login:  tess.novak@example.com\n   password: demo-tasks-2468\n"
+    assert first[2].startswith("200 ")
+    assert (first[2].count("True"), first[2].count("False")) == (1, 5)
+    assert later[2] == first[2]
 
 
 def test_a_taken_port_stops_the_start_with_one_line():

