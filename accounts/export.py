@@ -19,7 +19,8 @@ Section = tuple[str, dict[str, Any] | Iterable[dict[str, Any]]]
 
 def account(user: User) -> Iterator[Section]:
     """The profile, and what proves who they are; secrets are kept as hashes and not told."""
-    yield "profile", UserSerializer(user).data
+    more = {"is_active": user.is_active, "last_login": user.last_login}
+    yield "profile", {**UserSerializer(user).data, **more}
     yield (
         "sessions",
         _rows(Session, user, "id", "user_agent", "address", "created_at", "last_used_at", "ended_at"),

@@ -36,6 +36,15 @@ class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type:
         user: User = self.get(email=self.normalize_email(email))
         return user
 
+    def called(self, email_or_id: str) -> "User | None":
+        """For commands, where a person is named by either."""
+        try:
+            found = self.filter(pk=uuid.UUID(email_or_id))
+        except ValueError:
+            found = self.filter(email=self.normalize_email(email_or_id))
+        user: User | None = found.first()
+        return user
+
     @classmethod
     def normalize_email(cls, email: str | None) -> str | None:
         """All in lower case: no provider in use tells two mailboxes apart by case, but people mistype it."""
@@ -114,6 +123,9 @@ class Session(models.Model):
         indexes = [
             models.Index(fields=["user", "created_at", "id"], name="session_user_created"),
             models.Index(fields=["expires_at"], name="session_expires"),
+            models.Index(
+                fields=["ended_at"], name="session_ended", condition=models.Q(ended_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -164,7 +176,10 @@ class PersonalToken(models.Model):
                 violation_error_message="You have a token of this name. Revoke it, or choose another name.",
             ),
         ]
-        indexes = [models.Index(fields=["user", "created_at", "id"], name="token_user_created")]
+        indexes = [
+            models.Index(fields=["user", "created_at", "id"], name="token_user_created"),
+            models.Index(fields=["expires_at"], name="token_expires"),
+        ]
 
     def __str__(self) -> str:
         return self.name

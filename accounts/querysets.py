@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F
+from django.db.models import F, Q
 
 
 class UserQuerySet(models.QuerySet[Any]):
@@ -34,6 +34,15 @@ class SessionQuerySet(models.QuerySet[Any]):
     def live(self, *, at: datetime) -> Self:
         return self.filter(ended_at__isnull=True, expires_at__gt=at)
 
+    def expired(self, *, at: datetime) -> Self:
+        return self.filter(expires_at__lte=at)
+
+    def ended(self, *, at: datetime) -> Self:
+        return self.filter(ended_at__lte=at)
+
+    def over(self, *, at: datetime) -> Self:
+        return self.filter(Q(expires_at__lte=at) | Q(ended_at__lte=at))
+
     def end(self, *, at: datetime) -> int:
         """End those that have not ended; ending again changes nothing."""
         return self.filter(ended_at__isnull=True).update(ended_at=at)
@@ -50,6 +59,9 @@ class PersonalTokenQuerySet(models.QuerySet[Any]):
     def live(self, *, at: datetime) -> Self:
         return self.filter(expires_at__gt=at)
 
+    def expired(self, *, at: datetime) -> Self:
+        return self.filter(expires_at__lte=at)
+
 
 class IdentityQuerySet(models.QuerySet[Any]):
     def for_user(self, user: Any) -> Self:
@@ -59,6 +71,9 @@ class IdentityQuerySet(models.QuerySet[Any]):
 class FailedLoginQuerySet(models.QuerySet[Any]):
     def since(self, at: datetime) -> Self:
         return self.filter(at__gt=at)
+
+    def before(self, at: datetime) -> Self:
+        return self.filter(at__lt=at)
 
     def of_account(self, email: str) -> Self:
         return self.filter(email=email)

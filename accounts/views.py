@@ -21,7 +21,7 @@ from todo_project.errors import Conflict, Forbidden, NotAuthenticated, Validatio
 from todo_project.pagination import KeysetPagination, PageParameters, ordering_parameter
 from todo_project.views import ApiView, ApiViewSet
 
-from . import export, login_guard, password_reset, sessions, tokens
+from . import erasure, export, login_guard, password_reset, sessions, tokens
 from .authentication import SignedInRequest, read_outside_token, text_claim
 from .errors import InsufficientScope, InvalidCredentials
 from .models import Identity, PersonalToken, Session, User
@@ -225,8 +225,7 @@ class Me(AccountView):
                 "Sign in again first: deleting an account asks for a token of the last ten minutes."
             )
         gone = UserSerializer(user).data
-        # What the owner writes meanwhile has to wait, or it would refer to who is gone.
-        User.objects.select_for_update().get(pk=user.pk).delete()
+        erasure.erase(user)
         return Response(gone)
 
 

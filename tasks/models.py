@@ -122,6 +122,10 @@ class Task(models.Model):
             for_pages("task_due_first", Coalesce("due_at", EARLIEST)),
             for_pages("task_trashed_last", Coalesce("deleted_at", LATEST), trashed=True),
             for_pages("task_trashed_first", Coalesce("deleted_at", EARLIEST), trashed=True),
+            # Everybody's trash, for the command that purges it.
+            models.Index(
+                fields=["deleted_at", "id"], name="task_trash", condition=Q(deleted_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

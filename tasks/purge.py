@@ -1,22 +1,27 @@
 """Deleting for good: a trashed task becomes a tombstone, by which followers of the feed hear of it."""
 
 import uuid
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, models, transaction
 from django.db.models import F, Max, QuerySet, Value, Window
-from django.db.models.functions import RowNumber
+from django.db.models.functions import Coalesce, RowNumber
 from django.utils import timezone
 
 from todo_project.conditional import IfMatch
 from todo_project.errors import NotFound, PreconditionFailed
+from todo_project.purging import Kind
 
-from .models import Clock, Task, Tombstone
+from .models import LATEST, Clock, Task, Tombstone
 from .representation import list_tag, represent
 
 AT_ONCE = 10_000
+IN_ORDER = (Coalesce("deleted_at", LATEST), F("pk"))
+"""As the index of one owner's trash."""
 
 
 def purge(owner: Any, task: uuid.UUID, if_match: IfMatch) -> dict[str, Any]:
@@ -33,12 +38,12 @@ def purge(owner: Any, task: uuid.UUID, if_match: IfMatch) -> dict[str, Any]:
 
 def empty_trash(owner: Any, if_match: IfMatch) -> int:
     """All of the trash; gives back how many there were."""
-    purged, trashed = 0, Task.objects.for_user(owner).trashed()
+    trashed, purged = Task.objects.for_user(owner).trashed(), 0
     while True:
         versions = Clock.objects.tick(owner, by=AT_ONCE)
         if not purged and not if_match.names(list_tag(owner, versions[0] - 1)):
             raise PreconditionFailed("Your tasks have changed meanwhile. Look at the trash again.")
-        buried = _bury(owner, trashed.order_by("pk")[:AT_ONCE], versions[0])
+        buried = _bury_some(owner, trashed, versions)
         purged += buried
         if not buried:
             Clock.objects.take_back(owner, by=AT_ONCE)
@@ -46,17 +51,77 @@ def empty_trash(owner: Any, if_match: IfMatch) -> int:
             return purged
 
 
+def purge_trash(before: datetime) -> Iterator[int]:
+    """Everybody's trash that is older; the numbers come batch by batch, each a transaction of one owner."""
+    for owner in _owners(Task.objects.trashed_before(before).order_by("deleted_at")):
+        buried = AT_ONCE
+        while buried == AT_ONCE:
+            with transaction.atomic():
+                trashed = Task.objects.for_user(owner).trashed_before(before)
+                buried = _bury_some(owner, trashed, Clock.objects.tick(owner, by=AT_ONCE))
+                Clock.objects.take_back(owner, by=AT_ONCE - buried)
+                if not buried:  # Another one did it, or deleted the owner, who then needs no clock.
+                    transaction.set_rollback(True)
+            yield buried
+
+
+def forget_all(before: datetime) -> Iterator[int]:
+    """Everybody's tombstones that are older, in the same way."""
+    for owner in _owners(Tombstone.objects.purged_before(before).order_by("purged_at")):
+        yield from _forget(owner, before)
+
+
 def forget(owner: Any, *, purged_before: datetime) -> int:
-    """Drop old tombstones, in a transaction of its own. Who has not heard of them has to begin anew."""
-    with transaction.atomic():
-        Clock.objects.tick(owner, by=0)  # To be alone with this owner's tombstones.
-        tombstones = Tombstone.objects.for_user(owner)
-        newest = tombstones.filter(purged_at__lt=purged_before).aggregate(newest=Max("version"))["newest"]
-        if newest is None:
-            return 0
-        forgotten, _ = tombstones.filter(version__lte=newest).delete()
-        Clock.objects.filter(pk=owner.pk).update(forgotten=newest, forgettings=F("forgettings") + 1)
-        return forgotten
+    """Drop old tombstones. Who has not heard of them has to begin anew."""
+    return sum(_forget(owner, purged_before))
+
+
+TRASH = Kind(
+    "trash",
+    "tasks in the trash",
+    days=30,
+    count=lambda before: Task.objects.trashed_before(before).count(),
+    purge=purge_trash,
+)
+TOMBSTONES = Kind(
+    "tombstones",
+    "what is left of purged tasks, for clients that keep a copy",
+    days=90,
+    count=lambda before: Tombstone.objects.purged_before(before).count(),
+    purge=forget_all,
+)
+
+
+def _owners(old: QuerySet[Any]) -> Iterator[Any]:
+    """Who has any of these rows, until there are none: whoever asks for the next has dealt with the last."""
+    while owners := set(old.values_list("owner", flat=True)[:AT_ONCE]):
+        for owner in sorted(owners):
+            yield get_user_model()(pk=owner)
+
+
+def _forget(owner: Any, purged_before: datetime) -> Iterator[int]:
+    """Oldest first, each batch in a transaction of its own, which moves the clock's `forgotten` with it."""
+    tombstones = Tombstone.objects.for_user(owner)
+    newest = tombstones.purged_before(purged_before).aggregate(newest=Max("version"))["newest"]
+    forgotten = AT_ONCE if newest else 0
+    while forgotten == AT_ONCE:
+        with transaction.atomic():
+            Clock.objects.tick(owner, by=0)  # To be alone with this owner's tombstones.
+            batch = tombstones.filter(version__lte=newest).order_by("version").values("version")[:AT_ONCE]
+            last = batch.aggregate(last=Max("version"))["last"]
+            if last is None:  # Another one did it, or deleted the owner, who then needs no clock.
+                transaction.set_rollback(True)
+                return
+            forgotten, _ = tombstones.filter(version__lte=last).delete()
+            Clock.objects.filter(pk=owner.pk).update(forgotten=last, forgettings=F("forgettings") + 1)
+        yield forgotten
+
+
+def _bury_some(owner: Any, tasks: QuerySet[Task], versions: range) -> int:
+    """As many as there are versions for."""
+    # Chosen before they are numbered, or the database would number and sort all that are left, each time.
+    some = tasks.order_by(*IN_ORDER).values("pk")[: len(versions)]
+    return _bury(owner, tasks.filter(pk__in=some), versions[0])
 
 
 def _bury(owner: Any, tasks: QuerySet[Task], first_version: int) -> int:
@@ -64,7 +129,7 @@ def _bury(owner: Any, tasks: QuerySet[Task], first_version: int) -> int:
     tombstones = tasks.values_list(
         "owner_id",
         "id",
-        Value(first_version - 1, models.BigIntegerField()) + Window(RowNumber(), order_by="pk"),
+        Value(first_version - 1, models.BigIntegerField()) + Window(RowNumber(), order_by=IN_ORDER),
         Value(timezone.now(), models.DateTimeField()),
     )
     try:

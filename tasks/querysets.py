@@ -33,6 +33,9 @@ class TaskQuerySet(OwnedQuerySet):
     def trashed(self) -> Self:
         return self.filter(deleted_at__isnull=False)
 
+    def trashed_before(self, at: datetime) -> Self:
+        return self.trashed().filter(deleted_at__lt=at)
+
     def open(self) -> Self:
         return self.filter(completed=False)
 
@@ -91,6 +94,9 @@ class TaskQuerySet(OwnedQuerySet):
 
 
 class TombstoneQuerySet(OwnedQuerySet):
+    def purged_before(self, at: datetime) -> Self:
+        return self.filter(purged_at__lt=at)
+
     def versions_and_json(self) -> Self:
         return self.values_list("version", AsJSON(*TOMBSTONE, ending=',"purged":true}'))  # type: ignore[return-value]
 

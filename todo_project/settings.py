@@ -169,6 +169,14 @@ if PASSWORD_RESET_URL and "{token}" not in PASSWORD_RESET_URL:
     )
 # What GET /me/export writes, each room its own.
 EXPORTED = ["accounts.export.account", "tasks.export.tasks"]
+# What the command `import_user` reads of it again, besides the profile: the sections, each room its own.
+IMPORTED = {"identities": "accounts.importing.identities", "tasks": "tasks.importing.tasks"}
+# What the command `purge` deletes, each room its own, in this order.
+PURGED = [
+    "tasks.purge.TRASH", "tasks.purge.TOMBSTONES",
+    "accounts.purge.SESSIONS", "accounts.purge.TOKENS", "accounts.purge.FAILED_LOGINS",
+    "todo_project.purging.KEYS", "todo_project.purging.BROWSER_SESSIONS",
+]  # fmt: skip
 # What another room wants to know of whoever asks. It comes with the query that finds the user.
 CARRIED_BY_USER = {"tick": "clock__tick"}
 RATE_LIMIT_USER = env.rate("RATE_LIMIT_USER", default="600/minute")

@@ -15,6 +15,7 @@ from django.test import Client
 from tasks.models import Tombstone
 from tasks.tests.conftest import signed_in
 from tasks.tests.test_sync import forget
+from todo_project.tests.test_purge import purge
 
 API = "/api/v1"
 WRITERS, WRITES, ROUNDS = 4, 120, 6
@@ -169,3 +170,20 @@ def test_a_follower_from_whom_changes_are_forgotten_begins_anew_and_ends_with_th
     assert follower.resyncs == resyncs + 1
     assert follower.copy == state(lambda path: ask("GET", path).json())
     assert gone not in follower.copy
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_follower_ends_with_the_same_while_trash_is_purged_and_tombstones_forgotten(alice, seed):
+    purged = forgotten = 0
+    with while_others_write(alice, seed, limit=1) as (follower, others_write):
+        while others_write():
+            told = purge("--trash-days", "0", "--tombstone-days", "0", "--only", "trash", "tombstones")
+            purged += int(told[0].split()[1])
+            forgotten += int(told[1].split()[1])
+
+    assert follower.copy == state(lambda path: HurriedCaller(alice)("GET", path).json())
+    assert len(follower.copy) > 20
+    assert purged > 10
+    assert forgotten > 10

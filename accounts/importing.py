@@ -1,0 +1,101 @@
+"""A person, from an export: the profile, the outside identities, and what other rooms have of them."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, TextIO
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils.module_loading import import_string
+from rest_framework import serializers
+
+from todo_project.importing import Import, NotImportable, Outcome, Reader, check, checked
+from todo_project.serializers import InstantField, StrictSerializer
+
+from .models import Identity, User
+from .serializers import EmailField
+
+CREDENTIALS = ("sessions", "tokens")
+"""Of these an export has all but the secret."""
+
+
+class ExportedProfileSerializer(StrictSerializer):
+    id = serializers.UUIDField()
+    email = EmailField(allow_null=True)
+    name = serializers.CharField(max_length=150, allow_blank=True, trim_whitespace=False)
+    has_password = serializers.BooleanField()
+    created_at = InstantField()
+    is_active = serializers.BooleanField()
+    last_login = InstantField(allow_null=True)
+
+
+class ExportedIdentitySerializer(StrictSerializer):
+    id = serializers.UUIDField()
+    issuer = serializers.CharField(max_length=255, trim_whitespace=False)
+    subject = serializers.CharField(max_length=255, trim_whitespace=False)
+    email = serializers.CharField(max_length=254, allow_blank=True, trim_whitespace=False)
+    created_at = InstantField()
+
+
+def load(file: TextIO, *, replace: bool, progress: Callable[[str], None]) -> tuple[User, dict[str, Outcome]]:
+    """Whose it is, and what became of each section. Runs in the caller's transaction."""
+    members = Reader(file).members()
+    name, content = next(members)
+    if name != "profile" or not isinstance(content, dict):
+        raise NotImportable("This is no export: it begins with 'profile'.")
+    user, profile = _profile(content, replace=replace)
+    into = Import(user, replace, progress)
+    outcomes = {"profile": profile}
+    for name, content in members:
+        if name in settings.IMPORTED and not isinstance(content, dict):
+            outcomes[name] = import_string(settings.IMPORTED[name])(into, content)
+        elif name not in CREDENTIALS:
+            raise NotImportable(f"{name}: An export has no such section.")
+    if missing := sorted(settings.IMPORTED.keys() - outcomes.keys()):
+        raise NotImportable(f"{missing[0]}: This section is missing.")
+    return user, outcomes
+
+
+def _profile(content: dict[str, Any], *, replace: bool) -> tuple[User, Outcome]:
+    values = check("profile", ExportedProfileSerializer(), content)
+    del values["has_password"]
+    user = User.objects.filter(pk=values["id"]).first()
+    others = User.objects.filter(email=values["email"]).exclude(pk=values["id"])
+    if (user is None or replace) and values["email"] and others.exists():
+        raise NotImportable("profile.email: Somebody else has an account with this email.")
+    if user is None:
+        user = User(**values)
+        user.set_unusable_password()
+        user.save(force_insert=True)
+        return user, Outcome(new=1)
+    if all(getattr(user, name) == value for name, value in values.items()):
+        return user, Outcome(equal=1)
+    if replace:
+        for name, value in values.items():
+            setattr(user, name, value)
+        user.save(update_fields=values.keys() - {"id"})
+    return user, Outcome(differ=1)
+
+
+def identities(into: Import, rows: Iterable[Any]) -> Outcome:
+    outcome = Outcome()
+    for place, values in checked("identities", ExportedIdentitySerializer(), rows):
+        one = Q(pk=values["id"]) | Q(issuer=values["issuer"], subject=values["subject"])
+        here = list(Identity.objects.filter(one))
+        if any(identity.user_id != into.user.pk for identity in here):
+            raise NotImportable(f"{place}: This identity belongs to another account.")
+        if not here:
+            outcome.new += 1
+        elif all(_is_equal(identity, values) for identity in here):
+            outcome.equal += 1
+            continue
+        else:
+            outcome.differ += 1
+            if not into.replace:
+                continue
+            Identity.objects.filter(one).delete()
+        Identity.objects.create(user=into.user, **values)
+    return outcome
+
+
+def _is_equal(identity: Identity, values: dict[str, Any]) -> bool:
+    return all(getattr(identity, name) == value for name, value in values.items())

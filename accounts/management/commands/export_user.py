@@ -1,0 +1,80 @@
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.db import connection, transaction
+
+from accounts.export import stream
+from accounts.management.people import PeopleCommand, all_or_nothing, person
+from todo_project.progress import Progress
+
+
+class Command(PeopleCommand):
+    help = """\
+Write everything a person owns as one JSON object: the same as GET /me/export. `import_user` reads it
+again. Passwords and tokens are kept as hashes only and are not in it."""
+    examples = """\
+examples:
+  manage.py export_user ann@example.com --output ann.json
+  manage.py export_user 0b8f3c1d-e5a9-4f0c-8a54-e9e1f2f7d9aa | gzip > ann.json.gz
+
+On PostgreSQL all of it is of one moment, on SQLite each section is. The file appears when it is whole, and
+only you can read it.
+
+exit codes: 0 done; 1 an error; 130 interrupted.
+"""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("person", metavar="EMAIL_OR_ID")
+        parser.add_argument("--output", type=Path, metavar="FILE", help="write to FILE, not to the terminal")
+        parser.add_argument("--force", action="store_true", help="replace FILE if it is there already")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        output: Path | None = options["output"]
+        if output and output.exists() and not options["force"]:
+            raise CommandError(f"{output} is there already. Choose another name, or --force to replace it.")
+        with all_or_nothing(), one_moment():
+            pieces = stream(person(options["person"]))
+            try:
+                size = self.write_file(output, pieces) if output else self.write_out(pieces)
+            except OSError as error:
+                raise CommandError(f"This could not be written: {error}") from error
+        self.stderr.write(f"Wrote {size} bytes{f' to {output}' if output else ''}.", style_func=str)
+
+    def write_out(self, pieces: Iterable[bytes]) -> int:
+        size = 0
+        for piece in pieces:
+            self.stdout.write(piece.decode(), ending="")
+            size += len(piece)
+        return size
+
+    def write_file(self, output: Path, pieces: Iterable[bytes]) -> int:
+        """Under another name until it is whole. Such a file is made for its owner's eyes only."""
+        size, progress = 0, Progress(self.stderr)
+        handle, name = tempfile.mkstemp(prefix=f".{output.name}.", dir=output.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                for piece in pieces:
+                    size += file.write(piece)
+                    progress.tell(f"{size // 1_000_000} MB so far")
+                file.flush()
+                os.fsync(handle)
+            Path(name).replace(output)
+        finally:
+            Path(name).unlink(missing_ok=True)
+        return size
+
+
+@contextmanager
+def one_moment() -> Iterator[None]:
+    """What is read first and what is read last belong together. SQLite would keep all writers out."""
+    if connection.vendor != "postgresql" or connection.in_atomic_block:
+        yield
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield

@@ -1,0 +1,45 @@
+"""Who a command is about, and what all of these commands have in common."""
+
+from argparse import RawDescriptionHelpFormatter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
+
+from accounts.models import User
+from todo_project.database_errors import Refused, diagnose
+
+
+class PeopleCommand(BaseCommand):
+    """Its `help` is as it is written, with `examples` after the options."""
+
+    examples: str
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        return super().create_parser(
+            prog_name, subcommand, epilog=self.examples, formatter_class=RawDescriptionHelpFormatter, **kwargs
+        )
+
+
+def person(email_or_id: str) -> User:
+    user = User.objects.called(email_or_id)
+    if user is None:
+        raise CommandError(f"There is no account with the email or id {email_or_id}.")
+    return user
+
+
+@contextmanager
+def all_or_nothing() -> Iterator[None]:
+    """Around a transaction: says why it came to nothing, where a stack would tell an operator less."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise CommandError("Interrupted. Nothing was changed.", returncode=130) from None
+    except DatabaseError as error:
+        meaning = diagnose(error)
+        if meaning is None:
+            raise
+        why = meaning.message if isinstance(meaning, Refused) else str(error)
+        raise CommandError(f"The database refused this, and nothing was changed: {why}") from error

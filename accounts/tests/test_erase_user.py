@@ -1,0 +1,124 @@
+"""manage.py erase_user, and what DELETE /me has in common with it."""
+
+from io import StringIO
+
+import pytest
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.core.management import CommandError
+
+from accounts.models import FailedLogin, Identity, Session, User
+
+from .conftest import PASSWORD, Caller, sign_in
+from .test_export_user import run
+
+
+@pytest.fixture
+def eve(db):
+    """She is staff, and has changed this and that."""
+    return User.objects.create_superuser("eve@example.com", PASSWORD)
+
+
+@pytest.fixture
+def mentioned(alice, bob, eve):
+    """Alice, whom the history and the failed sign-ins mention, as they do Bob."""
+    for user in (alice, bob):
+        Identity.objects.create(user=user, issuer="i", subject=user.name)
+        for thing in (user, user.identities.get()):
+            log(eve, thing)
+        sign_in(user.email, "wrong")
+    return alice
+
+
+def log(staff, thing):
+    LogEntry.objects.log_actions(
+        staff.pk, [thing], CHANGE, change_message="changed the name", single_object=True
+    )
+
+
+def test_it_tells_what_would_go_first(mentioned):
+    told, _ = run("erase_user", "alice@example.com", "--dry-run")
+
+    assert told.splitlines() == [
+        f"alice@example.com, here since {mentioned.created_at:%Y-%m-%d}:",
+        "  identities: 1",
+        "  failed logins: 1",
+        "  mentions in the history: 2",
+        "Nothing was changed.",
+    ]
+    assert (User.objects.count(), FailedLogin.objects.count()) == (3, 2)
+    assert not LogEntry.objects.filter(change_message="").exists()
+
+
+def by_command(alice):
+    run("erase_user", alice.email, "--yes")
+
+
+def by_herself(alice):
+    Caller(sign_in().json()["access"])("delete", "/me", {"password": PASSWORD})
+
+
+@pytest.mark.parametrize("erase", [by_command, by_herself])
+def test_what_mentions_her_elsewhere_goes_too(mentioned, erase):
+    FailedLogin.objects.create(email=str(mentioned.pk), at=mentioned.created_at)
+    erase(mentioned)
+
+    assert set(User.objects.values_list("email", flat=True)) == {"bob@example.com", "eve@example.com"}
+    assert [identity.subject for identity in Identity.objects.all()] == ["Bob"]
+    assert [failure.email for failure in FailedLogin.objects.all()] == ["bob@example.com"]
+    entries = LogEntry.objects.order_by("pk").values_list("object_repr", "change_message")
+    assert list(entries) == [
+        ("(erased)", ""),
+        ("(erased)", ""),
+        ("bob@example.com", "changed the name"),
+        ("Bob at i", "changed the name"),
+    ]
+
+
+def test_what_she_did_as_staff_is_kept_as_nobodys(mentioned, eve):
+    run("erase_user", "eve@example.com", "--yes")
+
+    assert not User.objects.filter(pk=eve.pk).exists()
+    assert LogEntry.objects.filter(object_repr="alice@example.com").count() == 1
+    assert {str(entry.user) for entry in LogEntry.objects.all()} == {"Former staff"}
+    former = User.objects.get(name="Former staff")
+    assert (former.is_active, former.is_staff, former.has_usable_password()) == (False, False, False)
+
+
+def test_a_second_run_finds_nobody(alice):
+    run("erase_user", alice.email, "--yes")
+
+    with pytest.raises(CommandError, match="There is no account"):
+        run("erase_user", alice.email, "--yes")
+
+
+@pytest.mark.parametrize("typed", ["", "yes\n", "bob@example.com\n", "ALICE@EXAMPLE.COM\n"])
+def test_it_is_done_only_when_the_email_is_typed(alice, monkeypatch, typed):
+    monkeypatch.setattr("sys.stdin", StringIO(typed))
+    with pytest.raises(CommandError, match="That is not it. Nothing was changed."):
+        run("erase_user", alice.email)
+    assert User.objects.exists()
+
+    monkeypatch.setattr("sys.stdin", StringIO("alice@example.com\n"))
+    assert run("erase_user", alice.email)[0].endswith("alice@example.com is erased, with all of these.\n")
+    assert not User.objects.exists()
+
+
+def test_who_has_no_email_is_confirmed_by_the_id(db, monkeypatch):
+    user = User.objects.create_user(None)
+    monkeypatch.setattr("sys.stdin", StringIO(f"{user.pk}\n"))
+    run("erase_user", str(user.pk))
+
+    assert not User.objects.exists()
+
+
+def test_ten_sessions_cost_the_same_as_one(alice, bob, django_assert_max_num_queries):
+    """None of what goes is read."""
+    Session.objects.create(user=bob, expires_at=bob.created_at)
+    for _ in range(10):
+        Session.objects.create(user=alice, expires_at=alice.created_at)
+    with django_assert_max_num_queries(100) as of_one:
+        run("erase_user", bob.email, "--yes")
+    with django_assert_max_num_queries(len(of_one)):
+        run("erase_user", alice.email, "--yes")
+
+    assert not User.objects.exists()

@@ -1,0 +1,85 @@
+"""manage.py export_user."""
+
+import json
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from todo_project import progress
+
+from .test_export import export
+
+
+def run(command, *arguments):
+    """What the command told, and on the other stream for whoever waits."""
+    out, err = StringIO(), StringIO()
+    call_command(command, *arguments, stdout=out, stderr=err)
+    return out.getvalue(), err.getvalue()
+
+
+@pytest.fixture(params=["email", "EMAIL", "id"])
+def name(request, alice):
+    return {"email": alice.email, "EMAIL": alice.email.upper(), "id": str(alice.pk)}[request.param]
+
+
+def test_it_writes_what_the_api_gives(as_alice, name):
+    exported, told = run("export_user", name)
+
+    assert json.loads(exported) == json.loads(export(as_alice)[1])
+    assert told == f"Wrote {len(exported)} bytes.\n"
+
+
+def test_a_file_is_whole_and_for_one_persons_eyes(as_alice, alice, tmp_path):
+    file = tmp_path / "alice.json"
+    out, told = run("export_user", alice.email, "--output", file)
+
+    assert json.loads(file.read_bytes()) == json.loads(export(as_alice)[1])
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert (out, told) == ("", f"Wrote {file.stat().st_size} bytes to {file}.\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["alice.json"]
+
+
+def test_a_file_is_replaced_only_by_force(alice, tmp_path):
+    file = tmp_path / "alice.json"
+    file.write_text("other")
+    with pytest.raises(CommandError, match="is there already"):
+        run("export_user", alice.email, "--output", file)
+    assert file.read_text() == "other"
+
+    run("export_user", alice.email, "--output", file, "--force")
+    assert json.loads(file.read_text())["profile"]["email"] == "alice@example.com"
+
+
+def test_what_breaks_off_leaves_no_file(alice, tmp_path, settings):
+    settings.EXPORTED = [*settings.EXPORTED, f"{__name__}.interrupted"]
+    with pytest.raises(CommandError) as ended:
+        run("export_user", alice.email, "--output", tmp_path / "alice.json")
+
+    assert ended.value.returncode == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def interrupted(user):
+    yield "first", {}
+    raise KeyboardInterrupt
+
+
+def test_who_waits_is_told_how_far_it_is(alice, tmp_path, monkeypatch):
+    monkeypatch.setattr(progress, "EVERY", 0)
+
+    assert "0 MB so far\n" in run("export_user", alice.email, "--output", tmp_path / "alice.json")[1]
+
+
+@pytest.mark.parametrize("command", ["export_user", "erase_user"])
+@pytest.mark.parametrize("nobody", ["bob@example.com", "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52", "x", ""])
+def test_who_is_not_there_is_an_error(alice, command, nobody):
+    with pytest.raises(CommandError, match=f"There is no account with the email or id {nobody}") as refused:
+        run(command, nobody)
+
+    assert refused.value.returncode == 1
+
+
+def test_a_place_that_cannot_be_written_is_an_error(alice, tmp_path):
+    with pytest.raises(CommandError, match="This could not be written"):
+        run("export_user", alice.email, "--output", tmp_path / "missing" / "alice.json")

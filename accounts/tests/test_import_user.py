@@ -1,0 +1,253 @@
+"""manage.py import_user: profile and identities, and files that are none."""
+
+import json
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError
+from django.utils import timezone
+
+from accounts.models import Identity, PersonalToken, Session, User
+from todo_project import importing
+from todo_project.tests.assertions import assert_error
+
+from .conftest import sign_in
+from .test_export_user import run
+
+NOBODYS = "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52"
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "alice.json"
+
+
+@pytest.fixture
+def exported(alice, file):
+    """Alice in a file, with two identities, a session and a token; and still here."""
+    User.objects.filter(pk=alice.pk).update(last_login=timezone.now())
+    for subject in ("a", " b"):
+        Identity.objects.create(user=alice, issuer="https://i.example.com", subject=subject, email="A")
+    Session.objects.create(user=alice, expires_at=timezone.now())
+    PersonalToken.objects.create(user=alice, name="script", expires_at=timezone.now())
+    run("export_user", alice.email, "--output", file)
+    return json.loads(file.read_text())
+
+
+def again(file):
+    return json.loads(run("export_user", "alice@example.com")[0])
+
+
+def test_who_was_erased_is_back_without_what_proves_who_they_are(exported, file, alice):
+    run("erase_user", alice.email, "--yes")
+    told, _ = run("import_user", file)
+
+    assert told.splitlines() == [
+        "profile: 1 new, 0 equal, 0 with other values",
+        "identities: 2 new, 0 equal, 0 with other values",
+        "tasks: 0 new, 0 equal, 0 with other values",
+        "alice@example.com is imported. "
+        "There is no password yet: it has to be reset, by email or in the admin.",
+    ]
+    exported["profile"]["has_password"] = False
+    assert again(file) == {**exported, "sessions": [], "tokens": []}
+    assert_error(sign_in(), 401, "INVALID_CREDENTIALS")
+
+
+def test_a_second_run_changes_nothing(exported, file):
+    told, _ = run("import_user", file)
+
+    assert told.splitlines() == [
+        "profile: 0 new, 1 equal, 0 with other values",
+        "identities: 0 new, 2 equal, 0 with other values",
+        "tasks: 0 new, 0 equal, 0 with other values",
+        "alice@example.com is imported.",
+    ]
+    assert again(file) == exported
+    assert sign_in().status_code == 200
+
+
+def test_a_dry_run_tells_the_same_and_changes_nothing(exported, file, alice):
+    run("erase_user", alice.email, "--yes")
+    told, _ = run("import_user", file, "--dry-run")
+
+    assert told.startswith("profile: 1 new, 0 equal, 0 with other values\nidentities: 2 new,")
+    assert told.endswith("Nothing was changed.\n")
+    assert not User.objects.exists()
+
+
+@pytest.fixture
+def changed(exported, alice):
+    """Since the export Alice has another name, has lost an identity, and has linked the other one anew."""
+    User.objects.filter(pk=alice.pk).update(name="Alice Liddell")
+    Identity.objects.get(subject=" b").delete()
+    Identity.objects.get(subject="a").delete()
+    Identity.objects.create(user=alice, issuer="https://i.example.com", subject="a")
+
+
+def test_what_differs_is_refused_without_a_choice(changed, file):
+    before = again(file)
+    for more in ([], ["--dry-run"]):
+        with pytest.raises(CommandError, match="Choose --on-conflict keep or replace") as refused:
+            run("import_user", file, *more)
+        assert refused.value.returncode == 1
+
+    assert again(file) == before
+
+
+def test_what_differs_may_be_kept(changed, file):
+    before = again(file)
+    told, _ = run("import_user", file, "--on-conflict", "keep")
+
+    after = again(file)
+    assert (
+        "profile: 0 new, 0 equal, 1 with other values\nidentities: 1 new, 0 equal, 1 with other values"
+        in told
+    )
+    assert after["profile"] == before["profile"]
+    assert sorted(identity["subject"] for identity in after["identities"]) == [" b", "a"]
+    assert before["identities"][0] in after["identities"]
+
+
+def test_what_differs_may_be_replaced(changed, exported, file):
+    run("import_user", file, "--on-conflict", "replace")
+
+    assert again(file) == exported
+    assert sign_in().status_code == 200
+
+
+def test_rights_cannot_be_imported(exported, file, alice):
+    exported["profile"]["is_staff"] = True
+    file.write_text(json.dumps(exported))
+    with pytest.raises(CommandError, match="profile.is_staff: Unknown field. Nothing was changed."):
+        run("import_user", file, "--on-conflict", "replace")
+
+    assert not User.objects.get().is_staff
+
+
+def test_an_email_that_somebody_else_has_by_now_is_refused(exported, file, alice, bob):
+    run("erase_user", alice.email, "--yes")
+    User.objects.filter(pk=bob.pk).update(email=alice.email)
+    with pytest.raises(CommandError, match="profile.email: Somebody else has an account with this email."):
+        run("import_user", file)
+
+    assert User.objects.get() == bob
+
+
+def test_an_identity_that_somebody_else_has_by_now_is_refused(exported, file, alice, bob):
+    run("erase_user", alice.email, "--yes")
+    Identity.objects.create(user=bob, issuer="https://i.example.com", subject=" b")
+    with pytest.raises(CommandError, match="identities.1: This identity belongs to another account."):
+        run("import_user", file)
+
+    assert User.objects.get() == bob
+
+
+@pytest.mark.parametrize(
+    ("section", "changes", "message"),
+    [
+        ("profile", {"id": "x"}, "profile.id: Must be a valid UUID."),
+        ("profile", {"email": "x"}, "profile.email: Enter a valid email address."),
+        ("profile", {"name": None}, "profile.name: Name may not be null."),
+        ("profile", {"name": "x" * 151}, "profile.name: Ensure name has no more than 150 characters."),
+        ("profile", {"name": "a\0"}, "profile.name: Null characters are not allowed."),
+        ("profile", {"name": "\ud800"}, "profile.name: Surrogate characters are not allowed"),
+        (
+            "profile",
+            {"created_at": "2030-01-31T09:00:00"},
+            "profile.created_at: Write the time with an offset",
+        ),
+        ("profile", {"\x1b[2J": 1}, "profile.[2J: Unknown field."),
+        ("identities", {"subject": ""}, "identities.1.subject: Subject may not be blank."),
+        ("identities", {"id": "x"}, "identities.1.id: Must be a valid UUID."),
+        ("identities", {"created_at": None}, "identities.1.created_at: Created at may not be null."),
+    ],
+)
+def test_a_broken_value_is_refused_with_its_place(exported, file, alice, section, changes, message):
+    run("erase_user", alice.email, "--yes")
+    rows = exported[section]
+    (rows[1] if isinstance(rows, list) else rows).update(changes)
+    file.write_text(json.dumps(exported))
+    with pytest.raises(CommandError) as refused:
+        run("import_user", file)
+
+    assert str(refused.value).startswith(message)
+    assert str(refused.value).endswith("Nothing was changed.")
+    assert not User.objects.exists()
+
+
+PROFILE = json.dumps(
+    {
+        "id": NOBODYS,
+        "email": None,
+        "name": "",
+        "has_password": False,
+        "created_at": "2030-01-31T09:00:00Z",
+        "is_active": True,
+        "last_login": None,
+    }
+)
+BEGINNING = f'{{"profile": {PROFILE},\n"identities": []'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "line 1: the file breaks off"),
+        ("[]", "line 1: '[' instead of {"),
+        ("{}", "line 1: '}' instead of \""),
+        ("hello", "line 1: 'h' instead of {"),
+        ('{"tasks": []}', "This is no export: it begins with 'profile'."),
+        ('{"profile": []}', "This is no export: it begins with 'profile'."),
+        ('{"profile": 1}', "line 1: '1' instead of {"),
+        ('{"profile": {"a" 1}}', "line 1: not JSON, or not whole: Expecting ':' delimiter"),
+        ('{"profile": {"a": NaN}}', "line 1: not JSON, or not whole: NaN is not JSON"),
+        ('{"profile": {"a": ' + "9" * 5000 + "}}", "line 1: not JSON, or not whole: Exceeds the limit"),
+        ('{"profile": {"a": ' + "[" * 100_000, "line 1: nested too deep"),
+        (BEGINNING, "line 2: the file breaks off"),
+        (BEGINNING + "}", "tasks: This section is missing."),
+        (BEGINNING + ', "tasks": {}}', "tasks: An export has no such section."),
+        (BEGINNING + ', "bread": []}', "bread: An export has no such section."),
+        (BEGINNING + ', "identities": []}', "line 2: a second 'identities'"),
+        (BEGINNING + ', "tasks": [1]}', "line 2: '1' instead of {"),
+        (BEGINNING + ', "tasks": [{}', "tasks.0.id: Id is required."),
+        (BEGINNING + ', "sessions": [{}, ]}', "line 2: ']' instead of {"),
+        (BEGINNING + ', "tasks": []} {}', "line 2: more after the end"),
+        (BEGINNING + ', "tasks": []', "line 2: the file breaks off"),
+    ],
+)
+def test_a_file_that_is_no_export_is_refused_with_the_place(db, file, text, message):
+    file.write_text(text)
+    with pytest.raises(CommandError) as refused:
+        run("import_user", file)
+
+    assert str(refused.value).startswith(message)
+    assert refused.value.returncode == 1
+    assert not User.objects.exists()
+
+
+def test_what_is_not_text_or_not_there_is_refused(db, file):
+    with pytest.raises(CommandError, match="The file cannot be read"):
+        run("import_user", file)
+    file.write_bytes(BEGINNING.encode() + b"\xff")
+    with pytest.raises(CommandError, match="not UTF-8. Nothing was changed."):
+        run("import_user", file)
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 7, 64])
+def test_it_does_not_matter_where_a_piece_ends(exported, file, alice, monkeypatch, chunk):
+    monkeypatch.setattr(importing, "CHUNK", chunk)
+
+    assert run("import_user", file)[0].startswith(
+        "profile: 0 new, 1 equal, 0 with other values\nidentities: 0 new, 2"
+    )
+
+
+def test_a_row_without_end_is_not_read_whole(monkeypatch):
+    monkeypatch.setattr(importing, "CHUNK", 10)
+    monkeypatch.setattr(importing, "LONGEST", 1000)
+    text = StringIO('{"profile": {"name": "' + "x" * 100_000)
+    with pytest.raises(importing.NotImportable, match="line 1: not JSON, or not whole"):
+        list(importing.Reader(text).members())
+
+    assert text.tell() < 1100

@@ -1,0 +1,73 @@
+"""manage.py export_user and erase_user, with what is to be done."""
+
+import json
+
+import pytest
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from accounts.tests.test_export_user import run
+from tasks.models import Clock, Task, Tombstone
+from todo_project.tests.test_idempotency import run_together
+
+from .conftest import made, signed_in, trashed
+
+
+def test_an_export_holds_every_task_in_the_order_of_versions(as_alice, as_bob, alice):
+    tasks = [made(as_alice, "one"), trashed(as_alice, title="two"), made(as_alice, "three", completed=True)]
+    made(as_bob, "of Bob")
+    exported = json.loads(run("export_user", alice.email)[0])
+
+    assert exported["tasks"] == tasks
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_an_export_is_of_one_moment(alice, settings):
+    """A task that is made while it is written is not in it."""
+    made(signed_in(alice))
+    settings.EXPORTED = [f"{__name__}.and_meanwhile", *settings.EXPORTED]
+
+    assert len(json.loads(run("export_user", alice.email)[0])["tasks"]) == 1
+    assert Task.objects.count() == 2
+
+
+def and_meanwhile(user):
+    yield "first", {}
+    run_together(1, lambda: made(signed_in(user)))
+    yield "last", {}
+
+
+def test_erasing_takes_tasks_and_tombstones_and_their_words_in_the_history(
+    as_alice, as_bob, alice, bob, admin_user
+):
+    as_alice("delete", f"/trash/{trashed(as_alice)['id']}")
+    made(as_alice, "of Alice")
+    made(as_bob, "of Bob")
+    for task in Task.objects.order_by("title"):
+        LogEntry.objects.log_actions(admin_user.pk, [task], CHANGE, single_object=True)
+    told, _ = run("erase_user", alice.email, "--yes")
+
+    assert "  tasks: 1\n  tombstones: 1\n" in told
+    assert [task.title for task in Task.objects.all()] == ["of Bob"]
+    assert not Tombstone.objects.exists()
+    assert Clock.objects.get().owner == bob
+    assert list(LogEntry.objects.order_by("pk").values_list("object_repr", flat=True)) == [
+        "(erased)",
+        "of Bob",
+    ]
+
+
+def test_ten_tasks_cost_the_same_as_one(as_alice, as_bob, alice, bob):
+    counts = []
+    for caller, user, number in ((as_alice, alice, 1), (as_bob, bob, 10)):
+        for _ in range(number):
+            trashed(caller)
+            made(caller)
+        with CaptureQueriesContext(connection) as queries:
+            run("erase_user", user.email, "--yes")
+        counts.append(len(queries))
+
+    assert counts[0] == counts[1]
+    assert not Task.objects.exists()

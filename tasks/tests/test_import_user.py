@@ -1,0 +1,184 @@
+"""manage.py import_user, with what is to be done."""
+
+import json
+
+import pytest
+from django.core.management import CommandError
+
+from accounts.tests.test_export_user import run
+from tasks.models import Clock, Task
+from todo_project import progress
+
+from .conftest import made, signed_in, trashed
+from .test_trash import NOBODYS
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "alice.json"
+
+
+@pytest.fixture
+def tasks(as_alice, alice, file):
+    """Tasks of Alice's, of every sort, as they are in the file."""
+    one = made(as_alice, "one", description=' "quoted" \n\u2028', due_at="2030-01-31T09:00:00.000001Z")
+    made(as_alice, "two", completed=True, priority=3)
+    trashed(as_alice, title="three", completed=True)
+    trashed(as_alice, title="four")
+    as_alice("patch", f"/tasks/{one['id']}", {"priority": 1})
+    run("export_user", alice.email, "--output", file)
+    exported = json.loads(file.read_text())["tasks"]
+    assert [task["title"] for task in exported] == ["two", "three", "four", "one"]
+    return exported
+
+
+def again(alice):
+    return json.loads(run("export_user", alice.email)[0])
+
+
+def without_versions(tasks):
+    return [{name: value for name, value in task.items() if name != "version"} for task in tasks]
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 4, 1000])
+def test_what_was_erased_comes_back_equal_and_in_order(tasks, alice, file, monkeypatch, at_once):
+    monkeypatch.setattr("tasks.importing.AT_ONCE", at_once)
+    before = json.loads(file.read_text())
+    run("erase_user", alice.email, "--yes")
+    told, _ = run("import_user", file)
+
+    after = again(alice)
+    assert "tasks: 4 new, 0 equal, 0 with other values\n" in told
+    assert without_versions(after["tasks"]) == without_versions(tasks)
+    assert [task["version"] for task in after["tasks"]] == [1, 2, 3, 4]
+    assert Clock.objects.get().tick == 4
+    assert {**after, "tasks": 0, "sessions": 0} == {**before, "tasks": 0, "sessions": 0}
+
+
+def test_a_follower_hears_of_what_came_back(tasks, as_alice, alice, file):
+    for path in ("/tasks", "/trash"):
+        for task in as_alice("get", path).json()["results"]:
+            as_alice("delete", f"/tasks/{task['id']}")
+    as_alice("delete", "/trash")
+    since = as_alice("get", "/sync").json()["since"]
+    run("import_user", file)
+
+    changes = as_alice("get", f"/sync?since={since}").json()["changes"]
+    assert without_versions(changes) == without_versions(tasks)
+    assert [change["version"] for change in changes] == list(range(since + 1, since + 5))
+
+
+def test_what_is_equal_is_left_alone(tasks, as_alice, alice, file):
+    tick = Clock.objects.get().tick
+
+    assert "tasks: 0 new, 4 equal, 0 with other values\n" in run("import_user", file)[0]
+    assert again(alice)["tasks"] == tasks
+    assert Clock.objects.get().tick == tick
+
+
+@pytest.fixture
+def changed(tasks, as_alice):
+    """Since the export a task was renamed, another one is gone for good, and there is a new one."""
+    as_alice("patch", f"/tasks/{tasks[0]['id']}", {"title": "renamed"})
+    as_alice("delete", f"/trash/{tasks[1]['id']}")
+    return made(as_alice, "new")
+
+
+@pytest.mark.parametrize(
+    ("choice", "titles"),
+    [
+        ("keep", ["four", "one", "renamed", "new", "three"]),
+        ("replace", ["four", "one", "new", "two", "three"]),
+    ],
+)
+def test_what_differs_is_kept_or_replaced(changed, tasks, alice, file, choice, titles):
+    told, _ = run("import_user", file, "--on-conflict", choice)
+
+    after = again(alice)["tasks"]
+    assert "tasks: 1 new, 2 equal, 1 with other values\n" in told
+    assert [task["title"] for task in after] == titles
+    assert len({task["version"] for task in after}) == 5
+    assert changed in after
+
+
+@pytest.mark.parametrize("arguments", [[], ["--dry-run"], ["--dry-run", "--on-conflict", "replace"]])
+def test_without_a_choice_and_in_a_dry_run_nothing_is_changed(changed, alice, file, arguments):
+    before, tick = again(alice)["tasks"], Clock.objects.get().tick
+    try:
+        told, _ = run("import_user", file, *arguments)
+    except CommandError as refused:
+        told = str(refused)
+
+    assert ("Choose --on-conflict" in told) == ("replace" not in arguments)
+    assert (again(alice)["tasks"], Clock.objects.get().tick) == (before, tick)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"title": ""}, "tasks.2.title: Title may not be blank."),
+        ({"title": " "}, "tasks.2.title: Title may not be blank."),
+        ({"title": "x" * 501}, "tasks.2.title: Ensure title has no more than 500 characters."),
+        ({"description": None}, "tasks.2.description: Description may not be null."),
+        ({"priority": 4}, 'tasks.2.priority: "4" is not a valid choice.'),
+        ({"completed": True}, "tasks.2.completed_at: A task has a time of completion exactly when"),
+        ({"completed_at": "2030-01-31T09:00:00Z"}, "tasks.2.completed_at: A task has a time of completion"),
+        ({"due_at": "soon"}, "tasks.2.due_at: Datetime has wrong format."),
+        ({"deleted_at": "2030-01-31T09:00:00"}, "tasks.2.deleted_at: Write the time with an offset"),
+        ({"owner": NOBODYS}, "tasks.2.owner: Unknown field."),
+        ({"version": 0}, "tasks.2.version: Ensure this value is greater than or equal to 1."),
+        ({"version": 1}, "tasks.2.version: Tasks must be in the order of their versions."),
+        ({"id": "x"}, "tasks.2.id: Must be a valid UUID."),
+    ],
+)
+def test_a_broken_task_is_refused_with_its_place(tasks, alice, file, changes, message):
+    exported = json.loads(file.read_text())
+    exported["tasks"][2].update(changes)
+    file.write_text(json.dumps(exported))
+    run("erase_user", alice.email, "--yes")
+    with pytest.raises(CommandError) as refused:
+        run("import_user", file)
+
+    assert str(refused.value).startswith(message)
+    assert not Task.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["id", "title", "completed_at", "deleted_at", "version"])
+def test_a_task_must_be_whole(tasks, alice, file, name):
+    exported = json.loads(file.read_text())
+    del exported["tasks"][2][name]
+    file.write_text(json.dumps(exported))
+
+    with pytest.raises(CommandError, match=rf"tasks.2.{name}: .* is required"):
+        run("import_user", file, "--on-conflict", "replace")
+
+
+@pytest.mark.parametrize("at_once", [1, 1000])
+def test_a_task_twice_in_the_file_is_refused(tasks, alice, file, monkeypatch, at_once):
+    monkeypatch.setattr("tasks.importing.AT_ONCE", at_once)
+    exported = json.loads(file.read_text())
+    exported["tasks"][2]["id"] = exported["tasks"][0]["id"]
+    file.write_text(json.dumps(exported))
+    run("erase_user", alice.email, "--yes")
+
+    with pytest.raises(CommandError, match="tasks.2.id: This task is in the file twice."):
+        run("import_user", file)
+
+
+@pytest.mark.parametrize("choice", ["keep", "replace"])
+def test_a_strangers_task_is_never_touched(tasks, alice, bob, file, choice):
+    of_bob = made(signed_in(bob), "of Bob")
+    exported = json.loads(file.read_text())
+    exported["tasks"][2]["id"] = of_bob["id"]
+    file.write_text(json.dumps(exported))
+
+    with pytest.raises(CommandError, match="tasks.2.id: There is a task of somebody else with this id."):
+        run("import_user", file, "--on-conflict", choice)
+    assert Task.objects.get(pk=of_bob["id"]).title == "of Bob"
+
+
+def test_who_waits_is_told_how_far_it_is(tasks, alice, file, monkeypatch):
+    monkeypatch.setattr(progress, "EVERY", 0)
+    monkeypatch.setattr("tasks.importing.AT_ONCE", 3)
+
+    assert run("import_user", file)[1] == "tasks: 3 so far\ntasks: 4 so far\n"
