@@ -177,6 +177,8 @@ PURGED = [
     "accounts.purge.SESSIONS", "accounts.purge.TOKENS", "accounts.purge.FAILED_LOGINS",
     "todo_project.purging.KEYS", "todo_project.purging.BROWSER_SESSIONS",
 ]  # fmt: skip
+# What `manage.py doctor` asks beyond the frame's own checks.
+DIAGNOSED = {"outside issuers": "accounts.diagnosis.outside_issuers"}
 # What another room wants to know of whoever asks. It comes with the query that finds the user.
 CARRIED_BY_USER = {"tick": "clock__tick"}
 RATE_LIMIT_USER = env.rate("RATE_LIMIT_USER", default="600/minute")

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from .doctoring import PASSWORD, execute, with_user
 from .parts import require
 from .servers.gunicorn import Gunicorn
+from .servers.pgbouncer import PgBouncer, find_pgbouncer
 from .servers.postgres import Postgres, find_binaries
 from .serving import SERVED, prepare
 from .wire import HOST
@@ -55,3 +57,26 @@ def server(request: pytest.FixtureRequest) -> Iterator[Gunicorn]:
         url = request.getfixturevalue("postgres").url
     with Gunicorn(settings=SERVED, DATABASE_URL=url, ALLOWED_HOSTS=HOST) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def direct(postgres: Postgres) -> str:
+    """A migrated database by a role that is as README advises; pg_hba.conf asks nobody for the password."""
+    execute(
+        postgres.url,
+        "CREATE ROLE app LOGIN",
+        "ALTER ROLE app SET statement_timeout = '30s'",
+        "ALTER ROLE app SET lock_timeout = '10s'",
+        "ALTER ROLE app SET idle_in_transaction_session_timeout = '60s'",
+        "ALTER ROLE app SET timezone = 'UTC'",
+        "GRANT pg_read_all_data TO app",
+        "CREATE DATABASE empty",
+    )
+    return with_user(postgres.url, f"app:{PASSWORD}")
+
+
+@pytest.fixture(scope="module")
+def pooled(direct: str) -> Iterator[str]:
+    require(find_pgbouncer(), "no PgBouncer: install Debian's pgbouncer")
+    with PgBouncer(with_user(direct, "app")) as bouncer:
+        yield with_user(bouncer.url, f"app:{PASSWORD}")
