@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Count, F, Q
 
 
 class UserQuerySet(models.QuerySet[Any]):
@@ -14,6 +14,10 @@ class UserQuerySet(models.QuerySet[Any]):
 
     def active(self) -> Self:
         return self.filter(is_active=True)
+
+    def stats(self, *, new_since: datetime) -> dict[str, int]:
+        """How many there are, and how many of them are new, in one query."""
+        return self.aggregate(all=Count("pk"), new=Count("pk", filter=Q(created_at__gt=new_since)))
 
     def with_what_is_carried(self) -> Self:
         return self.annotate(**{name: F(path) for name, path in settings.CARRIED_BY_USER.items()})
@@ -74,6 +78,9 @@ class FailedLoginQuerySet(models.QuerySet[Any]):
 
     def before(self, at: datetime) -> Self:
         return self.filter(at__lt=at)
+
+    def between(self, start: datetime, end: datetime) -> Self:
+        return self.filter(at__gte=start, at__lt=end)
 
     def of_account(self, email: str) -> Self:
         return self.filter(email=email)

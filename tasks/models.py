@@ -126,6 +126,10 @@ class Task(models.Model):
             models.Index(
                 fields=["deleted_at", "id"], name="task_trash", condition=Q(deleted_at__isnull=False)
             ),
+            # For the dashboard, of all owners. Partial, so that it costs nothing until a task is completed.
+            models.Index(
+                fields=["completed_at"], name="task_completion", condition=Q(completed_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

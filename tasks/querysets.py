@@ -63,6 +63,12 @@ class TaskQuerySet(OwnedQuerySet):
     def created_after(self, at: datetime) -> Self:
         return self.filter(created_at__gt=at)
 
+    def created_in(self, start: datetime, end: datetime) -> Self:
+        return self.filter(created_at__gte=start, created_at__lt=end)
+
+    def completed_in(self, start: datetime, end: datetime) -> Self:
+        return self.filter(completed_at__gte=start, completed_at__lt=end)
+
     def updated_after(self, at: datetime) -> Self:
         return self.filter(updated_at__gt=at)
 

@@ -179,6 +179,13 @@ PURGED = [
 ]  # fmt: skip
 # What `manage.py doctor` asks beyond the frame's own checks.
 DIAGNOSED = {"outside issuers": "accounts.diagnosis.outside_issuers"}
+# What the admin's first page tells, each room its own; in this order.
+DASHBOARD = [
+    "tasks.dashboard.tasks",
+    "accounts.dashboard.users",
+    "accounts.dashboard.failed_sign_ins",
+    "todo_project.dashboard.database",
+]
 # What another room wants to know of whoever asks. It comes with the query that finds the user.
 CARRIED_BY_USER = {"tick": "clock__tick"}
 RATE_LIMIT_USER = env.rate("RATE_LIMIT_USER", default="600/minute")

@@ -9,7 +9,7 @@ from django.conf import settings
 ROOMS = ("todo_project", "accounts", "tasks")
 LAYERS = ["querysets", "models", "serializers", "views", "urls"]
 """Each may import those before it."""
-BESIDE = {"filters": "serializers", "admin": "views", "commands": "views"}
+BESIDE = {"filters": "serializers", "admin": "views", "dashboard": "views", "commands": "views"}
 """Each stands where the layer named stands."""
 
 
