@@ -13,6 +13,7 @@ CHECKED := DJANGO_SETTINGS_MODULE=todo_project.tests.settings $(BIN)/python mana
 
 run: .venv/runtime .env
 	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python manage.py make_roles --verbosity 0
 	@# At the first start, and on SQLite only. Before there is staff, because where somebody is it adds nobody.
 	@$(BIN)/python manage.py seed --first-start --no-staff
 	@# From the second start on there is such a person, and this says so by failing.

@@ -4,7 +4,8 @@ The owner's clock is locked before a task is read, so what is read is still so w
 """
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -75,6 +76,31 @@ def perform(owner: Any, operations: Sequence[Operation]) -> list[Task]:
     return done
 
 
+def perform_everywhere(verb: str, tasks: Collection[uuid.UUID]) -> list[Task]:
+    """One verb on tasks of many owners; gives back those that it changed. Runs in the caller's transaction.
+
+    What it cannot reach is left as it is. The number of queries is the same for any number of tasks. A
+    transaction that does this several times takes the owners in ascending order, for the sake of the locks.
+    """
+    wanted = Task.objects.filter(pk__in=tasks)
+    if not (counts := dict.fromkeys(wanted.values_list("owner", flat=True), 0)):
+        return []
+    Clock.objects.tick_all(counts)
+    at, changed = timezone.now(), []
+    for task in wanted.all():
+        if task.deleted_at and verb not in REACH_INTO_THE_TRASH:
+            continue
+        if columns := VERBS[verb](task, {}, at):
+            changed.append((task, columns | {"version", "updated_at"}))
+    if changed:
+        ticks = Clock.objects.tick_all(Counter(task.owner_id for task, _ in changed))
+        versions = {owner: iter(ticks) for owner, ticks in ticks.items()}
+        for task, _ in changed:
+            task.version, task.updated_at = next(versions[task.owner_id]), at
+        _store_all(changed, known={task.pk for task, _ in changed})
+    return [task for task, _ in changed]
+
+
 COLUMNS = [field.attname for field in Task._meta.concrete_fields]
 LOAD = Prepared(
     lambda owner, task: Task.objects.for_user(owner).filter(pk=task).values_list(*COLUMNS),
@@ -113,11 +139,15 @@ def _store(
     """One statement, however many; it writes only columns that one of the operations has changed."""
     if len(changed) == 1:
         _store_one(owner, *changed[0], versions_before)
-        return
+    else:
+        _store_all(changed, known=versions_before.keys())
+
+
+def _store_all(changed: Sequence[tuple[Task, set[str]]], *, known: Collection[uuid.UUID]) -> None:
     tasks = [task for task, _ in changed]
-    known = set().union(*(columns for task, columns in changed if task.pk in versions_before))
-    if known:
-        Task.objects.bulk_create(tasks, update_conflicts=True, unique_fields=["id"], update_fields=known)
+    columns = set().union(*(columns for task, columns in changed if task.pk in known))
+    if columns:
+        Task.objects.bulk_create(tasks, update_conflicts=True, unique_fields=["id"], update_fields=columns)
     else:
         Task.objects.bulk_create(tasks)
 

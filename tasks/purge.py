@@ -1,7 +1,8 @@
 """Deleting for good: a trashed task becomes a tombstone, by which followers of the feed hear of it."""
 
 import uuid
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -69,6 +70,29 @@ def forget_all(before: datetime) -> Iterator[int]:
     """Everybody's tombstones that are older, in the same way."""
     for owner in _owners(Tombstone.objects.purged_before(before).order_by("purged_at")):
         yield from _forget(owner, before)
+
+
+def purge_everywhere(tasks: Collection[uuid.UUID]) -> list[Task]:
+    """Those of these tasks that are in the trash, of many owners; gives back what is gone.
+
+    As perform_everywhere: a fixed number of queries, in the caller's transaction, owners in ascending order.
+    """
+    wanted = Task.objects.filter(pk__in=tasks)
+    if not (counts := dict.fromkeys(wanted.values_list("owner", flat=True), 0)):
+        return []
+    Clock.objects.tick_all(counts)
+    at, gone = timezone.now(), list(wanted.trashed())
+    if gone:
+        ticks = Clock.objects.tick_all(Counter(task.owner_id for task in gone))
+        versions = {owner: iter(ticks) for owner, ticks in ticks.items()}
+        Tombstone.objects.bulk_create(
+            Tombstone(
+                owner_id=task.owner_id, task=task.pk, version=next(versions[task.owner_id]), purged_at=at
+            )
+            for task in gone
+        )
+        Task.objects.filter(pk__in=[task.pk for task in gone]).delete()
+    return gone
 
 
 def forget(owner: Any, *, purged_before: datetime) -> int:

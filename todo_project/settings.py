@@ -186,6 +186,17 @@ DASHBOARD = [
     "accounts.dashboard.failed_sign_ins",
     "todo_project.dashboard.database",
 ]
+# What a role may do in the admin, beside superusers, who may do everything. `make_roles` makes them so.
+ROLES = {"Support": [
+    "accounts.view_user", "accounts.view_session", "accounts.view_personaltoken", "accounts.view_identity",
+    "accounts.view_failedlogin", "tasks.view_task", "accounts.end_session", "accounts.revoke_personaltoken",
+]}  # fmt: skip
+ROLES["Moderator"] = [*ROLES["Support"], "tasks.change_task", "tasks.export_task"]
+# What a person's page in the admin shows of them, each room its own.
+SHOWN_WITH_USER = [
+    "accounts.admin.LatestSessions", "accounts.admin.LatestTokens", "accounts.admin.LatestIdentities",
+    "tasks.admin.LatestTasks",
+]  # fmt: skip
 # What another room wants to know of whoever asks. It comes with the query that finds the user.
 CARRIED_BY_USER = {"tick": "clock__tick"}
 RATE_LIMIT_USER = env.rate("RATE_LIMIT_USER", default="600/minute")
@@ -254,6 +265,7 @@ WHITENOISE_USE_FINDERS = True
 LANGUAGE_CODE = "en-us"
 USE_I18N = False
 TIME_ZONE = "UTC"
+FORMAT_MODULE_PATH = "todo_project.formats"
 USE_TZ = True
 
 # What it tells

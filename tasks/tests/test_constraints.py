@@ -82,5 +82,8 @@ def test_every_index_of_a_list_starts_with_the_owner(db):
         name: each["columns"][0] for name, each in indexes.items() if each["columns"][0] != "owner_id"
     } == {
         "task_trash": "deleted_at",  # of the purge
-        "task_completion": "completed_at",  # of the dashboard: both are about everybody
+        "task_completion": "completed_at",  # of the dashboard
+        "task_all_created": "created_at",  # of the admin's lists, as the next two
+        "task_all_open": "due_at",
+        "task_all_completed": "completed_at",
     }

@@ -1,0 +1,252 @@
+"""Staff find a person, and what proves who they are; they end it, and never see a secret."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.utils import timezone
+
+from accounts import tokens
+from accounts.models import FailedLogin, Identity, PersonalToken, Session, User
+from tasks.models import Task, Tombstone
+from tasks.tests.staff import PEOPLE, act, form_of, some_tasks, staff, told
+
+from .conftest import API, PASSWORD, Caller, sign_in
+
+SESSIONS, TOKENS = "/admin/accounts/session/", "/admin/accounts/personaltoken/"
+IDENTITIES, FAILURES = "/admin/accounts/identity/", "/admin/accounts/failedlogin/"
+
+
+@pytest.fixture
+def root(db):
+    return staff("superuser")
+
+
+@pytest.fixture
+def things(alice, bob, pair):
+    """One of each of Alice's, and as many of Bob's."""
+    now = timezone.now()
+    for person in (alice, bob):
+        name = person.name
+        yield_to = {"user": person, "expires_at": now + timedelta(days=1)}
+        if person == bob:
+            Session.objects.create(**yield_to, user_agent="Bob's phone", address="198.51.100.7")
+        PersonalToken.objects.create(
+            **yield_to, name=f"{name}'s script", hash=tokens.digest(name), scopes=["account"]
+        )
+        Identity.objects.create(user=person, issuer="https://issuer.example", subject=f"{name} there")
+        FailedLogin.objects.create(email=person.email, address="198.51.100.7", at=now)
+
+
+def rows(page):
+    assert page.status_code == 200
+    return list(page.context["cl"].result_list)
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("q=alice@example.com", ["alice@example.com"]),
+        ("q=ALI", ["alice@example.com"]),
+        ("q=bob", ["bob@example.com"]),
+        ("q={alice}", ["alice@example.com"]),
+        ("q=al", []),
+        ("standing=staff", ["superuser@example.com"]),
+        ("standing=superusers", ["superuser@example.com"]),
+        ("standing=deactivated", ["bob@example.com"]),
+    ],
+)
+def test_a_person_is_found(root, alice, bob, asked, found):
+    User.objects.filter(pk=bob.pk).update(is_active=False)
+
+    assert [user.email for user in rows(root.get(f"{PEOPLE}?{asked.format(alice=alice.pk)}"))] == found
+
+
+@pytest.mark.parametrize("path", [SESSIONS, TOKENS, IDENTITIES])
+@pytest.mark.parametrize("asked", ["q=alice@EXAMPLE.com", "q={alice}", "owner={alice}", "q={row}"])
+def test_what_is_somebodys_is_found(root, alice, things, path, asked):
+    [theirs] = [row for row in rows(root.get(path)) if row.user == alice]
+
+    page = root.get(f"{path}?{asked.format(alice=alice.pk, row=theirs.pk)}")
+
+    assert rows(page) == [theirs]
+    assert f'<a href="{PEOPLE}{alice.pk}/change/">alice@example.com</a>'.encode() in page.content
+
+
+@pytest.mark.parametrize("path", [SESSIONS, TOKENS])
+def test_the_live_and_the_expired_are_told_apart(root, alice, things, path):
+    model = Session if path == SESSIONS else PersonalToken
+    model.objects.filter(user=alice).update(expires_at=timezone.now() - timedelta(minutes=1))
+
+    assert [row.user == alice for row in rows(root.get(f"{path}?state=live"))] == [False]
+    assert [row.user == alice for row in rows(root.get(f"{path}?state=expired"))] == [True]
+
+
+@pytest.mark.parametrize(("asked", "found"), [("q=ALICE@example.com", 1), ("q=198.51.100.7", 2), ("q=al", 0)])
+def test_failed_sign_ins_are_found_by_account_and_address(root, things, asked, found):
+    assert len(rows(root.get(f"{FAILURES}?{asked}"))) == found
+
+
+@pytest.mark.parametrize("path", [SESSIONS, TOKENS, IDENTITIES, FAILURES, PEOPLE])
+@pytest.mark.parametrize("page", ["{path}", "{path}{pk}/change/", "{path}{pk}/history/", "{path}?q={pk}"])
+def test_no_page_shows_a_secret_or_its_hash(root, alice, things, path, page):
+    model = {SESSIONS: Session, TOKENS: PersonalToken, IDENTITIES: Identity, FAILURES: FailedLogin}.get(
+        path, User
+    )
+    owner = {FailedLogin: {"email": alice.email}, User: {"pk": alice.pk}}.get(model, {"user": alice})
+    pk = model.objects.get(**owner).pk
+    alice.refresh_from_db()
+    session, token = Session.objects.get(user=alice), PersonalToken.objects.get(user=alice)
+
+    response = root.get(page.format(path=path, pk=pk))
+
+    assert response.status_code == 200
+    for secret in (alice.password, alice.password[-20:], session.refresh_hash, token.hash, "argon2id"):
+        assert secret.encode() not in response.content
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        f"{PEOPLE}?password__startswith=argon2",
+        f"{SESSIONS}?refresh_hash__startswith=a",
+        f"{SESSIONS}?user__password__startswith=argon2",
+        f"{TOKENS}?hash__startswith=a",
+        f"{FAILURES}?email__contains=a",
+    ],
+)
+def test_a_secret_is_not_guessed_letter_by_letter(root, things, asked):
+    assert root.get(asked).status_code == 400
+
+
+@pytest.mark.parametrize("path", [SESSIONS, TOKENS, IDENTITIES, FAILURES])
+def test_nobody_writes_what_proves_who_somebody_is(root, things, path):
+    pk = rows(root.get(path))[0].pk
+
+    assert root.get(f"{path}add/").status_code == 403
+    assert root.post(f"{path}{pk}/change/", {"address": "x"}).status_code == 403
+    assert root.post(f"{path}{pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_ending_a_persons_sessions_signs_them_out_everywhere(root, alice, bob, things, pair):
+    page = act(root, PEOPLE, "end_sessions", [alice])
+
+    assert told(page) == ["1 user signed out everywhere."]
+    assert Caller(pair["access"])("get", "/me").status_code == 401
+    assert Session.objects.live(at=timezone.now()).get().user == bob
+    [entry] = LogEntry.objects.all()
+    assert (entry.object_id, entry.change_message) == (str(alice.pk), "Signed out everywhere.")
+
+
+def test_ending_the_session_of_a_stolen_phone_leaves_the_others(root, alice, pair):
+    stolen = sign_in(**{"User-Agent": "phone"}).json()
+
+    page = act(root, SESSIONS, "end", [Session.objects.get(user_agent="phone")])
+
+    assert told(page) == ["1 session ended."]
+    assert Caller(stolen["access"])("get", "/me").status_code == 401
+    assert Caller(pair["access"])("get", "/me").status_code == 200
+
+
+def test_ending_a_session_again_keeps_the_first_time(root, alice, pair):
+    act(root, SESSIONS, "end", Session.objects.all())
+    ended_at = Session.objects.get().ended_at
+
+    page = act(root, SESSIONS, "end", Session.objects.all())
+
+    assert told(page) == ["0 sessions ended. 1 not: there was nothing to change."]
+    assert Session.objects.get().ended_at == ended_at
+    assert LogEntry.objects.count() == 1
+
+
+def test_a_revoked_token_is_no_longer_taken(root, as_alice):
+    secret = as_alice("post", "/me/tokens", {"name": "script", "scopes": ["account"]}).json()["token"]
+    assert Caller(secret)("get", "/me").status_code == 200
+
+    page = act(root, TOKENS, "revoke", PersonalToken.objects.all())
+
+    assert told(page) == ["1 personal token revoked."]
+    assert Caller(secret)("get", "/me").status_code == 401
+    assert LogEntry.objects.get().object_repr == "script"
+
+
+def test_a_deactivated_person_is_out_at_once(root, alice, bob, pair):
+    page = act(root, PEOPLE, "deactivate", [alice])
+
+    assert told(page) == ["1 user deactivated."]
+    assert Caller(pair["access"])("get", "/me").status_code == 401
+    assert sign_in().status_code == 401
+    assert User.objects.get(pk=bob.pk).is_active
+
+
+def test_nobody_deactivates_themselves(root, alice):
+    page = act(root, PEOPLE, "deactivate", User.objects.all())
+
+    assert told(page) == ["1 user deactivated. 1 not: there was nothing to change."]
+    assert root.get(PEOPLE).status_code == 200
+
+
+@pytest.mark.parametrize(("path", "action"), [(IDENTITIES, "unlink"), (FAILURES, "forget")])
+def test_identities_are_unlinked_and_failures_forgotten(root, alice, things, path, action):
+    [row] = rows(root.get(f"{path}?q=alice@example.com"))
+
+    act(root, path, action, [row])
+
+    assert rows(root.get(f"{path}?q=alice@example.com")) == []
+    assert len(rows(root.get(path))) == 1
+
+
+def test_a_password_that_staff_set_ends_every_session(root, alice, pair):
+    new = "another long password"
+    root.post(
+        f"{PEOPLE}{alice.pk}/password/", {"usable_password": "true", "password1": new, "password2": new}
+    )
+
+    assert Caller(pair["access"])("get", "/me").status_code == 401
+    assert sign_in(password=PASSWORD).status_code == 401
+    assert sign_in(password=new).status_code == 200
+    assert new not in "".join(LogEntry.objects.values_list("change_message", flat=True))
+
+
+def test_a_person_is_changed_on_their_page(root, alice):
+    page = root.get(f"{PEOPLE}{alice.pk}/change/")
+    response = root.post(
+        f"{PEOPLE}{alice.pk}/change/", {**form_of(page), "email": "Alice@New.example", "name": "Alice B."}
+    )
+
+    assert response.status_code == 302
+    alice.refresh_from_db()
+    assert (alice.email, alice.name, alice.is_active) == ("alice@new.example", "Alice B.", True)
+    assert alice.check_password(PASSWORD)
+
+
+def test_deleting_a_person_tells_how_much_goes_with_them(root, alice, bob, things):
+    some_tasks(alice, "milk", "bread")
+    some_tasks(bob, "beer")
+
+    page = root.get(f"{PEOPLE}{alice.pk}/delete/").content.decode()
+    response = root.post(f"{PEOPLE}{alice.pk}/delete/", {"post": "yes"})
+
+    assert "Tasks: 2" in page
+    assert "Sessions: 1" in page
+    assert "milk" not in page
+    assert response.status_code == 302
+    assert not User.objects.filter(pk=alice.pk).exists()
+    assert Task.objects.get().title == "beer"
+    assert not Tombstone.objects.exists()
+    assert LogEntry.objects.get().is_deletion()
+
+
+def test_a_crash_in_the_admin_tells_nothing(root, alice, monkeypatch, caplog):
+    def crash(*args):
+        raise RuntimeError(f"secret detail {alice.password}")
+
+    monkeypatch.setattr("accounts.admin.UserAdmin.signs_in_with", crash)
+    response = root.get(f"{PEOPLE}{alice.pk}/change/")
+
+    assert response.status_code == 500
+    assert b"secret detail" not in response.content
+
+
+def test_the_api_is_not_opened_by_the_admins_cookie(root):
+    assert root.get(f"{API}/me").status_code == 401

@@ -1,0 +1,329 @@
+"""What every list and every action of the admin has in common.
+
+However many rows there are, a page asks a fixed number of questions, and an index answers each of them.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.options import IS_POPUP_VAR, IncorrectLookupParameters
+from django.contrib.admin.views.main import ChangeList
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
+from django.core.paginator import Paginator
+from django.db import DatabaseError, transaction
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.functional import cached_property
+from django.utils.html import format_html
+
+from .error_handling import translate
+from .errors import ApiError
+
+COUNTED = 1000
+"""So far the rows of a list are counted, and so deep its pages go. Who looks for more narrows the list."""
+AT_MOST = 10_000
+"""So many rows one action takes: it is one transaction, and the owners of all of them wait for it."""
+AT_ONCE = 1000
+"""So many of them are in memory at a time."""
+SAMPLE = 10
+
+
+class MoreThan(int):
+    """A number of rows that were not counted to the end."""
+
+    def __str__(self) -> str:
+        return f"{int(self)}+"
+
+
+class BoundedPaginator(Paginator):
+    """Counts up to a bound: a COUNT of everything would read everything, on each page."""
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list
+        if not isinstance(rows, QuerySet):
+            return len(rows)
+        # In the list's order, and so by its index; without one, the table might be read from its start.
+        counted = rows.values("pk")[: COUNTED + 1].count()
+        return counted if counted <= COUNTED else MoreThan(COUNTED)
+
+
+class OneOrder(ChangeList):
+    """A list in the order that its filters gave it: a column's heading would ask for a sort of all rows."""
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        return list(queryset.query.order_by)
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request, exclude_parameters)
+        return rows.only(*self.model_admin.list_columns) if self.model_admin.list_columns else rows
+
+
+class BelongsTo(admin.SimpleListFilter):
+    """One person's rows. It is offered where it is in use: a select of all persons would grow with them."""
+
+    title = "owner"
+    parameter_name = "owner"
+    field = "owner"
+    ordering: tuple[str, ...] = ()
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        value = self.value()
+        if not value:
+            return []
+        persons = model_admin.opts.get_field(self.field).remote_field.model._default_manager
+        try:
+            person = persons.filter(pk=value).first()
+        except ValidationError as error:
+            raise IncorrectLookupParameters(error) from error
+        return [(value, str(person or "nobody"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if not self.value():
+            return queryset
+        rows = queryset.filter(**{self.field: self.value()})
+        return rows.order_by(*self.ordering) if self.ordering else rows
+
+
+@dataclass(frozen=True)
+class BulkAction:
+    """What may be done with many rows at once, after a page that asks whether it is meant."""
+
+    label: str
+    permission: str
+    done: str
+    """As the history and the message say it: "moved to the trash"."""
+    run: Callable[[HttpRequest, list[Any]], Iterable[Sequence[Model]]] | None = None
+    """Takes the keys; gives the rows that it changed, some at a time."""
+    answer: Callable[[QuerySet[Any]], HttpResponse] | None = None
+    """Instead: changes nothing, and so takes any number of rows."""
+    warning: str = ""
+    flag: int = CHANGE
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.done[:1].upper()}{self.done[1:]}."
+
+
+class StaffAdmin(admin.ModelAdmin):
+    """A page of the admin that does not grow with the number of rows."""
+
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    sortable_by = ()
+    list_columns: Sequence[str] = ()
+    """What a list reads of each row; everything, if none are named."""
+    bulk_actions: dict[str, BulkAction] = {}
+    person = ""
+    """The field that names whose row it is."""
+
+    @admin.display(description="owner", empty_value="nobody")
+    def person_link(self, row: Any) -> str:
+        person = getattr(row, self.person)
+        return format_html('<a href="{}">{}</a>', page_of(person), person) if person else ""
+
+    @admin.display(description="owner")
+    def person_text(self, row: Any) -> str:
+        return str(getattr(row, self.person))
+
+    def person_field(self, request: HttpRequest) -> str:
+        """Who may not see the person's page gets no link to it."""
+        meta = self.opts.get_field(self.person).remote_field.model._meta
+        may = request.user.has_perm(f"{meta.app_label}.view_{meta.model_name}")
+        return "person_link" if may else "person_text"
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return OneOrder
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Only what a filter of the list asks: Django allows every column, a hash by its beginning too."""
+        filters = self.list_filter
+        own = {
+            one.parameter_name for one in filters if isinstance(one, type) and hasattr(one, "parameter_name")
+        }
+        return lookup in own or lookup.partition("__")[0] in {one for one in filters if isinstance(one, str)}
+
+    # What may be written
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """What the database refuses, although the form had let it pass, is told and not a crash."""
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except (ApiError, DatabaseError) as error:
+            self.tell_refusal(request, error)
+            return HttpResponseRedirect(request.get_full_path())
+
+    def tell_refusal(self, request: HttpRequest, error: Exception) -> None:
+        """Whoever can do better hears how; what is our fault, or the database's, goes on as an error."""
+        refusal = translate(error)
+        if refusal.status_code >= 500:
+            raise error
+        self.message_user(request, f"Nothing was changed. {refusal.message}", messages.ERROR)
+
+    # Actions
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Those that this person may run; Django's own, which deletes, is not among them."""
+        if IS_POPUP_VAR in request.GET:
+            return {}
+        return {
+            name: (_ask_or_run(action, name), name, action.label)
+            for name, action in self.bulk_actions.items()
+            if request.user.has_perm(action.permission)
+        }
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if request.method == "POST":
+            self.check_form(request)
+        return super().changelist_view(request, extra_context)
+
+    def check_form(self, request: HttpRequest) -> None:
+        """A form that this list did not offer changes nothing."""
+        allowed = self.get_actions(request)
+        for name in request.POST.getlist("action"):
+            if name and name not in allowed:
+                raise PermissionDenied
+        for key in request.POST.getlist(ACTION_CHECKBOX_NAME):
+            try:
+                self.opts.pk.to_python(key)
+            except ValidationError as error:
+                raise BadRequest("This is not a key of such a row.") from error
+
+    def ask_or_run(
+        self, request: HttpRequest, action: BulkAction, name: str, rows: QuerySet[Any]
+    ) -> HttpResponse | None:
+        if action.answer is not None:
+            count = BoundedPaginator(rows, SAMPLE).count
+            if request.POST.get("confirmed") != str(count):
+                return self.ask(request, action, name, rows, count)
+            self.note(request, f"{count} {self.noun(count)}", action)
+            return action.answer(rows)
+        chosen = list(rows.order_by().values_list("pk", flat=True)[: AT_MOST + 1])
+        if len(chosen) > AT_MOST:
+            self.message_user(
+                request,
+                f"That is more than {AT_MOST:,}, which is too much for one action. Narrow the list by a "
+                "search or a filter. Nothing was changed.",
+                messages.ERROR,
+            )
+            return None
+        if request.POST.get("confirmed") != str(len(chosen)):
+            return self.ask(request, action, name, rows, len(chosen))
+        try:
+            with transaction.atomic():
+                changed = self.run(request, action, chosen)
+        except (ApiError, DatabaseError) as error:
+            self.tell_refusal(request, error)
+            return None
+        unchanged = len(chosen) - changed
+        told = f"{changed:,} {self.noun(changed)} {action.done}."
+        if unchanged:
+            told += f" {unchanged:,} not: there was nothing to change."
+        self.message_user(request, told, messages.SUCCESS if changed else messages.WARNING)
+        return None
+
+    def ask(
+        self, request: HttpRequest, action: BulkAction, name: str, rows: QuerySet[Any], count: int
+    ) -> HttpResponse:
+        sample = list(rows[:SAMPLE])
+        across = request.POST.get("select_across") == "1"
+        context = {
+            **self.admin_site.each_context(request),
+            "title": action.label,
+            "opts": self.opts,
+            "action": action,
+            "name": name,
+            "count": str(count),
+            "noun": self.noun(count),
+            "sample": sample,
+            "more": MoreThan(count - len(sample)) if isinstance(count, MoreThan) else count - len(sample),
+            # Where the number is not the one that was asked about, somebody else has added or taken away.
+            "changed_meanwhile": "confirmed" in request.POST,
+            "select_across": across,
+            # One is enough to tell Django that something is chosen; the filters of the URL choose all.
+            "keys": request.POST.getlist(ACTION_CHECKBOX_NAME)[: 1 if across else None],
+            "checkbox": ACTION_CHECKBOX_NAME,
+        }
+        return TemplateResponse(request, "admin/confirm_action.html", context)
+
+    def run(self, request: HttpRequest, action: BulkAction, chosen: list[Any]) -> int:
+        """The verb and its lines in the history, some rows at a time."""
+        changed = 0
+        for rows in action.run(request, chosen) if action.run else ():
+            LogEntry.objects.log_actions(request.user.pk, rows, action.flag, action.sentence)
+            changed += len(rows)
+        return changed
+
+    def note(self, request: HttpRequest, what: str, action: BulkAction) -> None:
+        """One line in the history for all, where nothing was changed."""
+        LogEntry.objects.create(
+            user_id=request.user.pk,
+            content_type=ContentType.objects.get_for_model(self.model),
+            object_repr=what,
+            action_flag=action.flag,
+            change_message=action.sentence,
+        )
+
+    def noun(self, count: int) -> str:
+        return str(self.opts.verbose_name if count == 1 else self.opts.verbose_name_plural)
+
+
+def _ask_or_run(action: BulkAction, name: str) -> Callable[..., HttpResponse | None]:
+    def run(model_admin: StaffAdmin, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
+        return model_admin.ask_or_run(request, action, name, rows)
+
+    return run
+
+
+class LookOnly:
+    """Staff look and, by an action, end; they do not write."""
+
+    def has_add_permission(self, *args: Any) -> bool:
+        return False
+
+    def has_change_permission(self, *args: Any) -> bool:
+        return False
+
+    def has_delete_permission(self, *args: Any) -> bool:
+        return False
+
+
+class Latest(LookOnly, admin.TabularInline):
+    """A person's latest few of something, to look at, each with a link to its page."""
+
+    show_change_link = True
+    extra = 0
+    AT_MOST = 10
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        formset = super().get_formset(request, obj, **kwargs)
+
+        class Few(formset):  # type: ignore[misc, valid-type]
+            def get_queryset(self) -> Any:
+                if not hasattr(self, "_queryset"):
+                    self._queryset = super().get_queryset()[: Latest.AT_MOST]
+                return self._queryset
+
+        return Few
+
+
+def page_of(thing: Any) -> str:
+    return reverse(f"admin:{thing._meta.app_label}_{thing._meta.model_name}_change", args=[thing.pk])
+
+
+def in_chunks(keys: Iterable[Any]) -> Iterator[list[Any]]:
+    """So many that a chunk costs a fixed number of queries, and little memory."""
+    rest = iter(keys)
+    while chunk := list(islice(rest, AT_ONCE)):
+        yield chunk
