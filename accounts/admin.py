@@ -1,6 +1,5 @@
 """People in the admin, and what proves who they are. Secrets and their hashes are on no page."""
 
-import math
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,12 +7,10 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin
-from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.admin.models import DELETION
 from django.contrib.auth import admin as auth_admin
 from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm
 from django.contrib.auth.models import Group
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -21,24 +18,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from todo_project.errors import RateLimited
 from todo_project.staff import BelongsTo, BulkAction, Latest, LookOnly, StaffAdmin, in_chunks
 
+from .forms import GuardedLoginForm
 from .models import FailedLogin, Identity, PersonalToken, Session, User
 
-
-class GuardedLoginForm(AdminAuthenticationForm):
-    """The admin's login, which tells of too many failures where the API answers 429."""
-
-    def clean(self) -> dict[str, Any]:
-        try:
-            return super().clean()
-        except RateLimited as error:
-            minutes = math.ceil(int(error.headers["Retry-After"]) / 60)
-            raise ValidationError(f"Too many failed sign-ins. Try again in {minutes} minutes.") from error
-
-
-admin.site.login_form = GuardedLoginForm
+if not settings.STAFF_SECOND_FACTOR:
+    admin.site.login_form = GuardedLoginForm
 
 
 class CreationForm(AdminUserCreationForm):
@@ -53,7 +39,7 @@ class PasswordForm(AdminPasswordChangeForm):
     """As everywhere: whoever knew the old password is out."""
 
     def set_password_and_save(self, user: User, *args: Any, **kwargs: Any) -> User:
-        super().set_password_and_save(user, *args, **kwargs)
+        super().set_password_and_save(user, *args, **kwargs)  # type: ignore[misc]
         Session.objects.for_user(user).end(at=timezone.now())
         return user
 
@@ -265,14 +251,18 @@ class CredentialAdmin(LookOnly, StaffAdmin):
     """What proves who somebody is: to look at, and to end."""
 
     person = "user"
+    told: list[str] = []
+    """In the list."""
+    shown: list[str] = []
+    """On the page."""
     list_select_related = ["user"]
     search_fields = ["user__email"]
     search_help_text = "The whole email of a person, their id, or the id of the row."
 
-    def get_list_display(self, request: HttpRequest) -> list[str]:
-        return [self.person_field(request), *self.list_display]
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return [self.person_field(request), *self.told]
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return [self.person_field(request), *self.shown]
 
     def get_search_results(
@@ -288,8 +278,8 @@ class CredentialAdmin(LookOnly, StaffAdmin):
 
 @admin.register(Session)
 class SessionAdmin(CredentialAdmin):
-    list_display = ["address", "user_agent", "created_at", "last_used_at", "ended_at"]
-    list_columns = [*list_display, "user__email", "user__name"]
+    told = ["address", "user_agent", "created_at", "last_used_at", "ended_at"]
+    list_columns = [*told, "user__email", "user__name"]
     list_filter = [LivingFilter, UserFilter]
     shown = ["id", "user_agent", "address", "created_at", "last_used_at", "expires_at", "ended_at"]
     # A session expires so long after its last use: this is the order of use.
@@ -307,8 +297,8 @@ class SessionAdmin(CredentialAdmin):
 
 @admin.register(PersonalToken)
 class PersonalTokenAdmin(CredentialAdmin):
-    list_display = ["name", "scopes", "created_at", "last_used_at", "expires_at"]
-    list_columns = [*list_display, "user__email", "user__name"]
+    told = ["name", "scopes", "created_at", "last_used_at", "expires_at"]
+    list_columns = [*told, "user__email", "user__name"]
     list_filter = [LivingFilter, UserFilter]
     shown = ["id", "name", "scopes", "created_at", "last_used_at", "expires_at"]
     ordering = ["-expires_at", "-pk"]
@@ -326,8 +316,8 @@ class PersonalTokenAdmin(CredentialAdmin):
 
 @admin.register(Identity)
 class IdentityAdmin(CredentialAdmin):
-    list_display = ["issuer", "subject", "email", "created_at"]
-    list_columns = [*list_display, "user__email", "user__name"]
+    told = ["issuer", "subject", "email", "created_at"]
+    list_columns = [*told, "user__email", "user__name"]
     list_filter = [UserFilter]
     shown = ["id", "issuer", "subject", "email", "created_at"]
     ordering = ["-created_at", "-pk"]
@@ -373,20 +363,17 @@ class FailedLoginAdmin(LookOnly, StaffAdmin):
 class LatestSessions(Latest):
     model = Session
     verbose_name_plural = "latest sessions"
-    fields = ["address", "user_agent", "last_used_at", "ended_at"]
-    readonly_fields = fields
+    shown = ("address", "user_agent", "last_used_at", "ended_at")
     ordering = ["-created_at", "-pk"]
 
 
 class LatestTokens(Latest):
     model = PersonalToken
-    fields = ["scopes", "created_at", "last_used_at", "expires_at"]
-    readonly_fields = fields
+    shown = ("scopes", "created_at", "last_used_at", "expires_at")
     ordering = ["-created_at", "-pk"]
 
 
 class LatestIdentities(Latest):
     model = Identity
-    fields = ["email", "created_at"]
-    readonly_fields = fields
+    shown = ("email", "created_at")
     ordering = ["-created_at", "-pk"]

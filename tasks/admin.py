@@ -10,7 +10,7 @@ from django.contrib.admin.models import DELETION
 from django.contrib.admin.widgets import AdminTextareaWidget
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.utils import timezone
 from django.utils.text import Truncator
 
@@ -44,7 +44,7 @@ class StateFilter(admin.SimpleListFilter):
             ("trashed", "In the trash"),
         ]
 
-    def queryset(self, request: HttpRequest, queryset: TaskQuerySet) -> TaskQuerySet:
+    def queryset(self, request: HttpRequest, queryset: Any) -> TaskQuerySet:
         match self.value():
             case "open":
                 return queryset.live().open().due_first()
@@ -113,7 +113,7 @@ def by_owner(chosen: list[uuid.UUID]) -> Any:
     return Task.objects.filter(pk__in=chosen).order_by("owner", "pk").values_list("pk", flat=True)
 
 
-def export(tasks: TaskQuerySet) -> HttpResponse:
+def export(tasks: TaskQuerySet) -> StreamingHttpResponse:
     return csv_file("tasks", EXPORTED, walk(tasks.order_by("pk").values_list(*EXPORTED)))
 
 
@@ -178,7 +178,7 @@ class TaskAdmin(StaffAdmin):
         return "overdue" if task.due_at and task.due_at < timezone.now() else "open"
 
     def get_search_results(
-        self, request: HttpRequest, queryset: TaskQuerySet, search_term: str
+        self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[TaskQuerySet, bool]:
         """What is looked for tells which index knows it."""
         term = search_term.strip()
@@ -266,8 +266,8 @@ class TaskAdmin(StaffAdmin):
 class LatestTasks(Latest):
     model = Task
     verbose_name_plural = "tasks that changed last"
-    fields = ("completed", "priority", "due_at", "created_at", "deleted_at")
-    readonly_fields = fields
+    shown = ("completed", "priority", "due_at", "created_at", "deleted_at")
 
     def get_queryset(self, request: HttpRequest) -> TaskQuerySet:
-        return super().get_queryset(request).lately_changed_first()
+        tasks: TaskQuerySet = Task.objects.lately_changed_first()
+        return tasks

@@ -73,6 +73,12 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
 ]
+# Off, its apps are not there, and neither are their tables: `migrate` makes them when it is on.
+STAFF_SECOND_FACTOR = env.boolean("STAFF_SECOND_FACTOR", default=False)
+if STAFF_SECOND_FACTOR:
+    _admin = INSTALLED_APPS.index("django.contrib.admin")
+    INSTALLED_APPS[_admin] = "accounts.second_factor_app.SecondFactorAdminConfig"
+    INSTALLED_APPS += ["django_otp", "django_otp.plugins.otp_totp", "django_otp.plugins.otp_static"]
 MIDDLEWARE = [
     "todo_project.request_log.RequestLogMiddleware",
     "corsheaders.middleware.CorsMiddleware",
@@ -89,6 +95,10 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+if STAFF_SECOND_FACTOR:
+    _users = MIDDLEWARE.index("django.contrib.auth.middleware.AuthenticationMiddleware")
+    MIDDLEWARE.insert(_users + 1, "django_otp.middleware.OTPMiddleware")
+OTP_TOTP_ISSUER = "Todo API"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",

@@ -13,12 +13,14 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.options import IS_POPUP_VAR, IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
+from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import DatabaseError, transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.functional import cached_property
@@ -64,7 +66,8 @@ class OneOrder(ChangeList):
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request, exclude_parameters)
-        return rows.only(*self.model_admin.list_columns) if self.model_admin.list_columns else rows
+        columns = getattr(self.model_admin, "list_columns", ())
+        return rows.only(*columns) if columns else rows
 
 
 class BelongsTo(admin.SimpleListFilter):
@@ -79,9 +82,8 @@ class BelongsTo(admin.SimpleListFilter):
         value = self.value()
         if not value:
             return []
-        persons = model_admin.opts.get_field(self.field).remote_field.model._default_manager
         try:
-            person = persons.filter(pk=value).first()
+            person = get_user_model().objects.filter(pk=value).first()
         except ValidationError as error:
             raise IncorrectLookupParameters(error) from error
         return [(value, str(person or "nobody"))]
@@ -103,7 +105,7 @@ class BulkAction:
     """As the history and the message say it: "moved to the trash"."""
     run: Callable[[HttpRequest, list[Any]], Iterable[Sequence[Model]]] | None = None
     """Takes the keys; gives the rows that it changed, some at a time."""
-    answer: Callable[[QuerySet[Any]], HttpResponse] | None = None
+    answer: Callable[[Any], HttpResponseBase] | None = None
     """Instead: changes nothing, and so takes any number of rows."""
     warning: str = ""
     flag: int = CHANGE
@@ -137,8 +139,7 @@ class StaffAdmin(admin.ModelAdmin):
 
     def person_field(self, request: HttpRequest) -> str:
         """Who may not see the person's page gets no link to it."""
-        meta = self.opts.get_field(self.person).remote_field.model._meta
-        may = request.user.has_perm(f"{meta.app_label}.view_{meta.model_name}")
+        may = request.user.has_perm(view_permission(get_user_model()))
         return "person_link" if may else "person_text"
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
@@ -202,7 +203,7 @@ class StaffAdmin(admin.ModelAdmin):
 
     def ask_or_run(
         self, request: HttpRequest, action: BulkAction, name: str, rows: QuerySet[Any]
-    ) -> HttpResponse | None:
+    ) -> HttpResponseBase | None:
         if action.answer is not None:
             count = BoundedPaginator(rows, SAMPLE).count
             if request.POST.get("confirmed") != str(count):
@@ -261,14 +262,14 @@ class StaffAdmin(admin.ModelAdmin):
         """The verb and its lines in the history, some rows at a time."""
         changed = 0
         for rows in action.run(request, chosen) if action.run else ():
-            LogEntry.objects.log_actions(request.user.pk, rows, action.flag, action.sentence)
+            LogEntry.objects.log_actions(user_id(request), rows, action.flag, action.sentence)
             changed += len(rows)
         return changed
 
     def note(self, request: HttpRequest, what: str, action: BulkAction) -> None:
         """One line in the history for all, where nothing was changed."""
         LogEntry.objects.create(
-            user_id=request.user.pk,
+            user_id=user_id(request),
             content_type=ContentType.objects.get_for_model(self.model),
             object_repr=what,
             action_flag=action.flag,
@@ -279,8 +280,8 @@ class StaffAdmin(admin.ModelAdmin):
         return str(self.opts.verbose_name if count == 1 else self.opts.verbose_name_plural)
 
 
-def _ask_or_run(action: BulkAction, name: str) -> Callable[..., HttpResponse | None]:
-    def run(model_admin: StaffAdmin, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
+def _ask_or_run(action: BulkAction, name: str) -> Callable[..., HttpResponseBase | None]:
+    def run(model_admin: StaffAdmin, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponseBase | None:
         return model_admin.ask_or_run(request, action, name, rows)
 
     return run
@@ -305,6 +306,13 @@ class Latest(LookOnly, admin.TabularInline):
     show_change_link = True
     extra = 0
     AT_MOST = 10
+    shown: tuple[str, ...] = ()
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return [*self.shown]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return [*self.shown]
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         formset = super().get_formset(request, obj, **kwargs)
@@ -318,8 +326,16 @@ class Latest(LookOnly, admin.TabularInline):
         return Few
 
 
+def view_permission(model: Any) -> str:
+    return f"{model._meta.app_label}.view_{model._meta.model_name}"
+
+
 def page_of(thing: Any) -> str:
     return reverse(f"admin:{thing._meta.app_label}_{thing._meta.model_name}_change", args=[thing.pk])
+
+
+def user_id(request: HttpRequest) -> Any:
+    return request.user.pk
 
 
 def in_chunks(keys: Iterable[Any]) -> Iterator[list[Any]]:

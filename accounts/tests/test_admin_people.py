@@ -1,6 +1,7 @@
 """Staff find a person, and what proves who they are; they end it, and never see a secret."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -90,7 +91,7 @@ def test_failed_sign_ins_are_found_by_account_and_address(root, things, asked, f
 @pytest.mark.parametrize("path", [SESSIONS, TOKENS, IDENTITIES, FAILURES, PEOPLE])
 @pytest.mark.parametrize("page", ["{path}", "{path}{pk}/change/", "{path}{pk}/history/", "{path}?q={pk}"])
 def test_no_page_shows_a_secret_or_its_hash(root, alice, things, path, page):
-    model = {SESSIONS: Session, TOKENS: PersonalToken, IDENTITIES: Identity, FAILURES: FailedLogin}.get(
+    model: Any = {SESSIONS: Session, TOKENS: PersonalToken, IDENTITIES: Identity, FAILURES: FailedLogin}.get(
         path, User
     )
     owner = {FailedLogin: {"email": alice.email}, User: {"pk": alice.pk}}.get(model, {"user": alice})

@@ -25,14 +25,15 @@ from datetime import timedelta
 from django.core.management import call_command
 from django.utils import timezone
 from accounts.models import FailedLogin, User
-from tasks.models import Task
+from tasks.models import Clock, Task
 call_command("migrate", verbosity=0)
 User.objects.create_superuser("{EMAIL}", "{PASSWORD}", name="Olga")
 carol = User.objects.create_user("carol@example.com", name="Carol")
 User.objects.create_user("dave@example.com", name="Dave")
 now = timezone.now()
+Clock.objects.create(owner=carol, tick=180)
 Task.objects.bulk_create(
-    Task(owner=carol, title=f"Errand {{n}}", version=n, created_at=now - timedelta(days=n % 28),
+    Task(owner=carol, title=f"Errand {{n:03}}", version=n, created_at=now - timedelta(days=n % 28),
          due_at=now + timedelta(days=n % 9 - 4), completed=not n % 3,
          completed_at=None if n % 3 else now - timedelta(days=n % 28 // 2))
     for n in range(1, 181)
@@ -121,6 +122,29 @@ def test_a_person_is_found_renamed_and_the_history_tells_it(operator):
     assert f"{EMAIL} Changed Name." in operator.text
 
 
+def test_a_task_is_found_edited_completed_by_an_action_and_the_history_tells_it(operator):
+    operator.open("/admin/tasks/task/")
+    operator.fill("Search", "Errand 007")
+    operator.follow("Search")
+    assert "Errand 008" not in operator.text
+    operator.follow("Errand 007")
+    operator.fill("Title", "Errand 007, in town")
+    operator.follow("Save")
+    assert "was changed successfully" in operator.text
+
+    operator.open("/admin/tasks/task/?q=in+town")
+    operator.tick("Select this object for an action - Errand 007, in town")
+    operator.choose("Action", "Complete")
+    operator.follow("Go")
+    operator.follow("Yes, go on")
+    operator.open("/admin/tasks/task/?q=in+town")
+    operator.follow("Errand 007, in town")
+    operator.follow("History")
+
+    assert "Changed Title." in operator.text
+    assert "Completed" in operator.text
+
+
 def test_who_signs_out_is_out(operator):
     operator.follow("Log out")
     operator.open("/admin/")
@@ -132,7 +156,14 @@ def test_who_signs_out_is_out(operator):
 @pytest.mark.parametrize("width", [1280, 390])
 def test_every_page_fits_its_screen(operator, pictures, width, dark):
     operator.look(width=width, dark=dark)
-    for name, path in {"first": "/admin/", "person": "/admin/accounts/user/?q=carol"}.items():
+    pages = {
+        "first": "/admin/",
+        "people": "/admin/accounts/user/",
+        "tasks": "/admin/tasks/task/",
+        "found": "/admin/tasks/task/?q=Errand+007&state=open",
+        "sessions": "/admin/accounts/session/",
+    }
+    for name, path in pages.items():
         operator.open(path)
         operator.picture(pictures / f"{name}-{width}-{'dark' if dark else 'light'}.png")
         assert not operator.is_too_wide

@@ -38,7 +38,7 @@ def people_with_things(count, *, tasks):
         Session.objects.create(**theirs)
         PersonalToken.objects.create(**theirs, name="script", hash=f"h{number}", scopes=["account"])
         Identity.objects.create(user=person, issuer="https://issuer.example", subject=str(number))
-        FailedLogin.objects.create(email=person.email, address="198.51.100.7", at=now)
+        FailedLogin.objects.create(email=f"person{number}@example.com", address="198.51.100.7", at=now)
 
 
 PAGES = [
@@ -59,8 +59,8 @@ def queries_of(client, page):
     """What a page asks, when what Django keeps for good is known."""
     known = {
         "person": User.objects.get(email="person1@example.com").pk,
-        "task": Task.objects.live().first().pk,
-        "trashed": Task.objects.trashed().first().pk,
+        "task": Task.objects.live()[0].pk,
+        "trashed": Task.objects.trashed()[0].pk,
     }
     cache.clear()
     path = page.format(**known)

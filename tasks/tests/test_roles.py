@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -86,7 +87,7 @@ POSTS = {
     (f"{GROUPS}{{group}}/change/", "name=Mine"): {SUPERUSER},
     (f"{GROUPS}{{group}}/delete/", "post=yes"): {SUPERUSER},
 }
-MODELS = [Task, User, Session, PersonalToken, Identity, FailedLogin, Group, LogEntry]
+MODELS: list[Any] = [Task, User, Session, PersonalToken, Identity, FailedLogin, Group, LogEntry]
 
 
 @pytest.fixture

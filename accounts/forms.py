@@ -1,0 +1,20 @@
+"""The admin's login."""
+
+import math
+from typing import Any
+
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.core.exceptions import ValidationError
+
+from todo_project.errors import RateLimited
+
+
+class GuardedLoginForm(AdminAuthenticationForm):
+    """The admin's login, which tells of too many failures where the API answers 429."""
+
+    def clean(self) -> dict[str, Any]:
+        try:
+            return super().clean()
+        except RateLimited as error:
+            minutes = math.ceil(int(error.headers["Retry-After"]) / 60)
+            raise ValidationError(f"Too many failed sign-ins. Try again in {minutes} minutes.") from error

@@ -1,0 +1,65 @@
+"""The admin's login with a code besides the password. Only loaded where STAFF_SECOND_FACTOR is on."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django_otp import devices_for_user
+from django_otp.admin import OTPAdminSite
+from django_otp.forms import OTPAuthenticationFormMixin
+
+from todo_project.addresses import client_address
+
+from . import login_guard
+from .forms import GuardedLoginForm
+
+CODES, RECOVERY_CODES = "otp_totp", "otp_static"
+
+
+class SecondFactorLoginForm(OTPAuthenticationFormMixin, GuardedLoginForm):
+    """One form, and one answer whichever part is wrong: nobody learns here that a password is right."""
+
+    otp_token = forms.CharField(
+        label="Code of your app, or a recovery code",
+        required=False,
+        max_length=32,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code"}),
+    )
+    error_messages = {
+        **GuardedLoginForm.error_messages,
+        "invalid_login": "Email, password or code is wrong, or this is not a staff account. After a wrong "
+        "code wait a little: the next one is not looked at before.",
+    }
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        try:
+            self.clean_otp(self.get_user())
+        except ValidationError as error:
+            address = client_address(self.request) if self.request else ""
+            login_guard.note_failure(cleaned["username"][:254].lower(), address, at=timezone.now())
+            raise self.get_invalid_login_error() from error
+        return cleaned
+
+    def _chosen_device(self, user: Any) -> Any:
+        """The code tells which it is meant for. Asking would take a second page, and the password on it."""
+        kind = CODES if self.cleaned_data.get("otp_token", "").isdecimal() else RECOVERY_CODES
+        return next((device for device in devices_for_user(user) if device._meta.app_label == kind), None)
+
+    def _update_form(self, user: Any) -> None:
+        """Not as in django-otp, which sends the password back in the page."""
+
+
+class SecondFactorSite(OTPAdminSite):
+    login_form = SecondFactorLoginForm
+    login_template = "admin/login_with_code.html"
+
+    def __init__(self) -> None:
+        super().__init__(name="admin")
+
+    def register(self, model_or_iterable: Any, *args: Any, **kwargs: Any) -> None:
+        """But for django-otp's own pages, which show the secrets; there is a command for them."""
+        if getattr(model_or_iterable, "__module__", "").startswith("django_otp."):
+            return
+        super().register(model_or_iterable, *args, **kwargs)

@@ -1,0 +1,175 @@
+"""Staff sign in with a code besides their password. test_second_factor.py runs this with the setting on."""
+
+import io
+import re
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.apps import apps
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django_otp.oath import totp
+
+from accounts.models import FailedLogin, User
+
+from .conftest import PASSWORD
+
+LOGIN = "/admin/login/?next=/admin/"
+WRONG = "Email, password or code is wrong"
+
+
+@pytest.fixture
+def root(db):
+    return User.objects.create_superuser("root@example.com", PASSWORD)
+
+
+def model(app: str, name: str) -> Any:
+    return apps.all_models[app][name]
+
+
+def given_a_second_factor(email="root@example.com", *options):
+    out = io.StringIO()
+    call_command("second_factor", email, *options, stdout=out)
+    return out.getvalue()
+
+
+def code_of(output):
+    """What the app shows now."""
+    secret = parse_qs(urlsplit(re.findall(r"otpauth://\S+", output)[0]).query)["secret"][0]
+    device = model("otp_totp", "totpdevice").objects.get()
+    assert secret not in device.key
+    return f"{totp(device.bin_key):06}"
+
+
+def recovery_codes(output):
+    return re.findall(r"^    ([a-z2-7]+)$", output, re.MULTILINE)
+
+
+def log_in(client, code, *, password=PASSWORD, email="root@example.com"):
+    return client.post(LOGIN, {"username": email, "password": password, "otp_token": code})
+
+
+def test_password_and_code_let_in(root, client):
+    response = log_in(client, code_of(given_a_second_factor()))
+
+    assert response.status_code == 302
+    assert client.get("/admin/").status_code == 200
+
+
+@pytest.mark.parametrize("code", ["", "000000", "abcdefgh", "😀", "1" * 33])
+def test_the_password_alone_does_not_and_is_not_confirmed(root, client, code):
+    given_a_second_factor()
+    page = log_in(client, code)
+    other = log_in(Client(), code, password="wrong")
+
+    assert page.status_code == 200
+    assert PASSWORD.encode() not in page.content
+    assert WRONG in page.content.decode()
+    assert WRONG in other.content.decode()
+    assert client.get("/admin/").status_code == 302
+
+
+def test_who_has_no_second_factor_is_not_let_in(root, client):
+    assert WRONG in log_in(client, "000000").content.decode()
+    assert client.get("/admin/").status_code == 302
+
+
+def test_who_is_signed_in_without_a_code_is_sent_to_the_login(root, client):
+    client.force_login(root)
+
+    assert client.get("/admin/").status_code == 302
+    assert client.get("/admin/accounts/user/").status_code == 302
+    assert b"Sign in again." in client.get(LOGIN).content
+
+
+def test_a_code_is_good_once(root, client):
+    code = code_of(given_a_second_factor())
+    assert log_in(client, code).status_code == 302
+
+    assert log_in(Client(), code).status_code == 200
+
+
+def test_a_recovery_code_is_good_once(root, client):
+    codes = recovery_codes(given_a_second_factor())
+
+    assert len(set(codes)) == 10
+    assert log_in(client, codes[0]).status_code == 302
+    assert log_in(Client(), codes[0]).status_code == 200
+
+
+def test_another_persons_code_is_not_taken(root, client):
+    User.objects.create_user("carol@example.com", PASSWORD, is_staff=True)
+    given_a_second_factor()
+    theirs = recovery_codes(given_a_second_factor("carol@example.com"))
+
+    assert log_in(client, theirs[0]).status_code == 200
+    assert log_in(client, theirs[0], email="carol@example.com").status_code == 302
+
+
+def test_codes_cannot_be_tried_without_end(root, client):
+    """After a wrong one the right one is not looked at for a while."""
+    output = given_a_second_factor()
+    log_in(client, "000000")
+
+    assert log_in(client, code_of(output)).status_code == 200
+
+
+def test_a_wrong_code_is_a_failed_sign_in(root, client):
+    given_a_second_factor()
+    log_in(client, "000000")
+
+    assert FailedLogin.objects.get().email == "root@example.com"
+
+
+def test_passwords_are_guarded_as_without_it(root, client):
+    output = given_a_second_factor()
+    for _ in range(5):
+        log_in(client, "000000", password="wrong")
+
+    page = log_in(client, code_of(output))
+
+    assert b"Too many failed sign-ins. Try again in 15 minutes." in page.content
+
+
+def test_a_new_second_factor_ends_the_old_one(root, client):
+    old = recovery_codes(given_a_second_factor())
+    new = recovery_codes(given_a_second_factor())
+
+    assert log_in(client, old[0]).status_code == 200
+    assert model("otp_static", "statictoken").objects.count() == 10
+    assert new != old
+
+
+def test_one_that_is_taken_away_keeps_its_owner_out(root, client):
+    old = recovery_codes(given_a_second_factor())
+    given_a_second_factor("root@example.com", "--remove")
+
+    assert log_in(client, old[0]).status_code == 200
+
+
+def test_only_staff_have_one(alice):
+    with pytest.raises(CommandError, match="None of the staff has this email."):
+        given_a_second_factor("alice@example.com")
+
+
+def test_no_page_shows_the_secret(root, client):
+    output = given_a_second_factor()
+    codes = recovery_codes(output)
+    log_in(client, code_of(output))
+    device = model("otp_totp", "totpdevice").objects.get()
+    recovery = model("otp_static", "staticdevice").objects.get()
+
+    for path in (
+        f"otp_totp/totpdevice/{device.pk}/change/",
+        f"otp_static/staticdevice/{recovery.pk}/change/",
+    ):
+        assert client.get(f"/admin/{path}").status_code == 404
+    assert codes[1] not in client.get("/admin/").content.decode()
+    assert "otp_" not in client.get("/admin/").content.decode()
+
+
+def test_the_api_asks_for_no_code(alice, anyone):
+    answer = anyone("post", "/auth/token", {"email": "alice@example.com", "password": PASSWORD})
+
+    assert answer.status_code == 200
