@@ -160,15 +160,21 @@ class StaffAdmin(admin.ModelAdmin):
         try:
             return super().changeform_view(request, *args, **kwargs)
         except (ApiError, DatabaseError) as error:
-            self.tell_refusal(request, error)
-            return HttpResponseRedirect(request.get_full_path())
+            return self.tell_refusal(request, error)
 
-    def tell_refusal(self, request: HttpRequest, error: Exception) -> None:
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return super().delete_view(request, *args, **kwargs)
+        except (ApiError, DatabaseError) as error:
+            return self.tell_refusal(request, error)
+
+    def tell_refusal(self, request: HttpRequest, error: Exception) -> HttpResponseRedirect:
         """Whoever can do better hears how; what is our fault, or the database's, goes on as an error."""
         refusal = translate(error)
         if refusal.status_code >= 500:
             raise error
         self.message_user(request, f"Nothing was changed. {refusal.message}", messages.ERROR)
+        return HttpResponseRedirect(request.get_full_path())
 
     # Actions
 
@@ -210,7 +216,7 @@ class StaffAdmin(admin.ModelAdmin):
                 return self.ask(request, action, name, rows, count)
             self.note(request, f"{count} {self.noun(count)}", action)
             return action.answer(rows)
-        chosen = list(rows.order_by().values_list("pk", flat=True)[: AT_MOST + 1])
+        chosen = list(rows.values_list("pk", flat=True)[: AT_MOST + 1])
         if len(chosen) > AT_MOST:
             self.message_user(
                 request,
@@ -225,8 +231,7 @@ class StaffAdmin(admin.ModelAdmin):
             with transaction.atomic():
                 changed = self.run(request, action, chosen)
         except (ApiError, DatabaseError) as error:
-            self.tell_refusal(request, error)
-            return None
+            return self.tell_refusal(request, error)
         unchanged = len(chosen) - changed
         told = f"{changed:,} {self.noun(changed)} {action.done}."
         if unchanged:

@@ -5,6 +5,7 @@ from django.contrib.admin.models import LogEntry
 from django.db import connection
 
 from tasks.models import Clock, Task, Tombstone
+from todo_project.tests.test_idempotency import run_together
 
 from .staff import PEOPLE, TASKS, form_of, some_tasks, staff, told
 
@@ -157,6 +158,20 @@ def test_of_two_editors_the_second_is_told_that_it_is_in_the_trash(root, as_alic
 
     assert told(page) == ["Nothing was saved: this task is in the trash by now."]
     assert Task.objects.get().title == "Buy milk"
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_of_many_editors_at_once_one_wins(django_user_model):
+    client, alice = staff("superuser"), django_user_model.objects.create_user("alice@example.com")
+    for _ in range(5):
+        [task] = some_tasks(alice, "milk")
+        editors = iter([edit(client, task, title=f"{number}") for number in range(6)])
+        pages = run_together(6, lambda editors=editors: next(editors)())
+
+        lost = [page for page in pages if b"This task was changed while you looked at it." in page.content]
+        assert len(lost) == 5
+        assert Task.objects.get(pk=task.pk).version == task.version + 1
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,8 @@ FIELD = """words => {
 }"""
 # All that can be pressed, by the words on it.
 PRESSABLE = """words => [...document.querySelectorAll('a, button, summary, input[type=submit]')].find(
-    one => (one.matches('input') ? one.value : one.textContent).trim() === words && one.getClientRects().length)"""
+    one => (one.matches('input') ? one.value : one.textContent).trim() === words
+        && one.getClientRects().length)"""
 MIDDLE = """one => {
     one.scrollIntoView({block: 'center', behavior: 'instant'});
     const box = one.getClientRects()[0], x = box.x + box.width / 2, y = box.y + box.height / 2;
