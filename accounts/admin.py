@@ -168,7 +168,11 @@ class UserAdmin(StaffAdmin, auth_admin.UserAdmin):
         try:
             return queryset.filter(pk=uuid.UUID(term)), False
         except ValueError:
-            return queryset.found_by(term) if term else queryset, False
+            pass
+        exactly = queryset.filter(email=term.lower())
+        if "@" in term and exactly.exists():
+            return exactly, False
+        return queryset.found_by(term) if term else queryset, False
 
     # A person's page
 

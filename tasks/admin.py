@@ -190,8 +190,8 @@ class TaskAdmin(StaffAdmin):
             pass
         if "@" in term:
             owner = get_user_model().objects.filter(email=term.lower()).first()
-            mine = queryset.for_user(owner).lately_changed_first() if owner else queryset.none()
-            return mine, False
+            if owner is not None:
+                return queryset.for_user(owner).lately_changed_first(), False
         words = [word for word in term.split() if len(word) >= SHORTEST_WORD]
         if not words:
             self.message_user(request, f"Search for {SHORTEST_WORD} letters or more.", messages.WARNING)

@@ -43,11 +43,12 @@ def test_the_list_shows_everybodys_tasks_the_newest_first(root, alice, bob):
         ("state=completed", ["completed"]),
         ("state=trashed", ["trashed"]),
         ("state=overdue", []),
-        ("owner={bob}", ["bread"]),
+        ("owner={bob}", ["@home", "bread"]),
         ("owner={alice}&state=open", ["open"]),
         ("q=OPE", ["open"]),
         ("q=alice@EXAMPLE.com", ["trashed", "completed", "open"]),
         ("q=nobody@example.com", []),
+        ("q=@home", ["@home"]),
         ("q={bread}", ["bread"]),
         ("q={bob}", []),
         ("q=no+such+words", []),
@@ -58,10 +59,10 @@ def test_a_task_is_found(root, alice, bob, asked, found):
     some_tasks(alice, "open")
     some_tasks(alice, "completed", verbs=("complete",))
     some_tasks(alice, "trashed", verbs=("delete",))
-    [bread] = some_tasks(bob, "bread")
+    [bread, _] = some_tasks(bob, "bread", "@home")
     if "state=open" in asked:
         some_tasks(bob, "another's", verbs=("complete",))
-        found = [*found] if "owner" in asked else ["open", "bread"]
+        found = found if "owner" in asked else ["@home", "bread", "open"]
 
     page = root.get(f"{TASKS}?{asked.format(bread=bread.pk, alice=alice.pk, bob=bob.pk)}")
 
