@@ -9,6 +9,13 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-b
 # The settings of the tests: they need no .env and no database server.
 CHECKED := DJANGO_SETTINGS_MODULE=todo_project.tests.settings $(BIN)/python manage.py
 
+# What a pooler could break: locks, transactions, prepared statements, cursors of the server's.
+DATA_LAYER := $(wildcard tasks/tests/test_*race*.py) \
+	$(addprefix tasks/tests/test_,bulk.py dashboard.py following.py import_user.py migrations.py purge.py \
+		query_budgets.py seed.py stats.py sync.py trash.py update_task.py walk.py) \
+	$(addprefix accounts/tests/test_,export.py refresh.py sign_in.py) \
+	$(addprefix todo_project/tests/test_,conditional.py database.py idempotency.py pagination.py prepared.py purge.py)
+
 .PHONY: run test lint check format openapi requirements
 
 run: .venv/runtime .env
@@ -24,7 +31,7 @@ run: .venv/runtime .env
 test: .venv/dev
 	$(BIN)/python -m pytest
 	$(BIN)/python -m pytest --postgres
-	$(BIN)/python -m pytest --pgbouncer
+	$(BIN)/python -m pytest --pgbouncer $(DATA_LAYER)
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from uuid import UUID
 
@@ -401,7 +402,14 @@ def test_interrupted_or_killed_it_leaves_nothing_and_meanwhile_no_other_may_seed
 
     for end, code in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):
         with subprocess.Popen(
-            [*SEED, "--tasks=5000000"], cwd=ROOT, env=environment(**machine), stdout=-1, stderr=-1, text=True
+            [*SEED, "--tasks=5000000"],
+            cwd=ROOT,
+            env=environment(**machine),
+            stdout=-1,
+            stderr=-1,
+            text=True,
+            # Whoever runs the tests in the background has them ignore Ctrl-C, and that is inherited.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         ) as running:
             assert running.stdout is not None
             progress = running.stdout.readline()

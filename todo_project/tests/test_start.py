@@ -90,13 +90,13 @@ print(Task.objects.count(), *User.objects.values_list("is_staff", "password"))
     def run():
         ended = [start([sys.executable, *step], **machine) for step in steps]
         people = start([sys.executable, "manage.py", "shell", "-v0", "-c", look], **machine).stdout
-        return [each.returncode for each in ended], ended[1].stdout, people
+        return [each.returncode for each in ended], ended[2].stdout, people
 
     first, later = run(), run()
 
-    assert [step[1] for step in steps] == ["migrate", "seed", "createsuperuser"]
-    assert first[0] == [0, 0, 0]
-    assert later[0] == [0, 0, 1]  # There is such a person.
+    assert [step[1] for step in steps] == ["migrate", "make_roles", "seed", "createsuperuser"]
+    assert first[0] == [0, 0, 0, 0]
+    assert later[0] == [0, 0, 0, 1]  # There is such a person.
     assert "Demo login:  tess.novak@example.com\n   password: demo-tasks-2468\n" in first[1]
     assert later[1] == "Demo login:  tess.novak@example.com\n   password: demo-tasks-2468\n"
     assert first[2].startswith("200 ")
