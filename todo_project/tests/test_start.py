@@ -153,3 +153,26 @@ with Gunicorn(DATABASE_URL="{MEMORY}") as server:
 
     assert becomes_true(lambda: not any(map(is_running, pids)))
     assert becomes_true(lambda: not list(tmp_path.iterdir()))
+
+
+def test_a_command_tells_a_database_that_is_not_migrated_in_one_line(sqlite_file):
+    for words in (["purge"], ["make_roles"], ["export_user", "ann@example.com"]):
+        ended = start([sys.executable, "manage.py", *words], DATABASE_URL=sqlite_file)
+
+        assert ended.returncode == 1
+        assert "Traceback" not in ended.stderr
+        assert "no such table" in ended.stderr
+
+
+def test_a_command_whose_reader_has_gone_ends_without_a_traceback(sqlite_file):
+    start([sys.executable, "manage.py", "migrate", "-v0"], DATABASE_URL=sqlite_file)
+    run = f"{sys.executable} manage.py make_roles | true; echo ${{PIPESTATUS[0]}}"
+    ended = start(["bash", "-c", run], DATABASE_URL=sqlite_file)
+
+    assert ended.stdout in {"0\n", "141\n"}  # It may have written before the reader went.
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.fixture
+def sqlite_file(tmp_path):
+    return f"sqlite:///{tmp_path}/db.sqlite3"
