@@ -11,6 +11,7 @@ from rest_framework import serializers
 from todo_project.importing import Import, NotImportable, Outcome, Reader, check, checked
 from todo_project.serializers import InstantField, StrictSerializer
 
+from .erasure import FORMER_STAFF
 from .models import Identity, User
 from .serializers import EmailField
 
@@ -36,18 +37,20 @@ class ExportedIdentitySerializer(StrictSerializer):
     created_at = InstantField()
 
 
-def load(file: TextIO, *, replace: bool, progress: Callable[[str], None]) -> tuple[User, dict[str, Outcome]]:
+def load(
+    file: TextIO, *, into: str | None, replace: bool, progress: Callable[[str], None]
+) -> tuple[User, dict[str, Outcome]]:
     """Whose it is, and what became of each section. Runs in the caller's transaction."""
     members = Reader(file).members()
     name, content = next(members)
     if name != "profile" or not isinstance(content, dict):
         raise NotImportable("This is no export: it begins with 'profile'.")
-    user, profile = _profile(content, replace=replace)
-    into = Import(user, replace, progress)
+    user, profile = _profile(content, into=into, replace=replace)
+    target = Import(user, replace, progress, is_new=bool(profile.new))
     outcomes = {"profile": profile}
     for name, content in members:
         if name in settings.IMPORTED and not isinstance(content, dict):
-            outcomes[name] = import_string(settings.IMPORTED[name])(into, content)
+            outcomes[name] = import_string(settings.IMPORTED[name])(target, content)
         elif name not in CREDENTIALS:
             raise NotImportable(f"{name}: An export has no such section.")
     if missing := sorted(settings.IMPORTED.keys() - outcomes.keys()):
@@ -55,7 +58,7 @@ def load(file: TextIO, *, replace: bool, progress: Callable[[str], None]) -> tup
     return user, outcomes
 
 
-def _profile(content: dict[str, Any], *, replace: bool) -> tuple[User, Outcome]:
+def _profile(content: dict[str, Any], *, into: str | None, replace: bool) -> tuple[User, Outcome]:
     values = check("profile", ExportedProfileSerializer(), content)
     del values["has_password"]
     user = User.objects.filter(pk=values["id"]).first()
@@ -67,6 +70,7 @@ def _profile(content: dict[str, Any], *, replace: bool) -> tuple[User, Outcome]:
         user.set_unusable_password()
         user.save(force_insert=True)
         return user, Outcome(new=1)
+    _must_be_meant(user, into)
     if all(getattr(user, name) == value for name, value in values.items()):
         return user, Outcome(equal=1)
     if replace:
@@ -76,6 +80,14 @@ def _profile(content: dict[str, Any], *, replace: bool) -> tuple[User, Outcome]:
     return user, Outcome(differ=1)
 
 
+def _must_be_meant(user: User, into: str | None) -> None:
+    """A file could name anybody's id: whose account it may write, the operator says. Never that of staff."""
+    if user.is_staff or user.is_superuser or user.pk == FORMER_STAFF:
+        raise NotImportable(f"profile: {user} is an account of staff, which no file may write.")
+    if into not in {user.email, str(user.pk)}:
+        raise NotImportable(f"profile: {user} is here already. If you mean this account: --into {user}.")
+
+
 def identities(into: Import, rows: Iterable[Any]) -> Outcome:
     outcome = Outcome()
     for place, values in checked("identities", ExportedIdentitySerializer(), rows):
@@ -83,8 +95,13 @@ def identities(into: Import, rows: Iterable[Any]) -> Outcome:
         here = list(Identity.objects.filter(one))
         if any(identity.user_id != into.user.pk for identity in here):
             raise NotImportable(f"{place}: This identity belongs to another account.")
-        if not here:
+        if not here and into.is_new:
             outcome.new += 1
+        elif not here:
+            # A way into an account that is here already is not merely something missing.
+            outcome.differ += 1
+            if not into.replace:
+                continue
         elif all(_is_equal(identity, values) for identity in here):
             outcome.equal += 1
             continue

@@ -45,7 +45,9 @@ class SecondFactorLoginForm(OTPAuthenticationFormMixin, GuardedLoginForm):
     def _chosen_device(self, user: Any) -> Any:
         """The code tells which it is meant for. Asking would take a second page, and the password on it."""
         kind = CODES if self.cleaned_data.get("otp_token", "").isdecimal() else RECOVERY_CODES
-        return next((device for device in devices_for_user(user) if device._meta.app_label == kind), None)
+        # Locked, so that a code is good once, and guesses that come at the same moment are counted.
+        devices = devices_for_user(user, for_verify=True)
+        return next((device for device in devices if device._meta.app_label == kind), None)
 
     def _update_form(self, user: Any) -> None:
         """Not as in django-otp, which sends the password back in the page."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
+from django.utils import timezone
 from rest_framework import serializers
 
 from todo_project.importing import AT_ONCE, Import, NotImportable, Outcome, checked
@@ -46,6 +47,11 @@ class ExportedTaskSerializer(TaskSerializer):
 def tasks(into: Import, rows: Iterable[Any]) -> Outcome:
     """Nobody else writes this owner's tasks meanwhile: the clock is locked until the transaction ends."""
     outcome, last_version = Outcome(), 0
+    if into.is_new:
+        # The account may have been here before. A clock that ticked less than once a second never came so
+        # far: its clients are told to begin anew, and do not take these versions for those that they know.
+        now = int(timezone.now().timestamp())
+        Clock.objects.create(owner_id=into.user.pk, tick=now, forgotten=now, forgettings=1)
     before = Clock.objects.tick(into.user, by=0).stop - 1
     given = checked("tasks", ExportedTaskSerializer(), rows)
     while batch := list(islice(given, AT_ONCE)):
@@ -76,7 +82,10 @@ def _store(into: Import, batch: list[Row], outcome: Outcome, before: int) -> Non
     for each, version in zip(changed, Clock.objects.tick(into.user, by=len(changed)), strict=True):
         each.version = version
     columns = [*batch[0][1].keys() - {"id"}, "version"]
-    Task.objects.bulk_create(changed, update_conflicts=True, unique_fields=["id"], update_fields=columns)
+    # Only what was this owner's is written over: an id that another took in the meantime is refused.
+    replaced = [task for task in changed if task.pk in here]
+    Task.objects.bulk_create(replaced, update_conflicts=True, unique_fields=["id"], update_fields=columns)
+    Task.objects.bulk_create(task for task in changed if task.pk not in here)
 
 
 def _here(into: Import, batch: list[Row], before: int) -> dict[uuid.UUID, Task]:

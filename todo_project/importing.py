@@ -42,6 +42,8 @@ class Import:
     replace: bool
     """Whether the file's values win; else what is here is left as it is."""
     progress: Callable[[str], None]
+    is_new: bool
+    """Whether this account was made by the import: then nothing of it can be here already."""
 
 
 def checked(section: str, serializer: Any, rows: Iterable[Any]) -> Iterator[tuple[str, dict[str, Any]]]:

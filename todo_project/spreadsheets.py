@@ -7,7 +7,7 @@ from typing import Any
 from django.http import StreamingHttpResponse
 
 # With these a cell would be taken for a formula, and run.
-RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r")
+RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 # Without it Excel reads UTF-8 as something else.
 BYTE_ORDER_MARK = "\ufeff"
 
@@ -28,7 +28,10 @@ def as_csv(heading: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[st
 
 def harmless(cell: Any) -> Any:
     """A text that stays a text: what a spreadsheet would run is quoted by an apostrophe."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(RUN_BY_SPREADSHEETS) else cell
+    if not isinstance(cell, str):
+        return cell
+    runs = cell.startswith(RUN_BY_SPREADSHEETS) or cell.lstrip().startswith(RUN_BY_SPREADSHEETS)
+    return f"'{cell}" if runs else cell
 
 
 def csv_file(name: str, heading: Sequence[str], rows: Iterable[Sequence[Any]]) -> StreamingHttpResponse:

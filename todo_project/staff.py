@@ -151,7 +151,11 @@ class StaffAdmin(admin.ModelAdmin):
         own = {
             one.parameter_name for one in filters if isinstance(one, type) and hasattr(one, "parameter_name")
         }
-        return lookup in own or lookup.partition("__")[0] in {one for one in filters if isinstance(one, str)}
+        column, _, how = lookup.partition("__")
+        return lookup in own or (
+            column in {one for one in filters if isinstance(one, str)}
+            and how in {"", "gte", "lt", "isnull", "exact"}
+        )
 
     # What may be written
 

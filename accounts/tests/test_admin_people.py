@@ -251,3 +251,29 @@ def test_a_crash_in_the_admin_tells_nothing(root, alice, monkeypatch, caplog):
 
 def test_the_api_is_not_opened_by_the_admins_cookie(root):
     assert root.get(f"{API}/me").status_code == 401
+
+
+def test_deleting_a_colleague_keeps_what_they_did_on_record(root, alice):
+    colleague = User.objects.create_superuser("carol@example.com", PASSWORD)
+    LogEntry.objects.log_actions(
+        colleague.pk, User.objects.filter(pk=alice.pk), action_flag=2, change_message="Renamed."
+    )
+    FailedLogin.objects.create(email="carol@example.com", address="198.51.100.7", at=timezone.now())
+    root.post(f"{PEOPLE}{colleague.pk}/delete/", {"post": "yes"})
+
+    kept = LogEntry.objects.get(change_message="Renamed.")
+    assert kept.user.name == "Former staff"
+    assert not User.objects.filter(email="carol@example.com").exists()
+    assert not FailedLogin.objects.exists()
+
+
+@pytest.mark.parametrize("lookup", ["year=99999", "regex=(", "contains=2", "hour=1"])
+def test_only_what_a_filter_asks_may_be_asked(root, lookup):
+    response = root.get(f"{PEOPLE}?created_at__{lookup}")
+
+    assert response.status_code in {302, 400}
+
+
+def test_the_figures_stand_on_the_first_page_only(root):
+    assert "Failed sign-ins" in root.get("/admin/").content.decode()
+    assert "Failed sign-ins" not in root.get("/admin/accounts/").content.decode()

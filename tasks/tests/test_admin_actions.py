@@ -210,7 +210,7 @@ def test_the_selection_is_exported_as_csv(root, alice, bob):
     assert (entry.object_repr, entry.change_message) == ("7 tasks", "Exported as CSV.")
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\n=1", " =1", "＝1", "\t=1", "\r=1"])
 def test_a_cell_that_a_spreadsheet_would_run_is_only_text(root, alice, text):
     tasks = some_tasks(alice, "milk")
     Task.objects.update(title=text, description=text)

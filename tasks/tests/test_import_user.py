@@ -8,6 +8,7 @@ from django.core.management import CommandError
 from accounts.tests.test_export_user import run
 from tasks.models import Clock, Task
 from todo_project import progress
+from todo_project.tests.assertions import assert_error
 
 from .conftest import made, signed_in, trashed
 from .test_trash import NOBODYS
@@ -45,13 +46,15 @@ def test_what_was_erased_comes_back_equal_and_in_order(tasks, alice, file, monke
     monkeypatch.setattr("tasks.importing.AT_ONCE", at_once)
     before = json.loads(file.read_text())
     run("erase_user", alice.email, "--yes")
-    told, _ = run("import_user", file)
+    told, _ = run("import_user", file, "--into", "alice@example.com")
 
     after = again(alice)
     assert "tasks: 4 new, 0 equal, 0 with other values\n" in told
     assert without_versions(after["tasks"]) == without_versions(tasks)
-    assert [task["version"] for task in after["tasks"]] == [1, 2, 3, 4]
-    assert Clock.objects.get().tick == 4
+    versions = [task["version"] for task in after["tasks"]]
+    assert versions == list(range(versions[0], versions[0] + 4))
+    assert Clock.objects.get().tick == versions[-1]
+    assert_error(signed_in(alice)("get", "/sync?since=3"), 410, "RESYNC_REQUIRED")
     assert {**after, "tasks": 0, "sessions": 0} == {**before, "tasks": 0, "sessions": 0}
 
 
@@ -61,7 +64,7 @@ def test_a_follower_hears_of_what_came_back(tasks, as_alice, alice, file):
             as_alice("delete", f"/tasks/{task['id']}")
     as_alice("delete", "/trash")
     since = as_alice("get", "/sync").json()["since"]
-    run("import_user", file)
+    run("import_user", file, "--into", "alice@example.com")
 
     changes = as_alice("get", f"/sync?since={since}").json()["changes"]
     assert without_versions(changes) == without_versions(tasks)
@@ -71,7 +74,10 @@ def test_a_follower_hears_of_what_came_back(tasks, as_alice, alice, file):
 def test_what_is_equal_is_left_alone(tasks, as_alice, alice, file):
     tick = Clock.objects.get().tick
 
-    assert "tasks: 0 new, 4 equal, 0 with other values\n" in run("import_user", file)[0]
+    assert (
+        "tasks: 0 new, 4 equal, 0 with other values\n"
+        in run("import_user", file, "--into", "alice@example.com")[0]
+    )
     assert again(alice)["tasks"] == tasks
     assert Clock.objects.get().tick == tick
 
@@ -92,7 +98,7 @@ def changed(tasks, as_alice):
     ],
 )
 def test_what_differs_is_kept_or_replaced(changed, tasks, alice, file, choice, titles):
-    told, _ = run("import_user", file, "--on-conflict", choice)
+    told, _ = run("import_user", file, "--into", "alice@example.com", "--on-conflict", choice)
 
     after = again(alice)["tasks"]
     assert "tasks: 1 new, 2 equal, 1 with other values\n" in told
@@ -105,7 +111,7 @@ def test_what_differs_is_kept_or_replaced(changed, tasks, alice, file, choice, t
 def test_without_a_choice_and_in_a_dry_run_nothing_is_changed(changed, alice, file, arguments):
     before, tick = again(alice)["tasks"], Clock.objects.get().tick
     try:
-        told, _ = run("import_user", file, *arguments)
+        told, _ = run("import_user", file, "--into", "alice@example.com", *arguments)
     except CommandError as refused:
         told = str(refused)
 
@@ -137,7 +143,7 @@ def test_a_broken_task_is_refused_with_its_place(tasks, alice, file, changes, me
     file.write_text(json.dumps(exported))
     run("erase_user", alice.email, "--yes")
     with pytest.raises(CommandError) as refused:
-        run("import_user", file)
+        run("import_user", file, "--into", "alice@example.com")
 
     assert str(refused.value).startswith(message)
     assert not Task.objects.exists()
@@ -150,7 +156,7 @@ def test_a_task_must_be_whole(tasks, alice, file, name):
     file.write_text(json.dumps(exported))
 
     with pytest.raises(CommandError, match=rf"tasks.2.{name}: .* is required"):
-        run("import_user", file, "--on-conflict", "replace")
+        run("import_user", file, "--into", "alice@example.com", "--on-conflict", "replace")
 
 
 @pytest.mark.parametrize("at_once", [1, 1000])
@@ -162,7 +168,7 @@ def test_a_task_twice_in_the_file_is_refused(tasks, alice, file, monkeypatch, at
     run("erase_user", alice.email, "--yes")
 
     with pytest.raises(CommandError, match="tasks.2.id: This task is in the file twice."):
-        run("import_user", file)
+        run("import_user", file, "--into", "alice@example.com")
 
 
 @pytest.mark.parametrize("choice", ["keep", "replace"])
@@ -173,7 +179,7 @@ def test_a_strangers_task_is_never_touched(tasks, alice, bob, file, choice):
     file.write_text(json.dumps(exported))
 
     with pytest.raises(CommandError, match="tasks.2.id: There is a task of somebody else with this id."):
-        run("import_user", file, "--on-conflict", choice)
+        run("import_user", file, "--into", "alice@example.com", "--on-conflict", choice)
     assert Task.objects.get(pk=of_bob["id"]).title == "of Bob"
 
 
@@ -181,4 +187,4 @@ def test_who_waits_is_told_how_far_it_is(tasks, alice, file, monkeypatch):
     monkeypatch.setattr(progress, "EVERY", 0)
     monkeypatch.setattr("tasks.importing.AT_ONCE", 3)
 
-    assert run("import_user", file)[1] == "tasks: 3 so far\ntasks: 4 so far\n"
+    assert run("import_user", file, "--into", "alice@example.com")[1] == "tasks: 3 so far\ntasks: 4 so far\n"

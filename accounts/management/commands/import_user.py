@@ -23,8 +23,11 @@ restored are the password, sessions and tokens, which an export does not have, a
 examples:
   manage.py import_user ann.json --dry-run                  what it would change
   manage.py import_user ann.json                            refused if anything here differs from the file
-  manage.py import_user ann.json --on-conflict keep         only what is missing here
-  manage.py import_user ann.json --on-conflict replace      everything as in the file
+  manage.py import_user ann.json --into ann@example.com --on-conflict keep      only what is missing here
+  manage.py import_user ann.json --into ann@example.com --on-conflict replace   everything as in the file
+
+A file says itself whose it is. So take only files that you trust; and an account that is here already is
+written only if --into names it.
 
 A file that is broken is refused with the place, such as tasks.17.title. All is imported, or nothing.
 
@@ -37,6 +40,11 @@ exit codes: 0 done; 1 an error; 130 interrupted.
             "--dry-run", action="store_true", help="tell what would change, and change nothing"
         )
         parser.add_argument(
+            "--into",
+            metavar="EMAIL_OR_ID",
+            help="whose account it may write, if there is one already; staff's are never written",
+        )
+        parser.add_argument(
             "--on-conflict",
             choices=[KEEP, REPLACE],
             help="keep what is here with other values, or replace it by the file's; without this, refuse",
@@ -45,7 +53,8 @@ exit codes: 0 done; 1 an error; 130 interrupted.
     def handle(self, *args: Any, **options: Any) -> None:
         policy = options["on_conflict"]
         with all_or_nothing(), transaction.atomic():
-            user, outcomes = self.load(options["file"], replace=policy == REPLACE)
+            user, outcomes = self.load(options["file"], options["into"], replace=policy == REPLACE)
+            self.stdout.write(f"{user}: {'a new account' if outcomes['profile'].new else 'is here already'}")
             for section, outcome in outcomes.items():
                 numbers = f"{outcome.new} new, {outcome.equal} equal, {outcome.differ} with other values"
                 self.stdout.write(f"{section}: {numbers}")
@@ -58,10 +67,10 @@ exit codes: 0 done; 1 an error; 130 interrupted.
                 transaction.set_rollback(True)
         self.stdout.write("Nothing was changed." if options["dry_run"] else self.done(user, outcomes))
 
-    def load(self, path: Path, *, replace: bool) -> tuple[User, dict[str, Outcome]]:
+    def load(self, path: Path, into: str | None, *, replace: bool) -> tuple[User, dict[str, Outcome]]:
         try:
             with path.open(encoding="utf-8") as file:
-                return load(file, replace=replace, progress=Progress(self.stderr).tell)
+                return load(file, into=into, replace=replace, progress=Progress(self.stderr).tell)
         except OSError as error:
             raise CommandError(f"The file cannot be read: {error}") from error
         except NotImportable as error:
