@@ -1,5 +1,6 @@
 """Everybody's tasks in the admin. Each change is one of operations.py, or of purge.py."""
 
+import re
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -22,7 +23,8 @@ from .operations import CREATE, Operation, perform, perform_everywhere
 from .purge import purge_everywhere
 from .querysets import TaskQuerySet
 
-SHORTEST_WORD = 3
+SHORTEST_WORD, MOST_WORDS = 3, 10
+INDEXED = re.compile(rf"[^\W_]{{{SHORTEST_WORD}}}")
 """The index of the search holds three letters at a time; for less it would be read from end to end."""
 EXPORTED = [
     "id", "owner_id", "owner__email", "title", "description", "completed", "completed_at", "priority",
@@ -192,7 +194,7 @@ class TaskAdmin(StaffAdmin):
             owner = get_user_model().objects.filter(email=term.lower()).first()
             if owner is not None:
                 return queryset.for_user(owner).lately_changed_first(), False
-        words = [word for word in term.split() if len(word) >= SHORTEST_WORD]
+        words = [word for word in term.split()[:MOST_WORDS] if INDEXED.search(word)]
         if not words:
             self.message_user(request, f"Search for {SHORTEST_WORD} letters or more.", messages.WARNING)
             return queryset.none(), False

@@ -277,3 +277,32 @@ def test_only_what_a_filter_asks_may_be_asked(root, lookup):
 def test_the_figures_stand_on_the_first_page_only(root):
     assert "Failed sign-ins" in root.get("/admin/").content.decode()
     assert "Failed sign-ins" not in root.get("/admin/accounts/").content.decode()
+
+
+def test_who_changes_their_own_password_in_the_admin_ends_their_sessions(root):
+    person = User.objects.get(is_superuser=True)
+    person.set_password(PASSWORD)
+    person.save()
+    root.force_login(person)
+    session = Session.objects.create(user=person, expires_at=timezone.now() + timedelta(days=1))
+    new = "another horse, another battery"
+    form = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
+
+    assert root.post("/admin/password_change/", {**form, "old_password": "wrong"}).status_code == 200
+    assert Session.objects.live(at=timezone.now()).count() == 1
+
+    assert root.post("/admin/password_change/", form).status_code == 302
+    session.refresh_from_db()
+    person.refresh_from_db()
+    assert session.ended_at is not None
+    assert person.check_password(new)
+    assert LogEntry.objects.get().get_change_message() == "Changed password."
+    assert root.get("/admin/").status_code == 200
+
+
+@pytest.mark.parametrize("words", ["!!!", "C+++", "\U0001f600\U0001f600\U0001f600"])
+def test_what_no_index_knows_is_not_searched_for(root, words):
+    some_tasks(User.objects.create_user(None, name=f"{words} there"), f"{words} there")
+
+    assert "0 tasks" in root.get("/admin/tasks/task/", {"q": words}).content.decode()
+    assert "0 users" in root.get(PEOPLE, {"q": words}).content.decode()

@@ -283,3 +283,12 @@ def test_a_persons_page_shows_their_latest_tasks_with_links(root, alice, bob):
     assert f'href="{TASKS}{tasks[-1].pk}/change/"' in page
     assert f'href="{TASKS}?owner={alice.pk}"' in page
     assert "beer" not in page
+
+
+@pytest.mark.parametrize("owner", ["x", "\0", "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52", ""])
+def test_an_owner_whom_nobody_knows_is_told_on_the_form(root, owner):
+    response = root.post("/admin/tasks/task/add/", {"owner": owner, "title": "milk", "priority": 0})
+
+    assert response.status_code == 200
+    assert "errorlist" in response.content.decode()
+    assert not Task.objects.exists()
