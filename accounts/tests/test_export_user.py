@@ -1,6 +1,8 @@
 """manage.py export_user."""
 
 import json
+import os
+import signal
 from io import StringIO
 
 import pytest
@@ -63,6 +65,29 @@ def test_what_breaks_off_leaves_no_file(alice, tmp_path, settings):
 def interrupted(user):
     yield "first", {}
     raise KeyboardInterrupt
+
+
+def test_a_sigterm_leaves_no_file(alice, tmp_path, settings):
+    before = signal.getsignal(signal.SIGTERM)
+    settings.EXPORTED = [*settings.EXPORTED, f"{__name__}.terminated"]
+    signal.signal(
+        signal.SIGTERM, signal.SIG_IGN
+    )  # So that the tests go on where the command does not see to it.
+    try:
+        with pytest.raises(SystemExit) as ended:
+            run("export_user", alice.email, "--output", tmp_path / "alice.json")
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+    assert ended.value.code == 143
+    assert list(tmp_path.iterdir()) == []
+
+
+def terminated(user):
+    yield "first", {}
+    os.kill(os.getpid(), signal.SIGTERM)
+    yield "second", {}
 
 
 def test_who_waits_is_told_how_far_it_is(alice, tmp_path, monkeypatch):

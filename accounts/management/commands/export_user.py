@@ -1,5 +1,8 @@
 import os
+import signal
+import sys
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,9 +26,10 @@ examples:
   manage.py export_user 0b8f3c1d-e5a9-4f0c-8a54-e9e1f2f7d9aa | gzip > ann.json.gz
 
 On PostgreSQL all of it is of one moment, on SQLite each section is. The file appears when it is whole, and
-only you can read it.
+only you can read it. Until then it is beside it as .FILE.XXXXXXXX; nothing but a SIGKILL, or a machine that
+stops, leaves that there: delete it, it holds what a person owns.
 
-exit codes: 0 done; 1 an error; 130 interrupted.
+exit codes: 0 done; 1 an error; 130 interrupted; 143 ended by SIGTERM.
 """
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -55,17 +59,18 @@ exit codes: 0 done; 1 an error; 130 interrupted.
     def write_file(self, output: Path, pieces: Iterable[bytes]) -> int:
         """Under another name until it is whole. Such a file is made for its owner's eyes only."""
         size, progress = 0, Progress(self.stderr)
-        handle, name = tempfile.mkstemp(prefix=f".{output.name}.", dir=output.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                for piece in pieces:
-                    size += file.write(piece)
-                    progress.tell(f"{size // 1_000_000} MB so far")
-                file.flush()
-                os.fsync(handle)
-            Path(name).replace(output)
-        finally:
-            Path(name).unlink(missing_ok=True)
+        with ended_in_order():
+            handle, name = tempfile.mkstemp(prefix=f".{output.name}.", dir=output.parent)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    for piece in pieces:
+                        size += file.write(piece)
+                        progress.tell(f"{size // 1_000_000} MB so far")
+                    file.flush()
+                    os.fsync(handle)
+                Path(name).replace(output)
+            finally:
+                Path(name).unlink(missing_ok=True)
         return size
 
 
@@ -78,3 +83,16 @@ def one_moment() -> Iterator[None]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield
+
+
+@contextmanager
+def ended_in_order() -> Iterator[None]:
+    """SIGTERM, which ends a process at once, ends it by way of each `finally` here."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python tells no other thread of signals.
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
