@@ -149,8 +149,27 @@ def test_one_that_is_taken_away_keeps_its_owner_out(root, client):
 
 
 def test_only_staff_have_one(alice):
-    with pytest.raises(CommandError, match="None of the staff has this email."):
+    with pytest.raises(CommandError, match="None of the staff has this email or id."):
         given_a_second_factor("alice@example.com")
+
+
+def test_an_id_names_them_too(root, client):
+    assert log_in(client, code_of(given_a_second_factor(str(root.pk)))).status_code == 302
+
+
+class Full(io.StringIO):
+    """Takes all, and cannot put it anywhere."""
+
+    def flush(self):
+        raise OSError("No space left on device")
+
+
+def test_what_could_not_be_printed_leaves_the_old_one(root, client):
+    old = recovery_codes(given_a_second_factor())
+    with pytest.raises(CommandError, match="nothing was changed: No space left on device"):
+        call_command("second_factor", "root@example.com", stdout=Full())
+
+    assert log_in(client, old[0]).status_code == 302
 
 
 def test_no_page_shows_the_secret(root, client):

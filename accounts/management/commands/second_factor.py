@@ -4,47 +4,64 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 
+from accounts.management.people import PeopleCommand, all_or_nothing
 from accounts.models import User
 
 RECOVERY_CODES = 10
 DEVICES = [("otp_totp", "totpdevice"), ("otp_static", "staticdevice")]
 
 
-class Command(BaseCommand):
-    help = (
-        "Give one of the staff a second factor: prints, this once, a URL for an authenticator app and ten "
-        "recovery codes, each good for one sign-in. What they had before no longer works, so this is also "
-        "what to do about a lost phone. Needs STAFF_SECOND_FACTOR=true."
-    )
+class Command(PeopleCommand):
+    help = """\
+Give one of the staff a second factor: prints, this once, a URL for an authenticator app and ten recovery
+codes, each good for one sign-in. What they had before no longer works, so this is also what to do about a
+lost phone. Needs STAFF_SECOND_FACTOR=true."""
+    examples = """\
+examples:
+  manage.py second_factor carol@example.com
+  manage.py second_factor 0b8f3c1d-e5a9-4f0c-8a54-e9e1f2f7d9aa --remove
+
+All or nothing is done: what could not be printed is not kept, and what they had before still works.
+
+exit codes: 0 done; 1 an error, such as that they are not staff; 130 interrupted.
+"""
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("email", help="Whose.")
-        parser.add_argument("--remove", action="store_true", help="Only take away what they have.")
+        parser.add_argument("person", metavar="EMAIL_OR_ID")
+        parser.add_argument("--remove", action="store_true", help="only take away what they have")
 
-    def handle(self, *args: Any, email: str, remove: bool, **options: Any) -> None:
+    def handle(self, *args: Any, person: str, remove: bool, **options: Any) -> None:
         if not settings.STAFF_SECOND_FACTOR:
             raise CommandError("Set STAFF_SECOND_FACTOR=true, and run `manage.py migrate`, before this.")
-        user = User.objects.filter(email=User.objects.normalize_email(email), is_staff=True).first()
-        if user is None:
-            raise CommandError("None of the staff has this email.")
+        user = User.objects.called(person)
+        if user is None or not user.is_staff:
+            raise CommandError("None of the staff has this email or id.")
+        try:
+            with all_or_nothing(), transaction.atomic():
+                self.replace(user, remove=remove)
+                # Still inside: a secret that nobody has seen must not take the place of one that works.
+                self.stdout.flush()
+        except OSError as error:
+            raise CommandError(f"This could not be written, and nothing was changed: {error}") from error
+
+    def replace(self, user: User, *, remove: bool) -> None:
         # Importing them would fail where they are not installed.
         models: list[Any] = [apps.all_models[app][model] for app, model in DEVICES]
         totp, static = models
-        with transaction.atomic():
-            for model in (totp, static):
-                model.objects.filter(user=user).delete()
-            if remove:
-                self.stdout.write(f"{user} has no second factor any more, and cannot sign in without one.")
-                return
-            device = totp.objects.create(user=user, name="app")
-            recovery = static.objects.create(user=user, name="recovery codes")
-            codes = [recovery.token_set.model.random_token() for _ in range(RECOVERY_CODES)]
-            recovery.token_set.bulk_create(
-                recovery.token_set.model(device=recovery, token=code) for code in codes
-            )
+        for model in models:
+            model.objects.filter(user=user).delete()
+        if remove:
+            self.stdout.write(f"{user} has no second factor any more, and cannot sign in without one.")
+            return
+        device = totp.objects.create(user=user, name="app")
+        recovery = static.objects.create(user=user, name="recovery codes")
+        codes = [recovery.token_set.model.random_token() for _ in range(RECOVERY_CODES)]
+        recovery.token_set.bulk_create(
+            recovery.token_set.model(device=recovery, token=code) for code in codes
+        )
         self.stdout.write(f"For the authenticator app:\n\n    {device.config_url}\n\nRecovery codes:\n")
         for code in codes:
             self.stdout.write(f"    {code}")
