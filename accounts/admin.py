@@ -177,9 +177,10 @@ class UserAdmin(StaffAdmin, auth_admin.UserAdmin):
         "end_sessions": BulkAction(
             "End sessions",
             "accounts.end_session",
-            "signed out everywhere",
+            "signed out of all apps",
             end_sessions_of,
-            warning="Every app and device of theirs has to sign in again.",
+            warning="Every app and device of theirs has to sign in again. Personal tokens stay good, "
+            "and so does a browser that is signed in to this admin.",
         ),
         "deactivate": BulkAction(
             "Deactivate",

@@ -129,14 +129,14 @@ def test_nobody_writes_what_proves_who_somebody_is(root, things, path):
     assert root.post(f"{path}{pk}/delete/", {"post": "yes"}).status_code == 403
 
 
-def test_ending_a_persons_sessions_signs_them_out_everywhere(root, alice, bob, things, pair):
+def test_ending_a_persons_sessions_signs_them_out_of_all_apps(root, alice, bob, things, pair):
     page = act(root, PEOPLE, "end_sessions", [alice])
 
-    assert told(page) == ["1 user signed out everywhere."]
+    assert told(page) == ["1 user signed out of all apps."]
     assert Caller(pair["access"])("get", "/me").status_code == 401
     assert Session.objects.live(at=timezone.now()).get().user == bob
     [entry] = LogEntry.objects.all()
-    assert (entry.object_id, entry.change_message) == (str(alice.pk), "Signed out everywhere.")
+    assert (entry.object_id, entry.change_message) == (str(alice.pk), "Signed out of all apps.")
 
 
 def test_ending_the_session_of_a_stolen_phone_leaves_the_others(root, alice, pair):
