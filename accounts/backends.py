@@ -34,6 +34,4 @@ class GuardedBackend(ModelBackend):
             user = super().authenticate(request, username=email, password=password)
             if user is None:
                 login_guard.note_failure(email, address, at=now)
-            else:
-                login_guard.forget_failures(email, address)
         return user

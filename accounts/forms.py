@@ -6,7 +6,10 @@ from typing import Any
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.exceptions import ValidationError
 
+from todo_project.addresses import client_address
 from todo_project.errors import RateLimited
+
+from . import login_guard
 
 
 class GuardedLoginForm(AdminAuthenticationForm):
@@ -14,7 +17,13 @@ class GuardedLoginForm(AdminAuthenticationForm):
 
     def clean(self) -> dict[str, Any]:
         try:
-            return super().clean()
+            cleaned: dict[str, Any] = super().clean()
         except RateLimited as error:
             minutes = math.ceil(int(error.headers["Retry-After"]) / 60)
             raise ValidationError(f"Too many failed sign-ins. Try again in {minutes} minutes.") from error
+        login_guard.forget_failures(self.get_user(), self.address)
+        return cleaned
+
+    @property
+    def address(self) -> str:
+        return client_address(self.request)

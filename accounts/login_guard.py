@@ -12,7 +12,7 @@ from django.db.models import Count, Min, Q
 
 from todo_project.errors import RateLimited
 
-from .models import FailedLogin, Session
+from .models import FailedLogin, Session, User
 
 WINDOW = timedelta(minutes=15)
 PER_ACCOUNT_AND_ADDRESS = 5
@@ -59,9 +59,9 @@ def note_failure(email: str, address: str, *, at: datetime) -> None:
     FailedLogin.objects.create(email=email, address=address, at=at)
 
 
-def forget_failures(email: str, address: str) -> None:
-    """After a success from there; what others have tried elsewhere still counts."""
-    FailedLogin.objects.of_account(email).from_address(address).delete()
+def forget_failures(user: User, address: str) -> None:
+    """Who is signed in from there, all of it done; what others have tried elsewhere still counts."""
+    FailedLogin.objects.of_account(user.email).from_address(address).delete()
 
 
 def forget_account(email: str) -> None:

@@ -9,8 +9,6 @@ from django_otp import devices_for_user
 from django_otp.admin import OTPAdminSite
 from django_otp.forms import OTPAuthenticationFormMixin
 
-from todo_project.addresses import client_address
-
 from . import login_guard
 from .forms import GuardedLoginForm
 
@@ -18,7 +16,7 @@ CODES, RECOVERY_CODES = "otp_totp", "otp_static"
 
 
 class SecondFactorLoginForm(OTPAuthenticationFormMixin, GuardedLoginForm):
-    """One form, and one answer whichever part is wrong: nobody learns here that a password is right."""
+    """One form, one answer and one count whichever part is wrong: nobody learns here that a password is right."""
 
     otp_token = forms.CharField(
         label="Code of your app, or a recovery code",
@@ -32,15 +30,13 @@ class SecondFactorLoginForm(OTPAuthenticationFormMixin, GuardedLoginForm):
         "code wait a little: the next one is not looked at before.",
     }
 
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean()
+    def confirm_login_allowed(self, user: Any) -> None:
+        super().confirm_login_allowed(user)
         try:
-            self.clean_otp(self.get_user())
+            self.clean_otp(user)
         except ValidationError as error:
-            address = client_address(self.request) if self.request else ""
-            login_guard.note_failure(cleaned["username"][:254].lower(), address, at=timezone.now())
+            login_guard.note_failure(user.email, self.address, at=timezone.now())
             raise self.get_invalid_login_error() from error
-        return cleaned
 
     def _chosen_device(self, user: Any) -> Any:
         """The code tells which it is meant for. Asking would take a second page, and the password on it."""

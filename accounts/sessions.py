@@ -11,7 +11,7 @@ from rest_framework.request import Request
 
 from todo_project.addresses import client_address
 
-from . import tokens
+from . import login_guard, tokens
 from .errors import InvalidToken, TokenReused
 from .models import Session, User
 from .scopes import ALL
@@ -21,11 +21,10 @@ GRACE = timedelta(seconds=10)
 
 
 def sign_in(user: User, request: Request, *, at: datetime) -> dict[str, Any]:
+    address = client_address(request._request)
+    login_guard.forget_failures(user, address)
     session, refresh = Session.start(
-        user,
-        at=at,
-        user_agent=printable(request.headers.get("User-Agent", "")),
-        address=client_address(request._request),
+        user, at=at, user_agent=printable(request.headers.get("User-Agent", "")), address=address
     )
     return pair(user.pk, session.pk, refresh, at=at)
 

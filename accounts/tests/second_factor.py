@@ -2,16 +2,19 @@
 
 import io
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
+from django.db import connection, transaction
 from django.test import Client
 from django_otp.oath import totp
 
 from accounts.models import FailedLogin, User
+from todo_project.tests.serving import becomes_true
 
 from .conftest import PASSWORD
 
@@ -98,6 +101,35 @@ def test_a_recovery_code_is_good_once(root, client):
     assert log_in(Client(), codes[0]).status_code == 200
 
 
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("device", [("otp_totp", "totpdevice"), ("otp_static", "staticdevice")])
+def test_of_two_who_send_a_code_at_the_same_moment_one_gets_in(device):
+    User.objects.create_superuser("root@example.com", PASSWORD)
+    output = given_a_second_factor()
+    code = code_of(output) if device == ("otp_totp", "totpdevice") else recovery_codes(output)[0]
+
+    with ThreadPoolExecutor() as pool:
+        with transaction.atomic():
+            assert model(*device).objects.select_for_update().get().verify_token(code)
+            second = pool.submit(log_in_and_hang_up, code)
+            assert becomes_true(somebody_waits_for_a_lock)
+        assert second.result().status_code == 200
+
+
+def log_in_and_hang_up(code):
+    try:
+        return log_in(Client(), code)
+    finally:
+        connection.close()
+
+
+def somebody_waits_for_a_lock():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+        return cursor.fetchone()[0]
+
+
 def test_another_persons_code_is_not_taken(root, client):
     User.objects.create_user("carol@example.com", PASSWORD, is_staff=True)
     given_a_second_factor()
@@ -120,6 +152,23 @@ def test_a_wrong_code_is_a_failed_sign_in(root, client):
     log_in(client, "000000")
 
     assert FailedLogin.objects.get().email == "root@example.com"
+
+
+def test_the_right_password_without_the_code_is_counted_like_a_wrong_one(root, client):
+    given_a_second_factor()
+    passwords = ["wrong"] * 3 + [PASSWORD] + ["wrong"] * 2
+    pages = [log_in(client, "000000", password=password).content for password in passwords]
+
+    assert [b"Too many failed sign-ins" in page for page in pages] == [False] * 5 + [True]
+
+
+def test_who_gets_in_begins_to_be_counted_anew(root, client):
+    output = given_a_second_factor()
+    for _ in range(4):
+        log_in(Client(), "000000", password="wrong")
+    assert log_in(client, code_of(output)).status_code == 302
+
+    assert not FailedLogin.objects.exists()
 
 
 def test_passwords_are_guarded_as_without_it(root, client):

@@ -10,11 +10,12 @@ from django.core.management import CommandError, call_command
 
 
 @pytest.mark.own_servers
-def test_with_the_setting_on_staff_need_a_code():
+@pytest.mark.parametrize("database", [[], ["--postgres"]], ids=["sqlite", "postgres"])
+def test_with_the_setting_on_staff_need_a_code(database):
     tests = "accounts/tests/second_factor.py"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tests]
     ended = subprocess.run(
-        [*command, "--ds", "accounts.tests.second_factor_settings"],
+        [*command, *database, "--ds", "accounts.tests.second_factor_settings"],
         cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
 
