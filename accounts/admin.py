@@ -7,53 +7,21 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin
-from django.contrib.admin import forms as admin_forms
-from django.contrib.admin.models import CHANGE, DELETION, LogEntry
+from django.contrib.admin.models import DELETION
 from django.contrib.auth import admin as auth_admin
-from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm
 from django.contrib.auth.models import Group
-from django.contrib.auth.views import PasswordChangeView
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.http.response import HttpResponseBase
-from django.urls import reverse, reverse_lazy
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from todo_project.staff import BelongsTo, BulkAction, Latest, LookOnly, StaffAdmin, in_chunks
 
 from . import erasure
-from .forms import GuardedLoginForm
 from .models import FailedLogin, Identity, PersonalToken, Session, User
-
-if not settings.STAFF_SECOND_FACTOR:
-    admin.site.login_form = GuardedLoginForm
-
-
-class OwnPassword(PasswordChangeView):
-    form_class = admin_forms.AdminPasswordChangeForm
-    success_url = reverse_lazy("admin:password_change_done")
-
-    @transaction.atomic
-    def form_valid(self, form: Any) -> HttpResponse:
-        """As everywhere: whoever knew the old password is out."""
-        form.user.change_password(form.cleaned_data["new_password1"], at=timezone.now())
-        LogEntry.objects.log_actions(form.user.pk, [form.user], CHANGE, change_message="Changed password.")
-        update_session_auth_hash(self.request, form.user)
-        return HttpResponseRedirect(self.get_success_url())
-
-
-def change_own_password(
-    request: HttpRequest, extra_context: dict[str, Any] | None = None
-) -> HttpResponseBase:
-    """Django's page, which names its form and leaves no place for another."""
-    context = {**admin.site.each_context(request), **(extra_context or {})}
-    return OwnPassword.as_view(extra_context=context)(request)
-
-
-admin.site.password_change = change_own_password  # type: ignore[assignment,method-assign]
 
 
 class CreationForm(AdminUserCreationForm):

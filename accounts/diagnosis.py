@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from http.client import HTTPException
 
 from django.conf import settings
+from django.db import DatabaseError
 
-from todo_project.doctor.findings import Finding, ok, problem, said
+from todo_project.doctor.findings import Finding, ok, problem, said, warning
 
 from . import jwks
+from .models import User
 
 
 def outside_issuers() -> Iterator[Finding]:
@@ -24,3 +26,20 @@ def outside_issuers() -> Iterator[Finding]:
             )
         else:
             yield ok(f"The keys of {issuer.issuer} can be had ({number}).")
+
+
+def second_factors() -> Iterator[Finding]:
+    """Whether those who are asked for a code have one."""
+    if not settings.STAFF_SECOND_FACTOR:
+        return
+    try:
+        without = User.objects.active().staff().filter(totpdevice=None).count()
+    except DatabaseError:
+        return  # Its own check tells of that.
+    if without:
+        yield warning(
+            f"{without} of the staff cannot sign in: they are asked for a code, and have no second factor.",
+            "Run `manage.py second_factor` for each of them.",
+        )
+    else:
+        yield ok("All of the staff have a second factor.")

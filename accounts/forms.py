@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.exceptions import ValidationError
 
-from todo_project.addresses import client_address
+from todo_project.addresses import UNKNOWN, client_address
 from todo_project.errors import RateLimited
 
 from . import login_guard
@@ -26,4 +26,4 @@ class GuardedLoginForm(AdminAuthenticationForm):
 
     @property
     def address(self) -> str:
-        return client_address(self.request)
+        return client_address(self.request) if self.request else UNKNOWN

@@ -61,7 +61,7 @@ def note_failure(email: str, address: str, *, at: datetime) -> None:
 
 def forget_failures(user: User, address: str) -> None:
     """Who is signed in from there, all of it done; what others have tried elsewhere still counts."""
-    FailedLogin.objects.of_account(user.email).from_address(address).delete()
+    FailedLogin.objects.of_account(user.email or "").from_address(address).delete()
 
 
 def forget_account(email: str) -> None:

@@ -1,22 +1,23 @@
-"""The admin's login with a code besides the password. Only loaded where STAFF_SECOND_FACTOR is on."""
+"""The admin's login with a code besides the password, where STAFF_SECOND_FACTOR is on."""
 
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest
 from django.utils import timezone
 from django_otp import devices_for_user
-from django_otp.admin import OTPAdminSite
 from django_otp.forms import OTPAuthenticationFormMixin
 
 from . import login_guard
 from .forms import GuardedLoginForm
+from .site import StaffSite
 
 CODES, RECOVERY_CODES = "otp_totp", "otp_static"
 
 
 class SecondFactorLoginForm(OTPAuthenticationFormMixin, GuardedLoginForm):
-    """One form, one answer and one count whichever part is wrong: nobody learns here that a password is right."""
+    """One answer and one count, whichever part is wrong: nobody learns that a password is right."""
 
     otp_token = forms.CharField(
         label="Code of your app, or a recovery code",
@@ -49,15 +50,10 @@ class SecondFactorLoginForm(OTPAuthenticationFormMixin, GuardedLoginForm):
         """Not as in django-otp, which sends the password back in the page."""
 
 
-class SecondFactorSite(OTPAdminSite):
+class SecondFactorSite(StaffSite):
     login_form = SecondFactorLoginForm
     login_template = "admin/login_with_code.html"
 
-    def __init__(self) -> None:
-        super().__init__(name="admin")
-
-    def register(self, model_or_iterable: Any, *args: Any, **kwargs: Any) -> None:
-        """But for django-otp's own pages, which show the secrets; there is a command for them."""
-        if getattr(model_or_iterable, "__module__", "").startswith("django_otp."):
-            return
-        super().register(model_or_iterable, *args, **kwargs)
+    def has_permission(self, request: HttpRequest) -> bool:
+        user: Any = request.user
+        return super().has_permission(request) and user.is_verified()

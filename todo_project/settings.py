@@ -62,7 +62,7 @@ INSTALLED_APPS = [
     "todo_project",
     "accounts",
     "tasks",
-    "django.contrib.admin",
+    "accounts.apps.StaffSiteConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -72,13 +72,11 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
 ]
-# Off, its apps are not there, and neither are their tables: `migrate` makes them when it is on.
 STAFF_SECOND_FACTOR = env.boolean("STAFF_SECOND_FACTOR", default=False)
-if STAFF_SECOND_FACTOR:
-    _admin = INSTALLED_APPS.index("django.contrib.admin")
-    INSTALLED_APPS[_admin] = "accounts.second_factor_app.SecondFactorAdminConfig"
-    INSTALLED_APPS += ["django_otp", "django_otp.plugins.otp_totp", "django_otp.plugins.otp_static"]
 MIDDLEWARE = [
     "todo_project.request_log.RequestLogMiddleware",
     "corsheaders.middleware.CorsMiddleware",
@@ -92,12 +90,10 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    *(["django_otp.middleware.OTPMiddleware"] if STAFF_SECOND_FACTOR else []),
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
-if STAFF_SECOND_FACTOR:
-    _users = MIDDLEWARE.index("django.contrib.auth.middleware.AuthenticationMiddleware")
-    MIDDLEWARE.insert(_users + 1, "django_otp.middleware.OTPMiddleware")
 OTP_TOTP_ISSUER = "Todo API"
 TEMPLATES = [
     {
@@ -188,7 +184,10 @@ PURGED = [
     "todo_project.purging.KEYS", "todo_project.purging.BROWSER_SESSIONS",
 ]  # fmt: skip
 # What `manage.py doctor` asks beyond the frame's own checks.
-DIAGNOSED = {"outside issuers": "accounts.diagnosis.outside_issuers"}
+DIAGNOSED = {
+    "outside issuers": "accounts.diagnosis.outside_issuers",
+    "second factor": "accounts.diagnosis.second_factors",
+}
 # What the admin's first page tells, each room its own; in this order.
 DASHBOARD = [
     "tasks.dashboard.tasks",

@@ -3,15 +3,15 @@
 import io
 import re
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test import Client
 from django_otp.oath import totp
+from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import FailedLogin, User
 from todo_project.tests.serving import becomes_true
@@ -27,10 +27,6 @@ def root(db):
     return User.objects.create_superuser("root@example.com", PASSWORD)
 
 
-def model(app: str, name: str) -> Any:
-    return apps.all_models[app][name]
-
-
 def given_a_second_factor(email="root@example.com", *options):
     out = io.StringIO()
     call_command("second_factor", email, *options, stdout=out)
@@ -40,7 +36,7 @@ def given_a_second_factor(email="root@example.com", *options):
 def code_of(output):
     """What the app shows now."""
     secret = parse_qs(urlsplit(re.findall(r"otpauth://\S+", output)[0]).query)["secret"][0]
-    device = model("otp_totp", "totpdevice").objects.get()
+    device = TOTPDevice.objects.get()
     assert secret not in device.key
     return f"{totp(device.bin_key):06}"
 
@@ -103,15 +99,15 @@ def test_a_recovery_code_is_good_once(root, client):
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("device", [("otp_totp", "totpdevice"), ("otp_static", "staticdevice")])
+@pytest.mark.parametrize("device", [TOTPDevice, StaticDevice])
 def test_of_two_who_send_a_code_at_the_same_moment_one_gets_in(device):
     User.objects.create_superuser("root@example.com", PASSWORD)
     output = given_a_second_factor()
-    code = code_of(output) if device == ("otp_totp", "totpdevice") else recovery_codes(output)[0]
+    code = code_of(output) if device is TOTPDevice else recovery_codes(output)[0]
 
     with ThreadPoolExecutor() as pool:
         with transaction.atomic():
-            assert model(*device).objects.select_for_update().get().verify_token(code)
+            assert device.objects.select_for_update().get().verify_token(code)
             second = pool.submit(log_in_and_hang_up, code)
             assert becomes_true(somebody_waits_for_a_lock)
         assert second.result().status_code == 200
@@ -186,7 +182,7 @@ def test_a_new_second_factor_ends_the_old_one(root, client):
     new = recovery_codes(given_a_second_factor())
 
     assert log_in(client, old[0]).status_code == 200
-    assert model("otp_static", "statictoken").objects.count() == 10
+    assert StaticToken.objects.count() == 10
     assert new != old
 
 
@@ -225,8 +221,8 @@ def test_no_page_shows_the_secret(root, client):
     output = given_a_second_factor()
     codes = recovery_codes(output)
     log_in(client, code_of(output))
-    device = model("otp_totp", "totpdevice").objects.get()
-    recovery = model("otp_static", "staticdevice").objects.get()
+    device = TOTPDevice.objects.get()
+    recovery = StaticDevice.objects.get()
 
     for path in (
         f"otp_totp/totpdevice/{device.pk}/change/",

@@ -1,10 +1,13 @@
 """The doctor fetches an outside issuer's keys as the server does."""
 
+import io
 import json
 
 import pytest
+from django.core.management import call_command
 
 from accounts import diagnosis
+from accounts.models import User
 from todo_project import issuers
 
 from .issuer import SECRET, Issuer
@@ -43,3 +46,22 @@ def test_an_issuer_that_is_gone_is_a_problem(issuer):
 
     assert found.level == "problem"
     assert "Connection refused" in found.found
+
+
+def test_staff_who_are_asked_for_a_code_and_have_none_are_counted(settings, alice):
+    settings.STAFF_SECOND_FACTOR = True
+    carol, _ = (
+        User.objects.create_superuser(f"{name}@example.com", "secret-8765") for name in ("carol", "dave")
+    )
+    User.objects.create_superuser("gone@example.com", is_active=False)
+    call_command("second_factor", "dave@example.com", stdout=io.StringIO())
+    [found] = diagnosis.second_factors()
+    assert (found.level, found.found[:29]) == ("warning", "1 of the staff cannot sign in")
+
+    carol.delete()
+    [found] = diagnosis.second_factors()
+    assert found.level == "ok"
+
+
+def test_nobody_needs_a_second_factor_where_none_is_asked_for(alice):
+    assert list(diagnosis.second_factors()) == []

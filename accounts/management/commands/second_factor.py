@@ -2,23 +2,22 @@
 
 from typing import Any
 
-from django.apps import apps
-from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
+from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.management.people import PeopleCommand, all_or_nothing
 from accounts.models import User
 
 RECOVERY_CODES = 10
-DEVICES = [("otp_totp", "totpdevice"), ("otp_static", "staticdevice")]
 
 
 class Command(PeopleCommand):
     help = """\
 Give one of the staff a second factor: prints, this once, a URL for an authenticator app and ten recovery
 codes, each good for one sign-in. What they had before no longer works, so this is also what to do about a
-lost phone. Needs STAFF_SECOND_FACTOR=true."""
+lost phone. They are asked for a code while STAFF_SECOND_FACTOR is true."""
     examples = """\
 examples:
   manage.py second_factor carol@example.com
@@ -34,8 +33,6 @@ exit codes: 0 done; 1 an error, such as that they are not staff; 130 interrupted
         parser.add_argument("--remove", action="store_true", help="only take away what they have")
 
     def handle(self, *args: Any, person: str, remove: bool, **options: Any) -> None:
-        if not settings.STAFF_SECOND_FACTOR:
-            raise CommandError("Set STAFF_SECOND_FACTOR=true, and run `manage.py migrate`, before this.")
         user = User.objects.called(person)
         if user is None or not user.is_staff:
             raise CommandError("None of the staff has this email or id.")
@@ -48,20 +45,15 @@ exit codes: 0 done; 1 an error, such as that they are not staff; 130 interrupted
             raise CommandError(f"This could not be written, and nothing was changed: {error}") from error
 
     def replace(self, user: User, *, remove: bool) -> None:
-        # Importing them would fail where they are not installed.
-        models: list[Any] = [apps.all_models[app][model] for app, model in DEVICES]
-        totp, static = models
-        for model in models:
+        for model in (TOTPDevice, StaticDevice):
             model.objects.filter(user=user).delete()
         if remove:
-            self.stdout.write(f"{user} has no second factor any more, and cannot sign in without one.")
+            self.stdout.write(f"{user} has no second factor, and cannot sign in where one is asked for.")
             return
-        device = totp.objects.create(user=user, name="app")
-        recovery = static.objects.create(user=user, name="recovery codes")
-        codes = [recovery.token_set.model.random_token() for _ in range(RECOVERY_CODES)]
-        recovery.token_set.bulk_create(
-            recovery.token_set.model(device=recovery, token=code) for code in codes
-        )
+        device = TOTPDevice.objects.create(user=user, name="app")
+        recovery = StaticDevice.objects.create(user=user, name="recovery codes")
+        codes = [StaticToken.random_token() for _ in range(RECOVERY_CODES)]
+        StaticToken.objects.bulk_create(StaticToken(device=recovery, token=code) for code in codes)
         self.stdout.write(f"For the authenticator app:\n\n    {device.config_url}\n\nRecovery codes:\n")
         for code in codes:
             self.stdout.write(f"    {code}")
