@@ -185,15 +185,19 @@ class UserAdmin(StaffAdmin, auth_admin.UserAdmin):
         return [import_string(path) for path in settings.SHOWN_WITH_USER]
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
-        """Only a superuser tells who is staff, and what staff may do."""
+        """Only a superuser tells who is staff, and what staff may do; nobody puts themselves out."""
         fixed = [] if request.user.is_superuser else ["is_staff", "is_superuser", "groups"]
+        if obj == request.user:
+            fixed = ["is_active", "is_staff", "is_superuser", "groups"]
         return [*self.readonly_fields, *fixed] if obj else []
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return super().has_change_permission(request, obj) and is_beneath(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return super().has_delete_permission(request, obj) and is_beneath(request, obj)
+        return (
+            super().has_delete_permission(request, obj) and is_beneath(request, obj) and obj != request.user
+        )
 
     def change_view(
         self,
@@ -240,6 +244,8 @@ admin.site.unregister(Group)
 @admin.register(Group)
 class RoleAdmin(auth_admin.GroupAdmin):
     """Who writes a role gives rights, to themselves too. That is a superuser's."""
+
+    actions = None
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_superuser)

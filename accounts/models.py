@@ -138,7 +138,8 @@ class Session(models.Model):
         permissions = [("end_session", "Can end sessions")]
 
     def __str__(self) -> str:
-        return f"{self.user_id} since {self.created_at:%Y-%m-%d %H:%M}"
+        client = self.user_agent[:100] or "unknown client"
+        return f"{client} from {self.address or 'somewhere'} since {self.created_at:%Y-%m-%d %H:%M}"
 
     @classmethod
     def start(cls, user: User, *, at: datetime, user_agent: str, address: str) -> tuple["Session", str]:

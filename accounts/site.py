@@ -1,5 +1,7 @@
 """The admin as a site: how staff sign in to it, and change their own password."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.contrib.admin import AdminSite
@@ -7,6 +9,7 @@ from django.contrib.admin.forms import AdminPasswordChangeForm
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.views import PasswordChangeView
+from django.core.exceptions import BadRequest, ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -31,7 +34,26 @@ class OwnPassword(PasswordChangeView):
 
 
 class StaffSite(AdminSite):
+    site_header = site_title = "Todo administration"
     login_form = GuardedLoginForm
+
+    def get_urls(self) -> list[Any]:
+        """Without the way to a thing's own page: nothing here has one."""
+        return [url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site"]
+
+    def admin_view(  # type: ignore[override]
+        self, view: Callable[..., Any], cacheable: bool = False
+    ) -> Callable[..., Any]:
+        """What no column can hold, such as a time before all times, is a wrong question and not a crash."""
+
+        @wraps(view)
+        def asked(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return view(*args, **kwargs)
+            except (ValidationError, OverflowError) as error:
+                raise BadRequest("There is no such value.") from error
+
+        return super().admin_view(asked, cacheable)
 
     def register(self, model_or_iterable: Any, *args: Any, **kwargs: Any) -> None:
         """But for django-otp's own pages, which show the secrets; there is a command for them."""

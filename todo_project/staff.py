@@ -227,7 +227,7 @@ class StaffAdmin(admin.ModelAdmin):
                 raise PermissionDenied
         for key in request.POST.getlist(ACTION_CHECKBOX_NAME):
             try:
-                self.opts.pk.to_python(key)
+                self.opts.pk.clean(key, None)
             except ValidationError as error:
                 raise BadRequest("This is not a key of such a row.") from error
 
@@ -276,7 +276,7 @@ class StaffAdmin(admin.ModelAdmin):
             "name": name,
             "count": str(count),
             "noun": self.noun(count),
-            "sample": sample,
+            "sample": [(row, getattr(row, self.person) if self.person else "") for row in sample],
             "more": MoreThan(count - len(sample)) if isinstance(count, MoreThan) else count - len(sample),
             # Where the number is not the one that was asked about, somebody else has added or taken away.
             "changed_meanwhile": "confirmed" in request.POST,

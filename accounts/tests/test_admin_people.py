@@ -306,3 +306,43 @@ def test_what_no_index_knows_is_not_searched_for(root, words):
 
     assert "0 tasks" in root.get("/admin/tasks/task/", {"q": words}).content.decode()
     assert "0 users" in root.get(PEOPLE, {"q": words}).content.decode()
+
+
+@pytest.mark.parametrize("asked", ["gte=0001-01-01T00:00%2B23:59", "lt=9999-12-31T23:59-23:59"])
+def test_a_time_beyond_all_times_is_no_crash(root, asked):
+    # PostgreSQL holds more of them than SQLite.
+    assert root.get(f"{PEOPLE}?created_at__{asked}").status_code in {200, 400}
+
+
+@pytest.mark.parametrize("key", ["x", "1", "9" * 20])
+def test_there_is_no_way_to_things_that_have_no_page_of_their_own(root, key):
+    assert root.get(f"/admin/r/1/{key}/").status_code == 404
+
+
+@pytest.mark.parametrize("key", ["9" * 20, "x", "\0"])
+@pytest.mark.parametrize(("path", "status"), [(FAILURES, 400), ("/admin/auth/group/", 200)])
+def test_a_key_that_no_row_can_have_changes_nothing(root, things, path, status, key):
+    response = root.post(path, {"action": "forget", "_selected_action": key})
+
+    assert response.status_code == status
+    assert FailedLogin.objects.exists()
+
+
+def test_nobody_puts_themselves_out(root):
+    person = User.objects.get()
+    page = f"{PEOPLE}{person.pk}/change/"
+    form = form_of(root.get(page))
+    assert not {"is_active", "is_staff", "is_superuser"} & form.keys()
+
+    assert root.post(page, {**form, "name": "Root", "is_superuser": "", "is_staff": ""}).status_code == 302
+    assert root.post(f"{PEOPLE}{person.pk}/delete/", {"post": "yes"}).status_code == 403
+    person.refresh_from_db()
+    assert (person.name, person.is_active, person.is_staff, person.is_superuser) == ("Root", True, True, True)
+
+
+def test_whose_session_it_is_is_told_before_it_is_ended(root, alice, pair):
+    [session] = Session.objects.all()
+    page = root.post(SESSIONS, {"action": "end", "_selected_action": session.pk}).content.decode()
+
+    assert f"{session} · alice@example.com" in page
+    assert "127.0.0.1" in str(session)
