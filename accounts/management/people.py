@@ -1,26 +1,13 @@
-"""Who a command is about, and what all of these commands have in common."""
+"""Who a command is about, and how it ends."""
 
-from argparse import RawDescriptionHelpFormatter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError
 from django.db import DatabaseError
 
 from accounts.models import User
 from todo_project.database_errors import Refused, diagnose
-
-
-class PeopleCommand(BaseCommand):
-    """Its `help` is as it is written, with `examples` after the options."""
-
-    examples: str
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        return super().create_parser(
-            prog_name, subcommand, epilog=self.examples, formatter_class=RawDescriptionHelpFormatter, **kwargs
-        )
 
 
 def person(email_or_id: str) -> User:

@@ -11,6 +11,7 @@ from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from todo_project import progress, purging
+from todo_project.management.commands.purge import Command
 from todo_project.models import IdempotencyKey
 
 from .test_idempotency import run_together
@@ -148,6 +149,27 @@ def test_what_ends_it_early_is_told_after_what_is_done(settings, kind, code, mes
     assert told.getvalue() == "notes: 2 deleted\n"
     assert ended.value.returncode == code
     assert str(ended.value).startswith(message)
+
+
+@pytest.mark.parametrize("failure", [OperationalError("away"), KeyboardInterrupt()])
+def test_a_dry_run_that_ends_early_does_not_say_that_something_is_done(settings, monkeypatch, failure):
+    def count(before):
+        raise failure
+
+    kind = purging.Kind("notes", "notes", days=1, count=count, purge=lambda before: iter([]))
+    monkeypatch.setattr(f"{__name__}.STOPPED", kind)
+    settings.PURGED = [f"{__name__}.STOPPED"]
+    with pytest.raises(CommandError, match="Nothing was changed") as ended:
+        call_command("purge", "--dry-run")
+
+    assert "is done" not in str(ended.value)
+
+
+def test_the_help_tells_its_own_options_first_and_defaults_as_such():
+    told = Command().create_parser("manage.py", "purge").format_help()
+
+    assert told.index("\n  --trash-days") < told.index("\n  --settings")
+    assert "keep keys for N days (default: 1" in " ".join(told.split())
 
 
 def test_who_waits_is_told_how_far_it_is(alice, monkeypatch):

@@ -3,10 +3,11 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from accounts import erasure
-from accounts.management.people import PeopleCommand, all_or_nothing, person
+from accounts.management.people import all_or_nothing, person
+from todo_project.management.base import OperatorCommand
 
 
-class Command(PeopleCommand):
+class Command(OperatorCommand):
     help = """\
 Delete a person with all that is theirs, for good, and what tells of them elsewhere: failed sign-ins, and
 their email and titles in the admin's history. It tells first what would go, and asks."""

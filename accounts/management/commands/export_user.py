@@ -12,11 +12,12 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import connection, transaction
 
 from accounts.export import stream
-from accounts.management.people import PeopleCommand, all_or_nothing, person
+from accounts.management.people import all_or_nothing, person
+from todo_project.management.base import OperatorCommand
 from todo_project.progress import Progress
 
 
-class Command(PeopleCommand):
+class Command(OperatorCommand):
     help = """\
 Write everything a person owns as one JSON object: the same as GET /me/export. `import_user` reads it
 again. Passwords and tokens are kept as hashes only and are not in it."""

@@ -5,16 +5,17 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 
 from accounts.importing import load
-from accounts.management.people import PeopleCommand, all_or_nothing
+from accounts.management.people import all_or_nothing
 from accounts.models import User
 from accounts.sessions import printable
 from todo_project.importing import NotImportable, Outcome
+from todo_project.management.base import OperatorCommand
 from todo_project.progress import Progress
 
 KEEP, REPLACE = "keep", "replace"
 
 
-class Command(PeopleCommand):
+class Command(OperatorCommand):
     help = """\
 Read again what `export_user` or GET /me/export wrote: the profile, outside identities and tasks, with their
 ids and times. Tasks get new versions, in the old order. What is here already and equal is left alone. Not

@@ -4,16 +4,20 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import Group, Permission
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import transaction
 
+from todo_project.management.base import OperatorCommand
 
-class Command(BaseCommand):
-    help = (
-        "Make the roles of staff: groups with the permissions that settings.ROLES names. Run it after each "
-        "migrate. A role that is there is set right again, whatever was changed in it; who has it keeps it, "
-        "and groups of other names are left alone. It may run twice, and twice at once."
-    )
+
+class Command(OperatorCommand):
+    help = """\
+Make the roles of staff: groups with the permissions that settings.ROLES names. Run it after each migrate. A
+role that is there is set right again, whatever was changed in it; who has it keeps it, and groups of other
+names are left alone. It may run twice, and twice at once."""
+    examples = """\
+exit codes: 0 done; 1 an error, such as that the database is not migrated.
+"""
 
     def handle(self, *args: Any, **options: Any) -> None:
         with transaction.atomic():

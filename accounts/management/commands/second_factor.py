@@ -7,13 +7,14 @@ from django.db import transaction
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from accounts.management.people import PeopleCommand, all_or_nothing
+from accounts.management.people import all_or_nothing
 from accounts.models import User
+from todo_project.management.base import OperatorCommand
 
 RECOVERY_CODES = 10
 
 
-class Command(PeopleCommand):
+class Command(OperatorCommand):
     help = """\
 Give one of the staff a second factor: prints, this once, a URL for an authenticator app and ten recovery
 codes, each good for one sign-in. What they had before no longer works, so this is also what to do about a

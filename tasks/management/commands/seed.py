@@ -1,10 +1,8 @@
 """Fill a database with demo data: to try things out, or to measure at a size."""
 
-import argparse
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from itertools import islice
 from random import Random
 from typing import Any
@@ -13,7 +11,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
+from django.core.management.base import CommandError, CommandParser
 from django.core.validators import validate_email
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
@@ -21,6 +19,8 @@ from django.utils import timezone
 from tasks.demo.loading import fill, lock
 from tasks.demo.world import DEFAULT_SEED, World
 from todo_project.database import is_local
+from todo_project.management.base import OperatorCommand
+from todo_project.progress import Progress
 
 DEMO_PASSWORD = "demo-tasks-2468"  # noqa: S105 (of a database that only this machine reaches)
 MOST_USERS, MOST_TASKS, HIGHEST_SEED = 1_000_000, 100_000_000, 999_999_999
@@ -46,15 +46,11 @@ Exit codes: 0 made, or there already; 1 refused or failed, nothing was changed; 
 """
 
 
-class HelpFormatter(argparse.RawDescriptionHelpFormatter, DjangoHelpFormatter):
-    """Django's order of options, and the examples line by line."""
-
-
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Fill a database with demo data: users, tasks, and logins that it prints."
+    examples = EXAMPLES
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.epilog, parser.formatter_class = EXAMPLES, HelpFormatter
         parser.add_argument("--users", type=int, default=5, help="how many (default: %(default)s)")
         parser.add_argument("--tasks", type=int, default=200, help="of all users (default: %(default)s)")
         parser.add_argument(
@@ -86,7 +82,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.verbosity, self.started = options["verbosity"], time.monotonic()
-        self.told = (self.started, "", 0)
         world = asked_for(options)
         if options["first_start"] and (connection.vendor != "sqlite" or not settings.DEBUG):
             return
@@ -120,22 +115,16 @@ class Command(BaseCommand):
             if options["first_start"]:
                 return
             raise CommandError("There are users already. To put demo data beside them: --add")
-        fill(
-            world, password=hashed(options["password"], world.chance("salt")), tell=partial(self._tell, world)
-        )
+        progress = Progress(self.stderr)
+
+        def tell(done: int, what: str) -> None:
+            if self.verbosity > 0:
+                progress.tell(f"{done:,} {what} of {getattr(world, what):,}")
+
+        fill(world, password=hashed(options["password"], world.chance("salt")), tell=tell)
         self.made = True
         if not options["no_staff"] and not staff.exists():
             make_staff(world, options["staff_email"], options["staff_password"])
-
-    def _tell(self, world: World, done: int, what: str) -> None:
-        """Once a second, so nothing of what is done within one."""
-        now = time.monotonic()
-        told_at, told_of, so_far = self.told
-        if now - told_at < 1:
-            return
-        rate = (done - (so_far if told_of == what else 0)) / (now - told_at)
-        self.told = (now, what, done)
-        self._say(f"{done:,} {what} of {getattr(world, what):,}, {rate:,.0f} a second")
 
     def _tell_results(self, world: World, options: dict[str, Any]) -> None:
         if self.made:

@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import sys
-from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
+from argparse import ArgumentTypeError
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -12,13 +12,14 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandParser, DjangoHelpFormatter
+from django.core.management.base import CommandParser
 from django.core.validators import validate_email
 from django.utils.module_loading import import_string
 
 from todo_project.doctor import surroundings
 from todo_project.doctor.databases import Databases
 from todo_project.doctor.findings import Check, Finding, findings_of
+from todo_project.management.base import OperatorCommand
 
 PROBLEMS, ONLY_WARNINGS, INTERRUPTED = 1, 3, 130  # 2 is argparse's, for wrong arguments
 
@@ -32,7 +33,7 @@ removed again. Each check stands alone and takes 15 seconds at most, so it also 
 database is down. It prints no password, no key and no URL that holds one.
 """
 
-EPILOG = """\
+EXAMPLES = """\
 exit codes:
   0    no problem; there may be warnings, unless --strict is given
   1    at least one problem, or a setting that stops every start (then one line names it)
@@ -55,18 +56,10 @@ def address(text: str) -> str:
     return text
 
 
-class HelpFormatter(DjangoHelpFormatter, RawDescriptionHelpFormatter):
-    """Keeps the lines as they are written."""
-
-
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = HELP
+    examples = EXAMPLES
     requires_system_checks = []  # They are one of the checks, and must not end the others.
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        return super().create_parser(
-            prog_name, subcommand, formatter_class=HelpFormatter, epilog=EPILOG, **kwargs
-        )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--strict", action="store_true", help="let warnings, too, end it with a failure")

@@ -1,16 +1,17 @@
 """Deletes for good what nobody needs any more; meant to run every night."""
 
 import time
-from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
+from argparse import ArgumentTypeError
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import OperationalError
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from todo_project.management.base import OperatorCommand
 from todo_project.progress import Progress
 from todo_project.purging import Kind
 
@@ -40,14 +41,12 @@ def days(text: str) -> int:
     return int(text)
 
 
-class Command(BaseCommand):
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        kinds = "".join(f"  {kind.name:17} {kind.what}\n" for kind in all_kinds())
-        parser = super().create_parser(
-            prog_name, subcommand, epilog=EXAMPLES, formatter_class=RawDescriptionHelpFormatter, **kwargs
-        )
-        parser.description = HELP + kinds
-        return parser
+class Command(OperatorCommand):
+    examples = EXAMPLES
+
+    @property
+    def help(self) -> str:  # type: ignore[override]
+        return HELP + "".join(f"  {kind.name:17} {kind.what}\n" for kind in all_kinds())
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="tell what would go, and change nothing")
@@ -56,14 +55,14 @@ class Command(BaseCommand):
             "--only", nargs="+", choices=names, default=names, metavar="KIND", help="these kinds alone"
         )
         for kind in all_kinds():
-            at_least = f", at least {kind.fewest}" if kind.fewest else ""
+            at_least = f"; at least {kind.fewest}" if kind.fewest else ""
             parser.add_argument(
                 kind.option,
                 type=days,
                 default=kind.days,
                 metavar="N",
                 dest=kind.name,
-                help=f"keep {kind.name} for N days ({kind.days}{at_least})",
+                help=f"keep {kind.name} for N days (default: {kind.days}{at_least})",
             )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -82,12 +81,13 @@ class Command(BaseCommand):
                 else:
                     self.purge(kind, before)
         except KeyboardInterrupt:
-            raise CommandError("Interrupted. What is told above is done.", returncode=130) from None
+            told = "Nothing was changed." if options["dry_run"] else "What is told above is done."
+            raise CommandError(f"Interrupted. {told}", returncode=130) from None
         except OperationalError as error:
-            message = (
-                f"The database stopped this. What is told above is done; run it again for the rest: {error}"
-            )
-            raise CommandError(message) from error
+            told = "What is told above is done; run it again for the rest"
+            if options["dry_run"]:
+                told = "Nothing was changed"
+            raise CommandError(f"The database stopped this. {told}: {error}") from error
         nothing = " Nothing was changed." if options["dry_run"] else ""
         self.stdout.write(self.style.SUCCESS(f"Done in {time.monotonic() - started:.1f} s.{nothing}"))
 
