@@ -14,7 +14,7 @@ from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import FailedLogin, User
-from todo_project.tests.serving import becomes_true
+from todo_project.tests.processes import becomes_true
 
 from .conftest import PASSWORD
 

@@ -21,9 +21,10 @@ from accounts.tests.conftest import Caller, sign_in
 from tasks.demo.world import CLOCK_COLUMNS, TASK_COLUMNS, TOMBSTONE_COLUMNS, World
 from tasks.models import Clock, Task, Tombstone
 from todo_project.tests.parts import require
+from todo_project.tests.processes import becomes_true
 from todo_project.tests.servers.gunicorn import ROOT, environment
 from todo_project.tests.servers.postgres import Postgres, find_binaries
-from todo_project.tests.serving import becomes_true, start
+from todo_project.tests.serving import start
 
 User = get_user_model()
 NOW = datetime(2025, 6, 1, tzinfo=UTC)

@@ -1,10 +1,7 @@
 """The product as it is served: with a database made ready for it, and programs run to their end."""
 
-import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 
 from .servers.gunicorn import ROOT, environment
 from .wire import ALICE, NOTE
@@ -46,20 +43,3 @@ def start(arguments: list[str], **changes: str | None) -> subprocess.CompletedPr
         timeout=60,
         check=False,
     )
-
-
-def is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def becomes_true(condition: Callable[[], bool], within: float = 30) -> bool:
-    deadline = time.monotonic() + within
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True

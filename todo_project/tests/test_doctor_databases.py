@@ -15,9 +15,9 @@ from todo_project.doctor import databases, inside
 
 from .doctoring import NOWHERE, PASSWORD, Report, execute, with_user
 from .parts import require
+from .processes import becomes_true
 from .servers.keeper import give
 from .servers.postgres import Postgres
-from .serving import becomes_true
 
 pytestmark = pytest.mark.own_servers
 

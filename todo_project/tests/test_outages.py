@@ -14,9 +14,10 @@ from urllib.parse import urlencode
 import pytest
 
 from .assertions import assert_error
+from .processes import becomes_true
 from .servers.gunicorn import Gunicorn
 from .servers.postgres import Postgres
-from .serving import SERVED, becomes_true
+from .serving import SERVED
 from .wire import (
     FINE,
     HOST,

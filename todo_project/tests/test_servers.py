@@ -7,9 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +16,7 @@ import psycopg
 import pytest
 
 from todo_project.tests.parts import require
+from todo_project.tests.processes import becomes_true, is_running
 from todo_project.tests.servers import keeper
 from todo_project.tests.servers import postgres as launcher
 from todo_project.tests.servers.keeper import Server, ServerError
@@ -81,29 +80,9 @@ def postmaster(url: str) -> int:
     return int(value(url, "SELECT split_part(pg_read_file('postmaster.pid'), E'\n', 1)"))
 
 
-def is_running(pid: int) -> bool:
-    with suppress(FileNotFoundError):  # the system may take its time to bury the dead
-        if ") Z " in Path(f"/proc/{pid}/stat").read_text():
-            return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 def is_listening(url: str) -> bool:
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", urlsplit(url).port)) == 0
-
-
-def becomes_true(condition: Callable[[], bool], within: float = 30) -> bool:
-    deadline = time.monotonic() + within
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 # --------------------------------------------------------------------------------------------- PostgreSQL

@@ -9,8 +9,9 @@ import sys
 
 import pytest
 
+from .processes import becomes_true, is_running
 from .servers.gunicorn import ROOT, Gunicorn, command
-from .serving import MEMORY, SERVED, becomes_true, is_running, start
+from .serving import MEMORY, SERVED, start
 from .wire import ANSWER_WITHIN, HOST, levels, receive, sent
 
 pytestmark = pytest.mark.own_servers
