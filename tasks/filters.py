@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from todo_project.pagination import PageParameters, ordering_parameter
-from todo_project.parameters import QueryParameters
+from todo_project.parameters import NumberField, QueryParameters
 from todo_project.serializers import InstantField
 
 from .models import Priority
@@ -42,15 +42,13 @@ class TrashParameters(SearchParameters):
 
 
 class SyncParameters(QueryParameters):
-    since = serializers.IntegerField(
+    since = NumberField(
         default=0,
         min_value=-(2**63),
         max_value=2**63 - 1,
         help_text="From the answer before; 0 to begin with nothing.",
     )
-    limit = serializers.IntegerField(
-        default=200, min_value=1, max_value=500, help_text="Changes in an answer."
-    )
+    limit = NumberField(default=200, min_value=1, max_value=500, help_text="Changes in an answer.")
 
 
 Sentence = Callable[[TaskQuerySet, Any, datetime], TaskQuerySet]

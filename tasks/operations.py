@@ -56,7 +56,8 @@ def perform(owner: Any, operations: Sequence[Operation]) -> list[Task]:
     """Gives back the task of each operation, as it is in the end. Runs in the caller's transaction."""
     versions = iter(Clock.objects.tick(owner, by=len(operations)))
     at = timezone.now()  # Not before it is this write's turn: times go the way of the versions.
-    found = _load(owner, {operation.task for operation in operations if operation.task})
+    asked_for = {operation.task for operation in operations if operation.task}
+    found = _load_one(owner, *asked_for) if len(operations) == 1 else _load_all(owner, asked_for)
     versions_before = {task.pk: task.version for task in found.values()}
     changed: dict[uuid.UUID, tuple[Task, set[str]]] = {}
     done = []
@@ -109,13 +110,16 @@ LOAD = Prepared(
 )
 
 
-def _load(owner: Any, asked_for: set[uuid.UUID]) -> dict[uuid.UUID, Task]:
-    if len(asked_for) > 1:
-        # Locked, so that whoever writes past the clock is not written over; a single write is guarded.
-        found: dict[uuid.UUID, Task] = Task.objects.for_user(owner).select_for_update().in_bulk(asked_for)
-        return found
-    rows = [row for task in asked_for for row in LOAD(owner=owner.pk, task=task)]
+def _load_one(owner: Any, task: uuid.UUID | None = None) -> dict[uuid.UUID, Task]:
+    """Not locked: what is stored alone is guarded by its version."""
+    rows = LOAD(owner=owner.pk, task=task) if task else []
     return {task.pk: task for task in (Task.from_db(connection.alias, COLUMNS, row) for row in rows)}
+
+
+def _load_all(owner: Any, tasks: set[uuid.UUID]) -> dict[uuid.UUID, Task]:
+    """Locked, so that whoever writes past the clock is not written over."""
+    found: dict[uuid.UUID, Task] = Task.objects.for_user(owner).select_for_update().in_bulk(tasks)
+    return found
 
 
 def _find(

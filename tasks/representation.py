@@ -21,6 +21,7 @@ from django.db.models import (
     TextField,
     UUIDField,
 )
+from django.utils.crypto import salted_hmac
 
 from todo_project.conditional import etag
 
@@ -55,7 +56,13 @@ def _plain(value: Any) -> Any:
 
 def list_tag(owner: Any, tick: int) -> str:
     """The ETag of all lists of one owner: theirs alone, and another one after any change of a task."""
-    return etag(f"{owner.pk.hex}-{tick}")
+    return etag(f"{owner.pk.hex}-{tick}-{_form()}")
+
+
+@cache
+def _form() -> str:
+    """What else decides how a list looks: a task's fields, and the key that signs its cursors."""
+    return salted_hmac("tasks.list", ",".join(TASK)).hexdigest()[:8]
 
 
 def fragments(texts: Iterable[str]) -> list[orjson.Fragment]:

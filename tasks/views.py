@@ -5,13 +5,13 @@ from typing import Any
 
 import orjson
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from todo_project.conditional import IfMatch, etag, not_modified
 from todo_project.errors import NotFound
-from todo_project.pagination import KeysetPagination
+from todo_project.pagination import Keyset, KeysetPagination
 from todo_project.paths import ME
 from todo_project.serializers import StrictSerializer
 from todo_project.views import ApiViewSet
@@ -52,6 +52,8 @@ class OwnedView(ApiViewSet):
 
     def page(self, *, trashed: bool) -> Response:
         """A page of those that match; a client that holds it already is told so before it is read."""
+        # First: a cursor that is none of ours is no page that a client could hold already.
+        KeysetPagination.read_cursor(Keyset(Task, self.query["ordering"]), self.request, self.query)
         current = state_of(self.request.user)
         changes_by_itself = bool(RELATIVE_TO_NOW & self.query.keys())
         if not changes_by_itself and (unchanged := not_modified(self.request, current)):
@@ -92,7 +94,14 @@ def state_of(owner: Any) -> str:
 
 @extend_schema_view(
     list=extend_schema(summary="Your tasks, page by page"),
-    create=extend_schema(summary="Make a task", responses={201: TaskSerializer}),
+    create=extend_schema(
+        summary="Make a task",
+        responses={201: TaskSerializer},
+        parameters=[
+            OpenApiParameter("Location", location="header", response=True, description="Where it is."),
+            OpenApiParameter("ETag", location="header", response=True, description="Its state."),
+        ],
+    ),
     retrieve=extend_schema(summary="Read a task"),
     update=extend_schema(summary="Replace a task; what you leave out becomes as in a new one"),
     partial_update=extend_schema(summary="Change what you send of a task, and nothing else"),
@@ -181,6 +190,7 @@ class Trash(OwnedView):
 
     query_parameters = {"list": TrashParameters}
     conditional = ("list", "retrieve", "restore", "destroy", "empty")
+    final = ("destroy", "empty")
 
     def list(self, request: Request) -> Response:
         return self.page(trashed=True)
@@ -200,7 +210,7 @@ class Trash(OwnedView):
 
     @extend_schema(summary="Empty your trash, for good", responses={200: EmptiedSerializer})
     def empty(self, request: Request) -> Response:
-        """`If-Match` takes the ETag of the list, so that nothing is purged that you have not seen."""
+        """`If-Match` takes the ETag of a list: nothing is purged if any of your tasks has changed since."""
         NOTHING.run_validation(request.data)
         return Response({"purged": purge.empty_trash(request.user, IfMatch(request))})
 

@@ -20,7 +20,7 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
 from .errors import InvalidCursor
-from .parameters import QueryParameters
+from .parameters import NumberField, QueryParameters
 
 Q = TypeVar("Q", bound=QuerySet[Any, Any])
 
@@ -31,9 +31,7 @@ LAST = dt.datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=dt.UTC)
 
 
 class PageParameters(QueryParameters):
-    limit = serializers.IntegerField(
-        min_value=1, max_value=MAX_LIMIT, default=DEFAULT_LIMIT, help_text="Rows in a page."
-    )
+    limit = NumberField(min_value=1, max_value=MAX_LIMIT, default=DEFAULT_LIMIT, help_text="Rows in a page.")
     cursor = serializers.CharField(max_length=5000, help_text="From `next`; not to be made by hand.")
 
 
@@ -126,13 +124,8 @@ class KeysetPagination(BasePagination):
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         query = view.query
-        keyset, signer = Keyset(queryset.model, query["ordering"]), self.signer(request, query)
-        position = None
-        if "cursor" in query:
-            try:
-                position = keyset.read_position(signer.unsign_object(query["cursor"], serializer=UTF8))
-            except (signing.BadSignature, ValidationError, ValueError) as error:
-                raise InvalidCursor from error
+        keyset = Keyset(queryset.model, query["ordering"])
+        position = self.read_cursor(keyset, request, query)
         one_more = query["limit"] + 1
         if isinstance(queryset, QuerySet):
             rows = list(keyset.page(queryset, position, one_more))
@@ -141,9 +134,22 @@ class KeysetPagination(BasePagination):
         page = rows[: query["limit"]]
         self.next = None
         if len(rows) > len(page):
-            cursor = signer.sign_object(keyset.position(page[-1]), serializer=UTF8, compress=True)
+            cursor = self.signer(request, query).sign_object(
+                keyset.position(page[-1]), serializer=UTF8, compress=True
+            )
             self.next = replace_query_param(request.build_absolute_uri(), "cursor", cursor)
         return page
+
+    @classmethod
+    def read_cursor(cls, keyset: Keyset, request: Request, query: Mapping[str, Any]) -> list[Any] | None:
+        """The position behind which the page begins; none without a cursor."""
+        if "cursor" not in query:
+            return None
+        try:
+            told = cls.signer(request, query).unsign_object(query["cursor"], serializer=UTF8)
+            return keyset.read_position(told)
+        except (signing.BadSignature, ValidationError, ValueError) as error:
+            raise InvalidCursor from error
 
     @staticmethod
     def signer(request: Request, query: Mapping[str, Any]) -> signing.Signer:

@@ -1,5 +1,6 @@
 """Query parameters: declared once as a serializer's fields, checked strictly, documented by them too."""
 
+import re
 from typing import Any, ClassVar
 
 from django.http import QueryDict
@@ -7,6 +8,15 @@ from rest_framework import serializers
 
 from .error_handling import flatten
 from .errors import ValidationFailed
+
+
+class NumberField(serializers.IntegerField):
+    """In ASCII's digits: Python would read 1_0 and ٥ as well."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if re.fullmatch(r"-?[0-9]+", data) is None:
+            self.fail("invalid")
+        return super().to_internal_value(data)
 
 
 class QueryParameters(serializers.Serializer[Any]):

@@ -30,6 +30,19 @@ CONDITIONS = {
     "If-None-Match": "The ETag that you hold. While it is current, the answer is 304, without a body.",
     "If-Match": "The ETag that you change from. When it is not current any more, the answer is 412.",
 }
+COMMON_HEADERS = {name: {"$ref": f"#/components/headers/{name}"} for name in RESPONSE_HEADERS}
+REPLAYED = {
+    "description": "true where this is the first answer again, and nothing was done once more.",
+    "schema": {"type": "string", "enum": ["true"]},
+}
+RETRY_AFTER = {
+    "Retry-After": {"description": "Seconds until it is worth another try.", "schema": {"type": "integer"}}
+}
+ERROR_HEADERS = {
+    401: {"WWW-Authenticate": {"description": "How to authenticate.", "schema": {"type": "string"}}},
+    429: RETRY_AFTER,
+    503: RETRY_AFTER,
+}
 ETAG = {
     "description": "The current state, to send in If-None-Match or If-Match.",
     "schema": {"type": "string"},
@@ -80,9 +93,11 @@ class AutoSchema(openapi.AutoSchema):
         if operation is None:
             return None
         for response in operation["responses"].values():
-            response["headers"] = {
-                name: {"$ref": f"#/components/headers/{name}"} for name in RESPONSE_HEADERS
-            }
+            response.setdefault("headers", {}).update(COMMON_HEADERS)
+            if self.takes_idempotency_key:
+                response["headers"]["Idempotent-Replayed"] = {
+                    "$ref": "#/components/headers/Idempotent-Replayed"
+                }
         for status in self.error_statuses(operation):
             operation["responses"].setdefault(
                 str(status), {"$ref": f"#/components/responses/{response_name(status)}"}
@@ -104,13 +119,14 @@ class AutoSchema(openapi.AutoSchema):
             {"name": name, "in": "header", "schema": {"type": "string"}, "description": CONDITIONS[name]}
         )
         tag = {"ETag": {"$ref": "#/components/headers/ETag"}}
-        operation["responses"]["200"]["headers"] |= tag
+        if getattr(self.view, "action", None) not in getattr(self.view, "final", ()):
+            operation["responses"]["200"]["headers"] |= tag
         if reads:
             operation["responses"]["304"] = {"description": "Not Modified", "headers": tag}
 
     @property
     def takes_idempotency_key(self) -> bool:
-        return self.method == "POST" and not self.is_public
+        return self.method == "POST" and not self.is_public and getattr(self.view, "idempotent", False)
 
     def error_statuses(self, operation: dict[str, Any]) -> list[int]:
         statuses = {400, 406, 429, 500, 503, 504}
@@ -139,7 +155,7 @@ def add_components(result: dict[str, Any], generator: Any, request: Any, public:
     components["headers"] = {
         name: {"description": text, "schema": {"type": "string" if name.startswith("X-") else "integer"}}
         for name, text in RESPONSE_HEADERS.items()
-    } | {"ETag": ETAG}
+    } | {"ETag": ETAG, "Idempotent-Replayed": REPLAYED}
     components["responses"] = {}
     for error in contract():
         response = components["responses"].setdefault(response_name(error.status_code), error_response(error))
@@ -156,7 +172,11 @@ def add_components(result: dict[str, Any], generator: Any, request: Any, public:
 
 def error_response(error: type[ApiError]) -> dict[str, Any]:
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}, "examples": {}}}
-    return {"description": HTTPStatus(error.status_code).phrase, "content": content}
+    return {
+        "description": HTTPStatus(error.status_code).phrase,
+        "headers": COMMON_HEADERS | ERROR_HEADERS.get(error.status_code, {}),
+        "content": content,
+    }
 
 
 def example(error: type[ApiError]) -> dict[str, Any]:

@@ -34,6 +34,9 @@ class ApiView(APIView):
     conditional: tuple[str, ...] = ()
     """The actions that answer with an ETag, and heed If-None-Match or If-Match; others refuse If-Match."""
 
+    final: tuple[str, ...] = ()
+    """Those of the conditional actions after which there is no state left that an ETag could name."""
+
     also_refuses: tuple[int, ...] = ()
     """For the description: the statuses of refusals that do not follow from the kind of the operation."""
 

@@ -1,6 +1,8 @@
 """POST /tasks/bulk: many changes, all or none."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from tasks.models import Task
 from todo_project.tests.assertions import assert_error
@@ -187,3 +189,19 @@ def test_a_hundred_cost_as_many_queries_as_two(as_alice, django_assert_num_queri
     for number in (1, 50):
         with django_assert_num_queries(6):  # BEGIN, who asks, tick, read, write, COMMIT
             assert bulk(as_alice, *operations(number)).status_code == 200
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("beside", [create(), {"op": "complete"}])
+def test_tasks_are_locked_from_their_reading_to_their_writing(as_alice, beside):
+    """Whoever writes past the clock, such as a hand at psql, is not written over."""
+    one = made(as_alice)
+    if beside["op"] != "create":
+        beside = {**beside, "id": made(as_alice)["id"]}
+    with CaptureQueriesContext(connection) as queries:
+        response = bulk(as_alice, {"op": "complete", "id": one["id"]}, beside)
+
+    assert response.status_code == 200
+    assert [
+        query for query in queries if 'FROM "tasks_task"' in query["sql"] and "FOR UPDATE" in query["sql"]
+    ]

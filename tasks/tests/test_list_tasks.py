@@ -9,6 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.tests.conftest import Caller
+from tasks import representation
 from tasks.models import Clock, Task
 from todo_project.tests.assertions import assert_error
 
@@ -350,6 +351,25 @@ def test_the_etag_is_the_same_for_a_script_with_a_personal_token(as_alice, known
     assert asked_again(script, known) == {304}
     made(as_alice)
     assert asked_again(script, known) == {200}
+
+
+def test_the_etag_changes_with_the_key_that_signs_the_way_to_the_next_page(as_alice, known, settings):
+    """Else a client that is sent back to the first page is told that it has it, with its dead `next`."""
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another key, of at least thirty-two bytes"
+    representation._form.cache_clear()
+    answers = asked_again(as_alice, known)
+    representation._form.cache_clear()
+
+    assert answers == {200}
+
+
+@pytest.mark.parametrize("path", ["/tasks", "/trash"])
+@pytest.mark.parametrize("held", ["*", None])
+def test_a_forged_cursor_is_refused_also_if_nothing_has_changed(as_alice, known, path, held):
+    response = as_alice("get", f"{path}?cursor=forged", **{"If-None-Match": held or known[path]})
+
+    assert_error(response, 400, "INVALID_CURSOR")
 
 
 @pytest.mark.parametrize("query", ["overdue=true", "overdue=false", "overdue=false&priority=0"])

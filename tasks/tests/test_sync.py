@@ -184,12 +184,12 @@ def test_a_page_has_200_changes_unless_asked_otherwise_and_at_most_500(as_alice,
     assert (page["since"], page["has_more"]) == (500, True)
 
 
-@pytest.mark.parametrize("limit", ["0", "-1", "501", "abc", "", "1.5", "9" * 30, "9" * 5000])
+@pytest.mark.parametrize("limit", ["0", "-1", "501", "abc", "", "1.5", "1_0", "9" * 30, "9" * 5000])
 def test_another_limit_is_refused(as_alice, limit):
     assert_error(as_alice("get", f"/sync?limit={limit}"), 400, "VALIDATION_ERROR", field="limit")
 
 
-@pytest.mark.parametrize("since", ["abc", "", "1.5", "9" * 30, "-" + "9" * 30, str(2**63), "9" * 5000])
+@pytest.mark.parametrize("since", ["abc", "", "1.5", "1_0", "9" * 30, "-" + "9" * 30, str(2**63), "9" * 5000])
 def test_what_is_no_since_is_refused(as_alice, since):
     assert_error(as_alice("get", f"/sync?since={since}"), 400, "VALIDATION_ERROR", field="since")
 

@@ -1,6 +1,7 @@
 """Django's PostgreSQL backend, patient with a compute that is waking, and sparing with questions."""
 
 import logging
+import secrets
 import select
 import time
 from collections.abc import Mapping
@@ -39,7 +40,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
     health_check_done: bool
 
     def get_new_connection(self, conn_params: Mapping[str, Any]) -> psycopg.Connection[Any]:
-        """Connect; only this is tried again, because a statement that was sent may have taken effect."""
+        connection = self._connect_patiently(conn_params)
+        # psycopg names what it prepares _pg3_0, _pg3_1, …: behind a pooler that nobody told of, a name would
+        # find another process's statement. From numbers of its own on, it finds its own or none.
+        connection._prepared._prepared_idx = secrets.randbits(60)
+        return connection
+
+    def _connect_patiently(self, conn_params: Mapping[str, Any]) -> psycopg.Connection[Any]:
+        """Only connecting is tried again, because a statement that was sent may have taken effect."""
         started = time.monotonic()
         for pause in PAUSES:
             try:

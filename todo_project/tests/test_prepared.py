@@ -9,6 +9,7 @@ from django.db import DatabaseError, connection, connections, models, transactio
 
 from accounts.models import User
 from todo_project.database_errors import Unavailable, diagnose
+from todo_project.pagination import FIRST
 from todo_project.prepared import Prepared, insert, update
 
 NAMED = Prepared(
@@ -60,6 +61,23 @@ def test_the_server_keeps_the_plan_unless_there_is_a_pooler(alice):
         [(kept,)] = cursor.fetchall()
 
     assert kept == (0 if connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"] else 1)
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_two_connections_give_no_statement_the_same_name():
+    """A pooler leads from one to the other, and what the name means there would be done."""
+    names = []
+    for _ in range(2):
+        connection.close()
+        NAMED(name="Alice", at=FIRST)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT name FROM pg_prepared_statements")
+            names.append({name for (name,) in cursor.fetchall()})
+
+    pooled = connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]  # Then nothing is prepared.
+    assert pooled or all(names)
+    assert not names[0] & names[1]
 
 
 @pytest.mark.postgres
