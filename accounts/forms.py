@@ -21,7 +21,10 @@ class GuardedLoginForm(AdminAuthenticationForm):
         except RateLimited as error:
             minutes = math.ceil(int(error.headers["Retry-After"]) / 60)
             raise ValidationError(f"Too many failed sign-ins. Try again in {minutes} minutes.") from error
-        login_guard.forget_failures(self.get_user(), self.address)
+        user = self.get_user()
+        # Nobody was looked for if a field was wrong already.
+        if user is not None:
+            login_guard.forget_failures(user, self.address)
         return cleaned
 
     @property

@@ -31,6 +31,10 @@ class SecondFactorLoginForm(OTPAuthenticationFormMixin, GuardedLoginForm):
         "code wait a little: the next one is not looked at before.",
     }
 
+    def clean_otp_token(self) -> str:
+        """As apps show it, with a space in the middle, or as it was written down."""
+        return "".join(self.cleaned_data["otp_token"].split()).lower()
+
     def confirm_login_allowed(self, user: Any) -> None:
         super().confirm_login_allowed(user)
         try:

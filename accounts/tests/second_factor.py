@@ -82,6 +82,22 @@ def test_who_is_signed_in_without_a_code_is_sent_to_the_login(root, client):
     assert b"Sign in again." in client.get(LOGIN).content
 
 
+def test_a_code_may_be_typed_as_it_is_shown(root, client):
+    output = given_a_second_factor()
+    code, recovery = code_of(output), recovery_codes(output)[0]
+
+    assert log_in(client, f"{code[:3]} {code[3:]}").status_code == 302
+    assert log_in(Client(), f" {recovery.upper()} ").status_code == 302
+
+
+@pytest.mark.parametrize("missing", ["username", "password", "otp_token"])
+def test_a_form_that_is_not_whole_is_told_so(root, client, missing):
+    form = {"username": "root@example.com", "password": PASSWORD, "otp_token": "000000"}
+    del form[missing]
+
+    assert client.post(LOGIN, form).status_code == 200
+
+
 def test_a_code_is_good_once(root, client):
     code = code_of(given_a_second_factor())
     assert log_in(client, code).status_code == 302

@@ -346,3 +346,15 @@ def test_whose_session_it_is_is_told_before_it_is_ended(root, alice, pair):
 
     assert f"{session} · alice@example.com" in page
     assert "127.0.0.1" in str(session)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [{}, {"username": "root@example.com"}, {"password": "x"}, {"username": "\0", "password": "\0"}],
+)
+def test_a_login_that_is_not_whole_is_told_so(client, db, form):
+    page = client.post("/admin/login/", form)
+
+    assert page.status_code == 200
+    assert page.context["form"].errors
+    assert not FailedLogin.objects.exists()
