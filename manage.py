@@ -27,6 +27,12 @@ def main() -> None:
         # Whoever read the output has gone, as `| head` does; Python would fail once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
+    except OSError as error:
+        if "--traceback" in sys.argv:
+            raise
+        # Most often a full disk below the output, which Python would try once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(f"manage.py: {error}")
     except DatabaseError as error:
         if "--traceback" in sys.argv:
             raise

@@ -216,13 +216,8 @@ class UserAdmin(StaffAdmin, auth_admin.UserAdmin):
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """How many of each go too. To list them, as Django does, would load them all."""
-        people = list(objs)
-        counts = {self.noun(len(people)): len(people)}
-        for relation in User._meta.related_objects:
-            rows = relation.related_model._base_manager.filter(**{f"{relation.field.name}__in": people})
-            if number := rows.count():
-                counts[str(relation.related_model._meta.verbose_name_plural)] = number
-        return [str(person) for person in people], counts, set(), []
+        [person] = objs
+        return [str(person)], {self.noun(1): 1, **erasure.belongings(person)}, set(), []
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         """As everywhere: what they did as staff stays on record, in nobody's name."""
@@ -259,7 +254,14 @@ class RoleAdmin(auth_admin.GroupAdmin):
         return bool(request.user.is_superuser)
 
 
-class CredentialAdmin(LookOnly, StaffAdmin):
+class Nameless(StaffAdmin):
+    """What tells of a person, and may be gone before them: no word of it stays in the history."""
+
+    def name_on_record(self, row: Any) -> str:
+        return f"{self.noun(1)} {row.pk}"
+
+
+class CredentialAdmin(LookOnly, Nameless):
     """What proves who somebody is: to look at, and to end."""
 
     person = "user"
@@ -346,7 +348,7 @@ class IdentityAdmin(CredentialAdmin):
 
 
 @admin.register(FailedLogin)
-class FailedLoginAdmin(LookOnly, StaffAdmin):
+class FailedLoginAdmin(LookOnly, Nameless):
     list_display = ["at", "email", "address"]
     list_display_links = None
     list_filter = ["at"]

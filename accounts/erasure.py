@@ -23,9 +23,15 @@ ERASED = "(erased)"
 
 def what_would_go(user: User) -> dict[str, int]:
     """How many there are of each kind; of that which is not one person's, only what tells of this one."""
-    theirs = {str(rows.model._meta.verbose_name_plural): rows.count() for rows in _owned(user)}
     mentions = sum(entries.count() for entries in _history_about(user))
-    return {**theirs, "failed logins": _failed_logins(user).count(), "mentions in the history": mentions}
+    return {**belongings(user), "mentions in the history": mentions}
+
+
+def belongings(user: User) -> dict[str, int]:
+    """What is deleted with a person, where there is any."""
+    theirs = {str(rows.model._meta.verbose_name_plural): rows.count() for rows in _owned(user)}
+    counts = {**theirs, "failed logins": _failed_logins(user).count()}
+    return {kind: number for kind, number in counts.items() if number}
 
 
 @transaction.atomic
@@ -33,7 +39,10 @@ def erase(user: User) -> None:
     """All at once, inside the database: how much there is costs Python nothing."""
     if user.pk == FORMER_STAFF:
         raise Conflict("This account stands for all former staff in the history, and stays.")
-    # What the owner writes meanwhile has to wait, or it would refer to who is gone.
+    # What the owner writes meanwhile has to wait, or it would refer to who is gone. The locks are taken in
+    # the writer's order: first what there is one of for each person, as the clock, then the person.
+    for rows in _owned(user, one_to_one=True):
+        list(rows.select_for_update().values_list("pk"))
     User.objects.select_for_update().filter(pk=user.pk).first()
     for entries in _history_about(user):
         entries.update(object_repr=ERASED, change_message="")
@@ -42,9 +51,9 @@ def erase(user: User) -> None:
     user.delete()
 
 
-def _owned(user: User) -> Iterator[QuerySet[Any]]:
+def _owned(user: User, *, one_to_one: bool = False) -> Iterator[QuerySet[Any]]:
     for relation in User._meta.get_fields(include_hidden=True):
-        if relation.auto_created and (relation.one_to_many or relation.one_to_one):
+        if relation.auto_created and (relation.one_to_one or (relation.one_to_many and not one_to_one)):
             model: Any = relation.related_model
             if model is not LogEntry:
                 yield model._base_manager.filter(**{relation.field.name: user.pk})  # type: ignore[union-attr]

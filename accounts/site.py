@@ -9,7 +9,7 @@ from django.contrib.admin.forms import AdminPasswordChangeForm
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.views import PasswordChangeView
-from django.core.exceptions import BadRequest, ValidationError
+from django.core.exceptions import BadRequest, FieldDoesNotExist, ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -44,13 +44,13 @@ class StaffSite(AdminSite):
     def admin_view(  # type: ignore[override]
         self, view: Callable[..., Any], cacheable: bool = False
     ) -> Callable[..., Any]:
-        """What no column can hold, such as a time before all times, is a wrong question and not a crash."""
+        """A column that is not there, or what none can hold, is a wrong question and not a crash."""
 
         @wraps(view)
         def asked(*args: Any, **kwargs: Any) -> Any:
             try:
                 return view(*args, **kwargs)
-            except (ValidationError, OverflowError) as error:
+            except (ValidationError, OverflowError, FieldDoesNotExist) as error:
                 raise BadRequest("There is no such value.") from error
 
         return super().admin_view(asked, cacheable)

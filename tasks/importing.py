@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
+from django.db.models import F
 from django.utils import timezone
 from rest_framework import serializers
 
@@ -13,6 +14,7 @@ from todo_project.serializers import InstantField
 
 from .models import Clock, Priority, Task
 from .serializers import TaskSerializer
+from .sync import ERA
 
 Row = tuple[str, dict[str, Any]]
 
@@ -51,7 +53,7 @@ def tasks(into: Import, rows: Iterable[Any]) -> Outcome:
         # The account may have been here before. A clock that ticked less than once a second never came so
         # far: its clients are told to begin anew, and do not take these versions for those that they know.
         now = int(timezone.now().timestamp())
-        Clock.objects.create(owner_id=into.user.pk, tick=now, forgotten=now, forgettings=1)
+        Clock.objects.create(owner_id=into.user.pk, tick=now, forgettings=now % ERA)
     before = Clock.objects.tick(into.user, by=0).stop - 1
     given = checked("tasks", ExportedTaskSerializer(), rows)
     while batch := list(islice(given, AT_ONCE)):
@@ -61,6 +63,9 @@ def tasks(into: Import, rows: Iterable[Any]) -> Outcome:
             last_version = values.pop("version")
         _store(into, batch, outcome, before)
         into.progress(f"tasks: {outcome.new + outcome.equal + outcome.differ} so far")
+    if into.is_new:
+        # Nor may they go on from among these versions: they may know others by the same numbers.
+        Clock.objects.filter(pk=into.user.pk).update(forgotten=F("tick"))
     return outcome
 
 

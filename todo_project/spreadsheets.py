@@ -30,7 +30,8 @@ def harmless(cell: Any) -> Any:
     """A text that stays a text: what a spreadsheet would run is quoted by an apostrophe."""
     if not isinstance(cell, str):
         return cell
-    runs = cell.startswith(RUN_BY_SPREADSHEETS) or cell.lstrip().startswith(RUN_BY_SPREADSHEETS)
+    seen = cell.replace(BYTE_ORDER_MARK, "")
+    runs = seen.startswith(RUN_BY_SPREADSHEETS) or seen.lstrip().startswith(RUN_BY_SPREADSHEETS)
     return f"'{cell}" if runs else cell
 
 

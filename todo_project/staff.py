@@ -259,7 +259,7 @@ class StaffAdmin(admin.ModelAdmin):
         unchanged = len(chosen) - changed
         told = f"{changed:,} {self.noun(changed)} {action.done}."
         if unchanged:
-            told += f" {unchanged:,} not: there was nothing to change."
+            told += f" {unchanged:,} {'was' if unchanged == 1 else 'were'} left as before."
         self.message_user(request, told, messages.SUCCESS if changed else messages.WARNING)
         return None
 
@@ -291,9 +291,23 @@ class StaffAdmin(admin.ModelAdmin):
         """The verb and its lines in the history, some rows at a time."""
         changed = 0
         for rows in action.run(request, chosen) if action.run else ():
-            LogEntry.objects.log_actions(user_id(request), rows, action.flag, action.sentence)
+            LogEntry.objects.bulk_create(self.line_of_history(request, row, action) for row in rows)
             changed += len(rows)
         return changed
+
+    def line_of_history(self, request: HttpRequest, row: Model, action: BulkAction) -> LogEntry:
+        return LogEntry(
+            user_id=user_id(request),
+            content_type=ContentType.objects.get_for_model(row),
+            object_id=row.pk,
+            object_repr=self.name_on_record(row)[:200],
+            action_flag=action.flag,
+            change_message=action.sentence,
+        )
+
+    def name_on_record(self, row: Any) -> str:
+        """What the history calls it."""
+        return str(row)
 
     def note(self, request: HttpRequest, what: str, action: BulkAction) -> None:
         """One line in the history for all, where nothing was changed."""

@@ -8,6 +8,7 @@ from django.db import DatabaseError
 
 from accounts.models import User
 from todo_project.database_errors import Refused, diagnose
+from todo_project.errors import ApiError
 
 
 def person(email_or_id: str) -> User:
@@ -24,6 +25,8 @@ def all_or_nothing() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         raise CommandError("Interrupted. Nothing was changed.", returncode=130) from None
+    except ApiError as error:
+        raise CommandError(f"{error.message} Nothing was changed.") from error
     except DatabaseError as error:
         meaning = diagnose(error)
         if meaning is None:

@@ -14,7 +14,9 @@ from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import FailedLogin, User
+from todo_project.tests.locks import somebody_waits
 from todo_project.tests.processes import becomes_true
+from todo_project.tests.test_idempotency import run_together
 
 from .conftest import PASSWORD
 
@@ -125,7 +127,7 @@ def test_of_two_who_send_a_code_at_the_same_moment_one_gets_in(device):
         with transaction.atomic():
             assert device.objects.select_for_update().get().verify_token(code)
             second = pool.submit(log_in_and_hang_up, code)
-            assert becomes_true(somebody_waits_for_a_lock)
+            assert becomes_true(somebody_waits)
         assert second.result().status_code == 200
 
 
@@ -134,12 +136,6 @@ def log_in_and_hang_up(code):
         return log_in(Client(), code)
     finally:
         connection.close()
-
-
-def somebody_waits_for_a_lock():
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
-        return cursor.fetchone()[0]
 
 
 def test_another_persons_code_is_not_taken(root, client):
@@ -191,6 +187,16 @@ def test_passwords_are_guarded_as_without_it(root, client):
     page = log_in(client, code_of(output))
 
     assert b"Too many failed sign-ins. Try again in 15 minutes." in page.content
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_of_two_that_are_made_at_the_same_moment_one_is_left():
+    User.objects.create_superuser("root@example.com", PASSWORD)
+    run_together(4, given_a_second_factor)
+
+    assert TOTPDevice.objects.count() == StaticDevice.objects.count() == 1
+    assert StaticToken.objects.count() == 10
 
 
 def test_a_new_second_factor_ends_the_old_one(root, client):

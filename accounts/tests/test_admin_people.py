@@ -155,7 +155,7 @@ def test_ending_a_session_again_keeps_the_first_time(root, alice, pair):
 
     page = act(root, SESSIONS, "end", Session.objects.all())
 
-    assert told(page) == ["0 sessions ended. 1 not: there was nothing to change."]
+    assert told(page) == ["0 sessions ended. 1 was left as before."]
     assert Session.objects.get().ended_at == ended_at
     assert LogEntry.objects.count() == 1
 
@@ -164,11 +164,12 @@ def test_a_revoked_token_is_no_longer_taken(root, as_alice):
     secret = as_alice("post", "/me/tokens", {"name": "script", "scopes": ["account"]}).json()["token"]
     assert Caller(secret)("get", "/me").status_code == 200
 
-    page = act(root, TOKENS, "revoke", PersonalToken.objects.all())
+    [token] = PersonalToken.objects.all()
+    page = act(root, TOKENS, "revoke", [token])
 
     assert told(page) == ["1 personal token revoked."]
     assert Caller(secret)("get", "/me").status_code == 401
-    assert LogEntry.objects.get().object_repr == "script"
+    assert LogEntry.objects.get().object_repr == f"personal token {token.pk}"
 
 
 def test_a_deactivated_person_is_out_at_once(root, alice, bob, pair):
@@ -183,7 +184,7 @@ def test_a_deactivated_person_is_out_at_once(root, alice, bob, pair):
 def test_nobody_deactivates_themselves(root, alice):
     page = act(root, PEOPLE, "deactivate", User.objects.all())
 
-    assert told(page) == ["1 user deactivated. 1 not: there was nothing to change."]
+    assert told(page) == ["1 user deactivated. 1 was left as before."]
     assert root.get(PEOPLE).status_code == 200
 
 
@@ -358,3 +359,36 @@ def test_a_login_that_is_not_whole_is_told_so(client, db, form):
     assert page.status_code == 200
     assert page.context["form"].errors
     assert not FailedLogin.objects.exists()
+
+
+def test_no_word_of_who_is_erased_stays_in_the_history(root, alice, things):
+    for path, action, model in (
+        (SESSIONS, "end", Session),
+        (TOKENS, "revoke", PersonalToken),
+        (IDENTITIES, "unlink", Identity),
+    ):
+        act(root, path, action, model.objects.filter(user=alice))
+    act(root, FAILURES, "forget", FailedLogin.objects.filter(email=alice.email))
+    Session.objects.filter(user=alice).delete()
+    assert LogEntry.objects.count() == 4
+    root.post(f"{PEOPLE}{alice.pk}/delete/", {"post": "yes"})
+
+    words = {word for entry in LogEntry.objects.all() for word in entry.object_repr.split()}
+    assert not words & {"alice", "alice@example.com", "127.0.0.1", "198.51.100.7"}
+    kinds = [entry.object_repr.split()[0] for entry in LogEntry.objects.order_by("pk")]
+    assert kinds == ["session", "personal", "identity", "failed", "(erased)"]
+
+
+def test_what_goes_with_a_person_is_told_and_what_stays_is_not(root, alice, things):
+    LogEntry.objects.log_actions(alice.pk, User.objects.filter(pk=alice.pk), action_flag=2)
+    page = root.get(f"{PEOPLE}{alice.pk}/delete/").content.decode()
+
+    for kind in ("Sessions: 1", "Personal tokens: 1", "Identities: 1", "Failed logins: 1"):
+        assert kind.lower() in page.lower()
+    assert "log entries" not in page.lower()
+
+
+@pytest.mark.parametrize("page", [f"{PEOPLE}{{alice}}/change/", f"{PEOPLE}{{alice}}/delete/"])
+@pytest.mark.parametrize("column", ["", "nothing", "password"])
+def test_a_thing_is_found_by_its_key_only(root, alice, page, column):
+    assert root.get(f"{page.format(alice=alice.pk)}?_to_field={column}").status_code == 400

@@ -84,6 +84,15 @@ def test_what_she_did_as_staff_is_kept_as_nobodys(mentioned, eve):
     assert (former.is_active, former.is_staff, former.has_usable_password()) == (False, False, False)
 
 
+def test_the_one_who_stands_for_all_former_staff_stays(mentioned, eve):
+    run("erase_user", "eve@example.com", "--yes")
+    former = User.objects.get(name="Former staff")
+    with pytest.raises(CommandError, match="stands for all former staff .* Nothing was changed."):
+        run("erase_user", str(former.pk), "--yes")
+
+    assert User.objects.filter(pk=former.pk).exists()
+
+
 def test_a_second_run_finds_nobody(alice):
     run("erase_user", alice.email, "--yes")
 

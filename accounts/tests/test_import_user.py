@@ -126,6 +126,19 @@ def test_whose_account_is_written_the_operator_says_and_not_the_file(changed, fi
     assert again(file) == before
 
 
+@pytest.mark.parametrize("into", ["ALICE@example.com", "{id}", "{ID}"])
+def test_an_account_is_named_as_for_other_commands(exported, file, alice, into):
+    into = into.format(id=alice.pk, ID=str(alice.pk).upper())
+
+    assert "alice@example.com is imported." in run("import_user", file, "--into", into)[0]
+
+
+def test_who_has_no_email_is_named_by_the_id(exported, file, alice):
+    User.objects.update(email=None)
+    with pytest.raises(CommandError, match=f"If you mean this account: --into {alice.pk}"):
+        run("import_user", file)
+
+
 @pytest.mark.parametrize("right", ["is_staff", "is_superuser"])
 def test_no_file_writes_an_account_of_staff(changed, file, right):
     User.objects.update(**{right: True})

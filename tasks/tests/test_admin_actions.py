@@ -66,7 +66,7 @@ def test_where_there_is_nothing_to_do_nothing_is_done(root, alice, action, befor
 
     page = act(root, TASKS, action, tasks)
 
-    assert told(page)[0].endswith("1 not: there was nothing to change.")
+    assert told(page)[0].endswith("1 was left as before.")
     assert (ticks(), list(Task.objects.values())) == (clocks, rows)
     assert not LogEntry.objects.exists()
 
@@ -76,7 +76,7 @@ def test_what_changed_and_what_did_not_is_told(root, alice):
 
     page = act(root, TASKS, "complete", [*done, *still_open])
 
-    assert told(page) == ["2 tasks completed. 1 not: there was nothing to change."]
+    assert told(page) == ["2 tasks completed. 1 was left as before."]
     assert LogEntry.objects.count() == 2
 
 
@@ -97,7 +97,7 @@ def test_only_the_trash_is_deleted_for_good(root, as_alice, alice, bob):
 
     page = act(root, TASKS, "purge", [*gone, *kept])
 
-    assert told(page) == ["2 tasks deleted for good. 1 not: there was nothing to change."]
+    assert told(page) == ["2 tasks deleted for good. 1 was left as before."]
     assert Task.objects.get().title == "bread"
     assert sorted(Tombstone.objects.values_list("owner__email", "version")) == [
         ("alice@example.com", 4),
@@ -210,7 +210,9 @@ def test_the_selection_is_exported_as_csv(root, alice, bob):
     assert (entry.object_repr, entry.change_message) == ("7 tasks", "Exported as CSV.")
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\n=1", " =1", "＝1", "\t=1", "\r=1"])
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1", "@SUM(A1)", "\n=1", " =1", "＝1", "\t=1", "\r=1", "\ufeff=1"]
+)
 def test_a_cell_that_a_spreadsheet_would_run_is_only_text(root, alice, text):
     tasks = some_tasks(alice, "milk")
     Task.objects.update(title=text, description=text)

@@ -1,14 +1,19 @@
 """manage.py export_user and erase_user, with what is to be done."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from accounts.models import User
 from accounts.tests.test_export_user import run
 from tasks.models import Clock, Task, Tombstone
+from tasks.operations import CREATE, Operation, perform
+from todo_project.tests.locks import somebody_waits
+from todo_project.tests.processes import becomes_true
 from todo_project.tests.test_idempotency import run_together
 
 from .conftest import made, signed_in, trashed
@@ -57,6 +62,23 @@ def test_erasing_takes_tasks_and_tombstones_and_their_words_in_the_history(
         "(erased)",
         "of Bob",
     ]
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_who_is_writing_can_be_erased(alice):
+    """The write and the erasure take their locks in one order, so neither waits for what the other has."""
+    alice = User.objects.get(pk=alice.pk)
+    perform(alice, [Operation(CREATE, values={"title": "the first"})])
+    with ThreadPoolExecutor() as pool:
+        with transaction.atomic():
+            perform(alice, [Operation(CREATE, values={"title": "the last"})])
+            erasing = pool.submit(run_together, 1, lambda: run("erase_user", alice.email, "--yes"))
+            assert becomes_true(somebody_waits)
+        erasing.result()
+
+    assert not User.objects.exists()
+    assert not Task.objects.exists()
 
 
 def test_ten_tasks_cost_the_same_as_one(as_alice, as_bob, alice, bob):

@@ -1,9 +1,12 @@
 """manage.py import_user, with what is to be done."""
 
 import json
+from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.core.management import CommandError
+from django.utils import timezone
 
 from accounts.tests.test_export_user import run
 from tasks.models import Clock, Task
@@ -56,6 +59,26 @@ def test_what_was_erased_comes_back_equal_and_in_order(tasks, alice, file, monke
     assert Clock.objects.get().tick == versions[-1]
     assert_error(signed_in(alice)("get", "/sync?since=3"), 410, "RESYNC_REQUIRED")
     assert {**after, "tasks": 0, "sessions": 0} == {**before, "tasks": 0, "sessions": 0}
+
+
+def test_who_comes_back_twice_is_begun_anew_twice(tasks, alice, file, monkeypatch):
+    """The second time, too, no client takes these versions for those that it knows."""
+    known: list[int] = []
+    for seconds in range(3):  # Nobody is so quick as to erase and import twice in one.
+        later = timezone.now() + timedelta(seconds=seconds)
+        monkeypatch.setattr("tasks.importing.timezone", SimpleNamespace(now=lambda later=later: later))
+        run("erase_user", alice.email, "--yes")
+        run("import_user", file)
+        caller = signed_in(alice)
+        for since in known:
+            assert_error(caller("get", f"/sync?since={since}"), 410, "RESYNC_REQUIRED")
+        first = caller("get", "/sync?limit=1").json()
+        whole = caller("get", "/sync?limit=500").json()
+        known += [first["since"], whole["since"]]
+
+        rest = caller("get", f"/sync?since={first['since']}").json()
+        assert first["changes"] + rest["changes"] == whole["changes"]
+        assert (len(whole["changes"]), rest["since"]) == (4, whole["since"])
 
 
 def test_a_follower_hears_of_what_came_back(tasks, as_alice, alice, file):

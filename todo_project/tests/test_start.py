@@ -177,3 +177,15 @@ def test_a_command_whose_reader_has_gone_ends_without_a_traceback(sqlite_file):
 @pytest.fixture
 def sqlite_file(tmp_path):
     return f"sqlite:///{tmp_path}/db.sqlite3"
+
+
+def test_a_command_that_cannot_write_its_output_says_so(sqlite_file):
+    start([sys.executable, "manage.py", "migrate", "-v0"], DATABASE_URL=sqlite_file)
+    for words in ("make_roles", "purge", "seed"):
+        ended = start(
+            ["bash", "-c", f"{sys.executable} manage.py {words} > /dev/full"],
+            DATABASE_URL=sqlite_file, DEBUG="true",
+        )  # fmt: skip
+
+        assert ended.returncode == 1
+        assert ended.stderr == "manage.py: [Errno 28] No space left on device\n"

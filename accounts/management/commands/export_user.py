@@ -40,6 +40,8 @@ exit codes: 0 done; 1 an error; 130 interrupted; 143 ended by SIGTERM.
 
     def handle(self, *args: Any, **options: Any) -> None:
         output: Path | None = options["output"]
+        if output and output.exists() and not output.is_file():
+            raise CommandError(f"{output} is no file that could be replaced. Choose another name.")
         if output and output.exists() and not options["force"]:
             raise CommandError(f"{output} is there already. Choose another name, or --force to replace it.")
         with all_or_nothing(), one_moment():

@@ -46,6 +46,7 @@ exit codes: 0 done; 1 an error, such as that they are not staff; 130 interrupted
             raise CommandError(f"This could not be written, and nothing was changed: {error}") from error
 
     def replace(self, user: User, *, remove: bool) -> None:
+        User.objects.select_for_update().get(pk=user.pk)  # Two at once would leave two.
         for model in (TOTPDevice, StaticDevice):
             model.objects.filter(user=user).delete()
         if remove:

@@ -42,7 +42,8 @@ examples:
                                                    with DEBUG off, where one must name the database
 
 Where others can reach the database, choose the passwords; elsewhere they are {DEMO_PASSWORD}.
-Exit codes: 0 made, or there already; 1 refused or failed, nothing was changed; 130 interrupted.
+Exit codes: 0 made, or there already; 1 refused or failed, nothing was changed (but if it was the output that
+failed, run it again for the logins); 130 interrupted.
 """
 
 
