@@ -11,7 +11,7 @@ from django.contrib.admin.models import DELETION
 from django.contrib.auth import admin as auth_admin
 from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm
 from django.contrib.auth.models import Group
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -30,6 +30,15 @@ class CreationForm(AdminUserCreationForm):
         fields = ["email", "name"]
         # The stock form wants a username field here.
         field_classes: dict[str, type] = {}
+
+
+class PersonForm(forms.ModelForm):
+    """Sends what was looked at as well, so that only what was changed here is written."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.show_hidden_initial = True
 
 
 class PasswordForm(AdminPasswordChangeForm):
@@ -124,7 +133,7 @@ def delete(model: Any) -> Any:
 
 @admin.register(User)
 class UserAdmin(StaffAdmin, auth_admin.UserAdmin):
-    form = forms.ModelForm
+    form = PersonForm
     add_form = CreationForm
     change_password_form = PasswordForm
     add_fieldsets = [(None, {"fields": ["email", "name", "usable_password", "password1", "password2"]})]
@@ -213,6 +222,23 @@ class UserAdmin(StaffAdmin, auth_admin.UserAdmin):
         ]
         links = [(label, f"{reverse(name)}?owner={object_id}") for label, name in lists]
         return super().change_view(request, object_id, form_url, {"lists_of_theirs": links})
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> User | None:
+        """Who is about to be written stays as they are read, and is not erased meanwhile."""
+        if request.method == "POST" and connection.in_atomic_block:
+            User.objects.select_for_update(no_key=True).filter(pk=object_id).first()
+        return super().get_object(request, object_id, from_field)
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """What somebody else has changed since the page was opened stays."""
+        if not change:
+            return super().save_model(request, obj, form, change)
+        return obj.save(update_fields=[name for name in form.changed_data if name != "groups"])
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        if change and "groups" not in form.changed_data:
+            form.cleaned_data.pop("groups", None)
+        super().save_related(request, form, formsets, change)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """How many of each go too. To list them, as Django does, would load them all."""

@@ -73,6 +73,14 @@ class Lines(forms.CharField):
         return self.to_python(initial) != self.to_python(data)
 
 
+class OneLine(forms.CharField):
+    """A text of one line. A browser leaves out the ends of lines that it holds, which is no change."""
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        shown = re.sub(r"[\r\n]", "", initial or "")
+        return super().has_changed(initial, data) and super().has_changed(shown, data)
+
+
 class TaskForm(forms.ModelForm):
     """A task as it can be written, and the version that was looked at."""
 
@@ -82,6 +90,7 @@ class TaskForm(forms.ModelForm):
     class Meta:
         model = Task
         fields = ("owner", "title", "description", "completed", "priority", "due_at")
+        field_classes = {"title": OneLine}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

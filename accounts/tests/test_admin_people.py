@@ -1,16 +1,22 @@
 """Staff find a person, and what proves who they are; they end it, and never see a secret."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group
+from django.db import transaction
 from django.utils import timezone
 
-from accounts import tokens
+from accounts import erasure, tokens
 from accounts.models import FailedLogin, Identity, PersonalToken, Session, User
 from tasks.models import Task, Tombstone
 from tasks.tests.staff import PEOPLE, act, form_of, some_tasks, staff, told
+from todo_project.tests.locks import somebody_waits
+from todo_project.tests.processes import becomes_true
+from todo_project.tests.test_idempotency import run_together
 
 from .conftest import API, PASSWORD, Caller, sign_in
 
@@ -220,6 +226,50 @@ def test_a_person_is_changed_on_their_page(root, alice):
     alice.refresh_from_db()
     assert (alice.email, alice.name, alice.is_active) == ("alice@new.example", "Alice B.", True)
     assert alice.check_password(PASSWORD)
+
+
+def test_what_a_colleague_has_changed_since_the_page_was_opened_stays(root, alice, bob):
+    page = f"{PEOPLE}{alice.pk}/change/"
+    opened = form_of(root.get(page))
+    act(root, PEOPLE, "deactivate", [alice])
+    role = Group.objects.create(name="role")
+    alice.groups.add(role)
+    alice.refresh_from_db()
+    alice.email = "moved@example.com"
+    alice.save()
+
+    assert root.post(page, {**opened, "name": "Alicia"}).status_code == 302
+    alice.refresh_from_db()
+    assert (alice.name, alice.email, alice.is_active) == ("Alicia", "moved@example.com", False)
+    assert [*alice.groups.all()] == [role]
+
+    opened = form_of(root.get(page))
+    root.post(page, {**opened, "is_active": "on", "groups": [], "initial-groups": [role.pk]})
+    alice.refresh_from_db()
+    assert alice.is_active
+    assert not alice.groups.exists()
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("meanwhile", ["change_password", "erase"])
+def test_what_happens_to_a_person_while_they_are_saved_stays(alice, meanwhile):
+    root = staff("superuser")
+    page = f"{PEOPLE}{alice.pk}/change/"
+    form = {**form_of(root.get(page)), "name": "Alicia"}
+    with ThreadPoolExecutor() as pool:
+        with transaction.atomic():
+            if meanwhile == "erase":
+                erasure.erase(alice)
+            else:
+                alice.change_password("another long password", at=timezone.now())
+            saving = pool.submit(run_together, 1, lambda: root.post(page, form).status_code)
+            assert becomes_true(somebody_waits)
+        assert saving.result() == [302]
+
+    left = User.objects.filter(is_superuser=False)
+    told = [(user.name, user.check_password("another long password")) for user in left]
+    assert told == ([] if meanwhile == "erase" else [("Alicia", True)])
 
 
 def test_deleting_a_person_tells_how_much_goes_with_them(root, alice, bob, things):

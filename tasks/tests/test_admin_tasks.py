@@ -131,10 +131,14 @@ def test_a_change_is_a_new_version_that_the_owners_apps_hear_of(root, as_alice, 
 
 def test_saving_what_nobody_changed_writes_nothing(root, alice):
     [task] = some_tasks(alice, "milk")
-    stored = {"description": "  two\nlines ", "due_at": "2027-01-31T09:00:00.123456Z"}
+    stored = {
+        "title": "two\nlines",
+        "description": "  two\nlines ",
+        "due_at": "2027-01-31T09:00:00.123456Z",
+    }
     Task.objects.filter(pk=task.pk).update(**stored)
 
-    edit(root, task, description="  two\r\nlines ")()
+    edit(root, task, title="twolines", description="  two\r\nlines ")()
 
     assert Task.objects.filter(pk=task.pk, version=1, **stored).exists()
     assert Clock.objects.get(owner=alice).tick == 1
