@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from todo_project.staff import BelongsTo, BulkAction, Latest, LookOnly, StaffAdmin, in_chunks
+from todo_project.words import searchable
 
 from . import erasure
 from .models import FailedLogin, Identity, PersonalToken, Session, User
@@ -149,7 +150,7 @@ class UserAdmin(StaffAdmin, auth_admin.UserAdmin):
     list_columns = ["email", "name", "is_active", "is_staff", "created_at", "last_login"]
     list_filter = [StandingFilter, "created_at"]
     search_fields = ["email"]
-    search_help_text = "Part of the email or of the name, three letters or more; or the person's id."
+    search_help_text = "Parts of the email or of the name, three letters or more; or the person's id."
     bulk_actions = {
         "end_sessions": BulkAction(
             "End sessions",
@@ -179,7 +180,10 @@ class UserAdmin(StaffAdmin, auth_admin.UserAdmin):
         exactly = queryset.filter(email=term.lower())
         if "@" in term and exactly.exists():
             return exactly, False
-        return queryset.found_by(term) if term else queryset, False
+        if not term:
+            return queryset, False
+        words = searchable(term)
+        return queryset.found_by(words) if words else self.find_none(request, queryset), False
 
     # A person's page
 

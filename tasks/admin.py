@@ -11,21 +11,20 @@ from django.contrib.admin.models import DELETION
 from django.contrib.admin.widgets import AdminTextareaWidget
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.utils import timezone
 from django.utils.text import Truncator
 
 from todo_project.spreadsheets import csv_file
 from todo_project.staff import AT_ONCE, BelongsTo, BulkAction, Latest, StaffAdmin, in_chunks
+from todo_project.words import searchable
 
 from .models import Clock, Task
 from .operations import CREATE, Operation, perform, perform_everywhere
 from .purge import purge_everywhere
 from .querysets import TaskQuerySet
 
-SHORTEST_WORD, MOST_WORDS = 3, 10
-INDEXED = re.compile(rf"[^\W_]{{{SHORTEST_WORD}}}")
-"""The index of the search holds three letters at a time; for less it would be read from end to end."""
 EXPORTED = [
     "id", "owner_id", "owner__email", "title", "description", "completed", "completed_at", "priority",
     "due_at", "created_at", "updated_at", "deleted_at", "version",
@@ -190,7 +189,7 @@ class TaskAdmin(StaffAdmin):
 
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
-    ) -> tuple[TaskQuerySet, bool]:
+    ) -> tuple[QuerySet[Task], bool]:
         """What is looked for tells which index knows it."""
         term = search_term.strip()
         if not term:
@@ -203,11 +202,8 @@ class TaskAdmin(StaffAdmin):
             owner = get_user_model().objects.filter(email=term.lower()).first()
             if owner is not None:
                 return queryset.for_user(owner).lately_changed_first(), False
-        words = [word for word in term.split()[:MOST_WORDS] if INDEXED.search(word)]
-        if not words:
-            self.message_user(request, f"Search for {SHORTEST_WORD} letters or more.", messages.WARNING)
-            return queryset.none(), False
-        return queryset.titled(words), False
+        words = searchable(term)
+        return queryset.titled(words) if words else self.find_none(request, queryset), False
 
     # One task
 

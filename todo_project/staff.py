@@ -29,6 +29,7 @@ from django.utils.html import format_html
 
 from .error_handling import translate
 from .errors import ApiError
+from .words import SHORTEST
 
 COUNTED = 1000
 """So far the rows of a list are counted, and so deep its pages go. Who looks for more narrows the list."""
@@ -171,6 +172,10 @@ class StaffAdmin(admin.ModelAdmin):
             column in {one for one in filters if isinstance(one, str)}
             and how in {"", "gte", "lt", "isnull", "exact"}
         )
+
+    def find_none(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        self.message_user(request, f"Search for {SHORTEST} letters or more.", messages.WARNING)
+        return rows.none()
 
     # What may be written
 

@@ -17,6 +17,7 @@ from tasks.tests.staff import PEOPLE, act, form_of, some_tasks, staff, told
 from todo_project.tests.locks import somebody_waits
 from todo_project.tests.processes import becomes_true
 from todo_project.tests.test_idempotency import run_together
+from todo_project.words import SHORTEST
 
 from .conftest import API, PASSWORD, Caller, sign_in
 
@@ -57,7 +58,9 @@ def rows(page):
         ("q=ALI", ["alice@example.com"]),
         ("q=bob", ["bob@example.com"]),
         ("q={alice}", ["alice@example.com"]),
-        ("q=al", []),
+        ("q=ALICE+example", ["alice@example.com"]),
+        ("q=alice+!!!", ["alice@example.com"]),
+        ("q=alice+bob", []),
         ("standing=staff", ["superuser@example.com"]),
         ("standing=superusers", ["superuser@example.com"]),
         ("standing=deactivated", ["bob@example.com"]),
@@ -442,3 +445,10 @@ def test_what_goes_with_a_person_is_told_and_what_stays_is_not(root, alice, thin
 @pytest.mark.parametrize("column", ["", "nothing", "password"])
 def test_a_thing_is_found_by_its_key_only(root, alice, page, column):
     assert root.get(f"{page.format(alice=alice.pk)}?_to_field={column}").status_code == 400
+
+
+def test_a_search_for_too_little_is_told_so(root, alice):
+    page = root.get(f"{PEOPLE}?q=al")
+
+    assert rows(page) == []
+    assert told(page) == [f"Search for {SHORTEST} letters or more."]
