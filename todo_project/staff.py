@@ -3,6 +3,7 @@
 However many rows there are, a page asks a fixed number of questions, and an index answers each of them.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -242,7 +243,7 @@ class StaffAdmin(admin.ModelAdmin):
         if action.answer is not None:
             count = BoundedPaginator(rows, SAMPLE).count
             if request.POST.get("confirmed") != str(count):
-                return self.ask(request, action, name, rows, count)
+                return self.ask(request, action, name, rows, count, str(count))
             self.note(request, f"{count} {self.noun(count)}", action)
             return action.answer(rows)
         chosen = list(rows.values_list("pk", flat=True)[: AT_MOST + 1])
@@ -254,8 +255,8 @@ class StaffAdmin(admin.ModelAdmin):
                 messages.ERROR,
             )
             return None
-        if request.POST.get("confirmed") != str(len(chosen)):
-            return self.ask(request, action, name, rows, len(chosen))
+        if request.POST.get("confirmed") != seal(chosen):
+            return self.ask(request, action, name, rows, len(chosen), seal(chosen))
         try:
             with transaction.atomic():
                 changed = self.run(request, action, chosen)
@@ -269,7 +270,7 @@ class StaffAdmin(admin.ModelAdmin):
         return None
 
     def ask(
-        self, request: HttpRequest, action: BulkAction, name: str, rows: QuerySet[Any], count: int
+        self, request: HttpRequest, action: BulkAction, name: str, rows: QuerySet[Any], count: int, asked: str
     ) -> HttpResponse:
         sample = list(rows[:SAMPLE])
         across = request.POST.get("select_across") == "1"
@@ -280,10 +281,11 @@ class StaffAdmin(admin.ModelAdmin):
             "action": action,
             "name": name,
             "count": str(count),
+            "asked": asked,
             "noun": self.noun(count),
             "sample": [(row, getattr(row, self.person) if self.person else "") for row in sample],
             "more": MoreThan(count - len(sample)) if isinstance(count, MoreThan) else count - len(sample),
-            # Where the number is not the one that was asked about, somebody else has added or taken away.
+            # They are not those that were asked about: somebody else has added or taken away.
             "changed_meanwhile": "confirmed" in request.POST,
             "select_across": across,
             # One is enough to tell Django that something is chosen; the filters of the URL choose all.
@@ -372,6 +374,11 @@ class Latest(LookOnly, admin.TabularInline):
                 return self._queryset
 
         return Few
+
+
+def seal(keys: list[Any]) -> str:
+    """These rows, and no others."""
+    return hashlib.sha256(" ".join(sorted(map(str, keys))).encode()).hexdigest()
 
 
 def view_permission(model: Any) -> str:

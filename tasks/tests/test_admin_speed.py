@@ -147,7 +147,8 @@ def test_an_action_on_people_asks_as_often_for_many_as_for_few(root, path, actio
 def queries_of_action(client, path, action, rows):
     before = LogEntry.objects.count()
     keys = [str(row.pk) for row in rows]
-    form = {"action": action, "_selected_action": keys, "confirmed": str(len(keys))}
+    confirmed = str(len(keys)) if action == "export" else staff_pages.seal(keys)
+    form = {"action": action, "_selected_action": keys, "confirmed": confirmed}
     with CaptureQueriesContext(connection) as queries:
         response = client.post(path, form)
         b"".join(response) if response.streaming else response.content

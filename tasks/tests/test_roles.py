@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounts.models import FailedLogin, Identity, PersonalToken, Session, User
 from tasks.models import Task
+from todo_project.staff import seal
 
 from .staff import PEOPLE, TASKS, act, form_of, some_tasks, staff
 
@@ -160,7 +161,12 @@ def body(client, path):
 @pytest.mark.parametrize(("path", "action", "thing"), ACTIONS)
 def test_each_role_runs_its_actions_and_no_other(role, path, action, thing, things):
     client, before = staff(role), everything()
-    form = {"action": action, "_selected_action": str(things[thing].pk), "confirmed": "1"}
+    key = str(things[thing].pk)
+    form = {
+        "action": action,
+        "_selected_action": key,
+        "confirmed": "1" if action == "export" else seal([key]),
+    }
 
     response = client.post(path, form)
 

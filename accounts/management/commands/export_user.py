@@ -45,36 +45,36 @@ exit codes: 0 done; 1 an error; 130 interrupted; 143 ended by SIGTERM.
         if output and output.exists() and not options["force"]:
             raise CommandError(f"{output} is there already. Choose another name, or --force to replace it.")
         with all_or_nothing(), one_moment():
-            pieces = stream(person(options["person"]))
+            pieces = self.counted(stream(person(options["person"])))
             try:
-                size = self.write_file(output, pieces) if output else self.write_out(pieces)
+                self.write_file(output, pieces) if output else self.write_out(pieces)
             except OSError as error:
                 raise CommandError(f"This could not be written: {error}") from error
-        self.stderr.write(f"Wrote {size} bytes{f' to {output}' if output else ''}.", style_func=str)
+        self.stderr.write(f"Wrote {self.size} bytes{f' to {output}' if output else ''}.", style_func=str)
 
-    def write_out(self, pieces: Iterable[bytes]) -> int:
-        size = 0
+    def counted(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        self.size, progress = 0, Progress(self.stderr)
+        for piece in pieces:
+            yield piece
+            self.size += len(piece)
+            progress.tell(f"{self.size // 1_000_000} MB so far")
+
+    def write_out(self, pieces: Iterable[bytes]) -> None:
         for piece in pieces:
             self.stdout.write(piece.decode(), ending="")
-            size += len(piece)
-        return size
 
-    def write_file(self, output: Path, pieces: Iterable[bytes]) -> int:
+    def write_file(self, output: Path, pieces: Iterable[bytes]) -> None:
         """Under another name until it is whole. Such a file is made for its owner's eyes only."""
-        size, progress = 0, Progress(self.stderr)
         with ended_in_order():
             handle, name = tempfile.mkstemp(prefix=f".{output.name}.", dir=output.parent)
             try:
                 with os.fdopen(handle, "wb") as file:
-                    for piece in pieces:
-                        size += file.write(piece)
-                        progress.tell(f"{size // 1_000_000} MB so far")
+                    file.writelines(pieces)
                     file.flush()
                     os.fsync(handle)
                 Path(name).replace(output)
             finally:
                 Path(name).unlink(missing_ok=True)
-        return size
 
 
 @contextmanager
