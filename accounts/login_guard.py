@@ -55,6 +55,17 @@ def refuse_too_many(email: str, address: str, *, at: datetime) -> None:
         _refuse_until(counted["first_account"] + WINDOW, at)
 
 
+def is_proven(user: User, password: str, address: str, *, at: datetime) -> bool:
+    """Whether somebody who is signed in knows their password; guesses count as failed logins."""
+    email = user.email or str(user.pk)
+    queue_up(email, address)
+    refuse_too_many(email, address, at=at)
+    if user.check_password(password):
+        return True
+    note_failure(email, address, at=at)
+    return False
+
+
 def note_failure(email: str, address: str, *, at: datetime) -> None:
     FailedLogin.objects.create(email=email, address=address, at=at)
 

@@ -5,7 +5,6 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.admin import AdminSite
-from django.contrib.admin.forms import AdminPasswordChangeForm
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.views import PasswordChangeView
@@ -16,13 +15,20 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse_lazy
 from django.utils import timezone
 
-from .forms import GuardedLoginForm
+from todo_project.addresses import client_address
+
+from .forms import GuardedLoginForm, OwnPasswordForm
 
 
 class OwnPassword(PasswordChangeView):
-    form_class = AdminPasswordChangeForm
+    form_class = OwnPasswordForm
     success_url = reverse_lazy("admin:password_change_done")
     template_name = "registration/password_change_form.html"
+
+    def get_form(self, *args: Any) -> Any:
+        form: Any = super().get_form(*args)
+        form.address = client_address(self.request)
+        return form
 
     @transaction.atomic
     def form_valid(self, form: Any) -> HttpResponse:

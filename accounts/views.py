@@ -179,13 +179,9 @@ def check_new_password(password: str, user: User) -> None:
 
 
 def ask_again(request: SignedInRequest, field: str, password: str) -> None:
-    """Have a signed-in caller prove that they know the password; guesses count as failed logins."""
-    user, now = request.user, timezone.now()
-    email, address = user.email or str(user.pk), client_address(request._request)
-    login_guard.queue_up(email, address)
-    login_guard.refuse_too_many(email, address, at=now)
-    if not user.check_password(password):
-        login_guard.note_failure(email, address, at=now)
+    """Have a signed-in caller prove that they know the password."""
+    address = client_address(request._request)
+    if not login_guard.is_proven(request.user, password, address, at=timezone.now()):
         raise WrongPassword.of(field, "wrong", "This is not your password.")
 
 

@@ -354,6 +354,22 @@ def test_who_changes_their_own_password_in_the_admin_ends_their_sessions(root):
     assert root.get("/admin/").status_code == 200
 
 
+def test_ones_own_old_password_cannot_be_guessed_without_end(root):
+    person = User.objects.get()
+    person.set_password(PASSWORD)
+    person.save()
+    root.force_login(person)
+    new = "another horse, another battery"
+    form = {"old_password": "wrong", "new_password1": new, "new_password2": new}
+    pages = [root.post("/admin/password_change/", form).content.decode() for _ in range(6)]
+
+    assert ["entered incorrectly" in page for page in pages] == [True] * 5 + [False]
+    assert "Too many failed sign-ins. Try again in 15 minutes." in pages[5]
+    root.post("/admin/password_change/", {**form, "old_password": PASSWORD})
+    person.refresh_from_db()
+    assert person.check_password(PASSWORD)
+
+
 @pytest.mark.parametrize("words", ["!!!", "C+++", "\U0001f600\U0001f600\U0001f600"])
 def test_what_no_index_knows_is_not_searched_for(root, words):
     some_tasks(User.objects.create_user(None, name=f"{words} there"), f"{words} there")
