@@ -1,18 +1,24 @@
-"""Everything a person owns, as JSON, written while it is read, so that its size does not matter.
+"""Everything a person owns, as JSON, written while it is read, so that its size costs no memory.
 
 Each function that settings.EXPORTED names gives sections; other rooms add theirs without being imported here.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from contextlib import ExitStack, contextmanager
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
 
 from django.conf import settings
+from django.db import connection, transaction
 from django.utils.module_loading import import_string
 
 from todo_project.renderers import dumps
 
 from .models import Identity, PersonalToken, Session, User
 from .serializers import UserSerializer
+
+IN_MEMORY = 1_000_000
+"""So many bytes of it; what is larger is on disk."""
 
 Section = tuple[str, dict[str, Any] | Iterable[dict[str, Any]]]
 
@@ -48,6 +54,30 @@ def stream(user: User) -> Iterator[bytes]:
             yield from _object_or_list(content)
             opening = b",\n"
     yield b"}\n"
+
+
+def whole(user: User) -> IO[bytes]:
+    """The export, read to its end before any of it is sent, and kept on disk where it is large.
+
+    So who takes it slowly holds no transaction open, and what fails is an error and not half a file.
+    """
+    with ExitStack() as until_it_is_whole, one_moment():
+        file = until_it_is_whole.enter_context(SpooledTemporaryFile(max_size=IN_MEMORY))
+        file.writelines(stream(user))
+        file.seek(0)
+        until_it_is_whole.pop_all()
+    return file
+
+
+@contextmanager
+def one_moment() -> Iterator[None]:
+    """What is read first and what is read last belong together. SQLite would keep all writers out."""
+    if connection.vendor != "postgresql" or connection.in_atomic_block:
+        yield
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
 
 
 def _object_or_list(content: dict[str, Any] | Iterable[dict[str, Any]]) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ from typing import Any, cast
 from django.conf import settings
 from django.contrib.auth import authenticate
 from django.db.models import Model, QuerySet
-from django.http import StreamingHttpResponse
+from django.http import FileResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiTypes, extend_schema, extend_schema_view
@@ -242,10 +242,13 @@ class Password(AccountView):
 @extend_schema(tags=["me"])
 class Export(AccountView):
     @extend_schema(summary="Everything you own, as one JSON file", responses={200: OpenApiTypes.OBJECT})
-    def get(self, request: SignedInRequest) -> StreamingHttpResponse:
-        headers = {**NO_STORE, "Content-Disposition": 'attachment; filename="export.json"'}
-        return StreamingHttpResponse(
-            export.stream(request.user), content_type="application/json", headers=headers
+    def get(self, request: SignedInRequest) -> FileResponse:
+        return FileResponse(
+            export.whole(request.user),
+            as_attachment=True,
+            filename="export.json",
+            content_type="application/json",
+            headers=NO_STORE,
         )
 
 

@@ -51,3 +51,26 @@ def test_a_strangers_things_are_not_in_it(as_alice, bob):
 
 def test_it_needs_credentials(anyone):
     assert_error(anyone("get", "/me/export"), 401, "NOT_AUTHENTICATED")
+
+
+def test_what_fails_in_the_middle_is_an_error_and_not_half_a_file(as_alice, settings):
+    settings.EXPORTED = [*settings.EXPORTED, f"{__name__}.broken"]
+
+    assert_error(as_alice("get", "/me/export"), 500, "INTERNAL_ERROR")
+
+
+def broken(user):
+    yield "first", [{}]
+    raise RuntimeError
+
+
+def test_its_length_is_told(as_alice):
+    response, content = export(as_alice)
+
+    assert int(response["Content-Length"]) == len(content)
+
+
+def test_a_large_one_is_the_same(as_alice, monkeypatch):
+    monkeypatch.setattr("accounts.export.IN_MEMORY", 1)
+
+    assert json.loads(export(as_alice)[1])["profile"]["email"] == "alice@example.com"

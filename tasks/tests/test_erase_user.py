@@ -27,14 +27,28 @@ def test_an_export_holds_every_task_in_the_order_of_versions(as_alice, as_bob, a
     assert exported["tasks"] == tasks
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 3, 4])
+def test_a_long_export_is_read_some_tasks_at_a_time(as_alice, alice, monkeypatch, at_once):
+    monkeypatch.setattr("tasks.export.AT_ONCE", at_once)
+    tasks = [made(as_alice, str(number)) for number in range(3)]
+
+    assert json.loads(run("export_user", alice.email)[0])["tasks"] == tasks
+
+
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_an_export_is_of_one_moment(alice, settings):
+@pytest.mark.parametrize("export", ["command", "request"])
+def test_an_export_is_of_one_moment(alice, settings, export):
     """A task that is made while it is written is not in it."""
     made(signed_in(alice))
-    settings.EXPORTED = [f"{__name__}.and_meanwhile", *settings.EXPORTED]
+    first, *rest = settings.EXPORTED
+    settings.EXPORTED = [first, f"{__name__}.and_meanwhile", *rest]
+    if export == "command":
+        exported = run("export_user", alice.email)[0]
+    else:
+        exported = b"".join(signed_in(alice)("get", "/me/export").streaming_content)
 
-    assert len(json.loads(run("export_user", alice.email)[0])["tasks"]) == 1
+    assert len(json.loads(exported)["tasks"]) == 1
     assert Task.objects.count() == 2
 
 

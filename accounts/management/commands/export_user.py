@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.db import connection, transaction
 
-from accounts.export import stream
+from accounts.export import one_moment, stream
 from accounts.management.people import all_or_nothing, person
 from todo_project.management.base import OperatorCommand
 from todo_project.progress import Progress
@@ -75,17 +74,6 @@ exit codes: 0 done; 1 an error; 130 interrupted; 143 ended by SIGTERM.
                 Path(name).replace(output)
             finally:
                 Path(name).unlink(missing_ok=True)
-
-
-@contextmanager
-def one_moment() -> Iterator[None]:
-    """What is read first and what is read last belong together. SQLite would keep all writers out."""
-    if connection.vendor != "postgresql" or connection.in_atomic_block:
-        yield
-        return
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        yield
 
 
 @contextmanager
