@@ -63,7 +63,8 @@ def whole(user: User) -> IO[bytes]:
     """
     with ExitStack() as until_it_is_whole, one_moment():
         file = until_it_is_whole.enter_context(SpooledTemporaryFile(max_size=IN_MEMORY))
-        file.writelines(stream(user))
+        for piece in stream(user):  # writelines() would look only at the end whether it is large.
+            file.write(piece)
         file.seek(0)
         until_it_is_whole.pop_all()
     return file
