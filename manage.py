@@ -8,6 +8,8 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "todo_project.settings")
+    if sys.stdout is None:  # Closed, as by `>&-`.
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     # Commands migrate, copy and run long; Neon's pooled endpoint is made for short requests.
     os.environ.setdefault("DATABASE_ENDPOINT", "direct")
     try:

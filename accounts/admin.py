@@ -14,11 +14,12 @@ from django.contrib.auth.models import Group
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from todo_project.staff import BelongsTo, BulkAction, Latest, LookOnly, StaffAdmin, in_chunks
+from todo_project.staff import BelongsTo, BulkAction, Latest, LookOnly, OneLine, StaffAdmin, in_chunks
 from todo_project.words import searchable
 
 from . import erasure
@@ -34,12 +35,24 @@ class CreationForm(AdminUserCreationForm):
 
 
 class PersonForm(forms.ModelForm):
-    """Sends what was looked at as well, so that only what was changed here is written."""
+    """Sends what was looked at as well: what a colleague has changed since the page was opened stays."""
+
+    class Meta:
+        field_classes = {"name": OneLine}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
             field.show_hidden_initial = True
+        if self.is_bound and "groups" in self.fields:
+            # Where there were none the page has nothing to send, and Django would take what was chosen.
+            sent: Any = self.data
+            self.data = sent = sent.copy()
+            sent.setlistdefault(self.add_initial_prefix("groups"), [])
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        return {name: value for name, value in cleaned.items() if name in self.changed_data}
 
 
 class PasswordForm(AdminPasswordChangeForm):
@@ -204,6 +217,15 @@ class UserAdmin(StaffAdmin, auth_admin.UserAdmin):
             fixed = ["is_active", "is_staff", "is_superuser", "groups"]
         return [*self.readonly_fields, *fixed] if obj else []
 
+    def get_form(
+        self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        """Nobody takes their own login away."""
+        form: Any = super().get_form(request, obj, change=change, **kwargs)
+        if obj == request.user and "email" in form.base_fields:
+            form.base_fields["email"].required = True
+        return form
+
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return super().has_change_permission(request, obj) and is_beneath(request, obj)
 
@@ -228,21 +250,11 @@ class UserAdmin(StaffAdmin, auth_admin.UserAdmin):
         return super().change_view(request, object_id, form_url, {"lists_of_theirs": links})
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> User | None:
-        """Who is about to be written stays as they are read, and is not erased meanwhile."""
-        if request.method == "POST" and connection.in_atomic_block:
+        """Who is about to be written stays as they are read; an erasure takes its locks by itself."""
+        erases = request.resolver_match and request.resolver_match.url_name == "accounts_user_delete"
+        if request.method == "POST" and connection.in_atomic_block and not erases:
             User.objects.select_for_update(no_key=True).filter(pk=object_id).first()
         return super().get_object(request, object_id, from_field)
-
-    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        """What somebody else has changed since the page was opened stays."""
-        if not change:
-            return super().save_model(request, obj, form, change)
-        return obj.save(update_fields=[name for name in form.changed_data if name != "groups"])
-
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        if change and "groups" not in form.changed_data:
-            form.cleaned_data.pop("groups", None)
-        super().save_related(request, form, formsets, change)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """How many of each go too. To list them, as Django does, would load them all."""
@@ -255,6 +267,8 @@ class UserAdmin(StaffAdmin, auth_admin.UserAdmin):
 
     @transaction.atomic
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
+        if request.user.is_superuser and id == str(request.user.pk):
+            return redirect("admin:password_change")
         return super().user_change_password(request, id, form_url)
 
 

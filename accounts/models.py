@@ -33,16 +33,17 @@ class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type:
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
     def get_by_natural_key(self, email: str | None) -> "User":
-        user: User = self.get(email=self.normalize_email(email))
+        user: User = self.get(email=self.normalize_email(email) or "")
         return user
 
     def called(self, email_or_id: str) -> "User | None":
         """For commands, where a person is named by either."""
         try:
-            found = self.filter(pk=uuid.UUID(email_or_id))
+            named: dict[str, Any] = {"pk": uuid.UUID(email_or_id)}
         except ValueError:
-            found = self.filter(email=self.normalize_email(email_or_id))
-        user: User | None = found.first()
+            # Nothing names nobody: of those who have no email, it would name somebody.
+            named = {"email": self.normalize_email(email_or_id) or ""}
+        user: User | None = self.filter(**named).first()
         return user
 
     @classmethod

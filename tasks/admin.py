@@ -1,6 +1,5 @@
 """Everybody's tasks in the admin. Each change is one of operations.py, or of purge.py."""
 
-import re
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +16,7 @@ from django.utils import timezone
 from django.utils.text import Truncator
 
 from todo_project.spreadsheets import csv_file
-from todo_project.staff import AT_ONCE, BelongsTo, BulkAction, Latest, StaffAdmin, in_chunks
+from todo_project.staff import AT_ONCE, BelongsTo, BulkAction, Latest, OneLine, StaffAdmin, in_chunks
 from todo_project.words import searchable
 
 from .models import Clock, Task
@@ -70,14 +69,6 @@ class Lines(forms.CharField):
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return self.to_python(initial) != self.to_python(data)
-
-
-class OneLine(forms.CharField):
-    """A text of one line. A browser leaves out the ends of lines that it holds, which is no change."""
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        shown = re.sub(r"[\r\n]", "", initial or "")
-        return super().has_changed(initial, data) and super().has_changed(shown, data)
 
 
 class TaskForm(forms.ModelForm):

@@ -4,11 +4,13 @@ However many rows there are, a page asks a fixed number of questions, and an ind
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -118,6 +120,14 @@ class BulkAction:
         return f"{self.done[:1].upper()}{self.done[1:]}."
 
 
+class OneLine(forms.CharField):
+    """A text of one line. A browser leaves out the ends of lines that it holds, which is no change."""
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        shown = re.sub(r"[\r\n]", "", initial or "")
+        return super().has_changed(initial, data) and super().has_changed(self.to_python(shown), data)
+
+
 class KnownKeys(AutocompleteSelect):
     """Shows again what was chosen; Django looks for that in the database even if it is no key."""
 
@@ -175,7 +185,10 @@ class StaffAdmin(admin.ModelAdmin):
         )
 
     def find_none(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
-        self.message_user(request, f"Search for {SHORTEST} letters or more.", messages.WARNING)
+        """Words that no index knows. A field that looks for rows as one types does not say so."""
+        on_a_list = request.resolver_match and request.resolver_match.url_name != "autocomplete"
+        if on_a_list and request.method == "GET":
+            self.message_user(request, f"Search for {SHORTEST} letters or more.", messages.WARNING)
         return rows.none()
 
     # What may be written

@@ -253,6 +253,33 @@ def test_what_a_colleague_has_changed_since_the_page_was_opened_stays(root, alic
     assert not alice.groups.exists()
 
 
+def test_what_was_chosen_is_kept_through_an_error(root, alice):
+    page, role = f"{PEOPLE}{alice.pk}/change/", Group.objects.create(name="role")
+    form = {**form_of(root.get(page)), "groups": [role.pk], "is_active": ""}
+    refused = root.post(page, {**form, "email": "bob"})
+    again = form_of(refused)
+    assert refused.status_code == 200
+
+    hidden = {name: value for name, value in again.items() if name.startswith("initial-")}
+    assert root.post(page, {**form, **hidden}).status_code == 302
+    alice.refresh_from_db()
+    assert [*alice.groups.all()] == [role]
+    assert not alice.is_active
+
+
+def test_what_nobody_changed_is_neither_written_nor_checked(root, alice, bob):
+    User.objects.filter(pk=alice.pk).update(name=" of two\nlines ")
+    page = f"{PEOPLE}{alice.pk}/change/"
+    opened = form_of(root.get(page))
+    User.objects.filter(pk=alice.pk).update(email="moved@example.com")
+    User.objects.filter(pk=bob.pk).update(email="alice@example.com")
+
+    saved = root.post(page, {**opened, "name": "of twolines", "is_active": ""}, follow=True)
+    alice.refresh_from_db()
+    assert (alice.name, alice.email, alice.is_active) == (" of two\nlines ", "moved@example.com", False)
+    assert "moved@example.com" in told(saved)[0]
+
+
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("meanwhile", ["change_password", "erase"])
@@ -406,7 +433,11 @@ def test_nobody_puts_themselves_out(root):
 
     assert root.post(page, {**form, "name": "Root", "is_superuser": "", "is_staff": ""}).status_code == 302
     assert root.post(f"{PEOPLE}{person.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert root.post(page, {**form, "email": ""}).status_code == 200
+    unset = {"usable_password": "false", "unset-password": "x"}
+    assert root.post(f"{PEOPLE}{person.pk}/password/", unset)["Location"] == "/admin/password_change/"
     person.refresh_from_db()
+    assert person.email == "superuser@example.com"
     assert (person.name, person.is_active, person.is_staff, person.is_superuser) == ("Root", True, True, True)
 
 
@@ -468,3 +499,11 @@ def test_a_search_for_too_little_is_told_so(root, alice):
 
     assert rows(page) == []
     assert told(page) == [f"Search for {SHORTEST} letters or more."]
+
+
+def test_a_field_that_is_typed_into_leaves_no_messages(root, alice):
+    choices = "/admin/autocomplete/?app_label=tasks&model_name=task&field_name=owner"
+    assert root.get(f"{choices}&term=al").json()["results"] == []
+    assert [row["text"] for row in root.get(f"{choices}&term=ali").json()["results"]] == ["alice@example.com"]
+
+    assert told(root.get("/admin/")) == []

@@ -131,3 +131,14 @@ def test_ten_sessions_cost_the_same_as_one(alice, bob, django_assert_max_num_que
         run("erase_user", alice.email, "--yes")
 
     assert not User.objects.exists()
+
+
+@pytest.mark.parametrize("command", [["erase_user", "--yes"], ["export_user"]])
+@pytest.mark.parametrize("nothing", ["", "  "])
+def test_nothing_names_nobody(db, command, nothing):
+    """Somebody has no email, and is not meant by a variable that is not set."""
+    User.objects.create_user(None)
+    with pytest.raises(CommandError, match="There is no account with the email or id"):
+        run(*command, nothing)
+
+    assert User.objects.exists()

@@ -135,8 +135,9 @@ def test_an_account_is_named_as_for_other_commands(exported, file, alice, into):
 
 def test_who_has_no_email_is_named_by_the_id(exported, file, alice):
     User.objects.update(email=None)
-    with pytest.raises(CommandError, match=f"If you mean this account: --into {alice.pk}"):
-        run("import_user", file)
+    for into in ([], ["--into", ""]):
+        with pytest.raises(CommandError, match=f"If you mean this account: --into {alice.pk}"):
+            run("import_user", file, *into)
 
 
 @pytest.mark.parametrize("right", ["is_staff", "is_superuser"])

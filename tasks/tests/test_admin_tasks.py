@@ -132,7 +132,7 @@ def test_a_change_is_a_new_version_that_the_owners_apps_hear_of(root, as_alice, 
 def test_saving_what_nobody_changed_writes_nothing(root, alice):
     [task] = some_tasks(alice, "milk")
     stored = {
-        "title": "two\nlines",
+        "title": " two\nlines",
         "description": "  two\nlines ",
         "due_at": "2027-01-31T09:00:00.123456Z",
     }

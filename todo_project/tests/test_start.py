@@ -189,3 +189,10 @@ def test_a_command_that_cannot_write_its_output_says_so(sqlite_file):
 
         assert ended.returncode == 1
         assert ended.stderr == "manage.py: [Errno 28] No space left on device\n"
+
+
+def test_a_command_whose_output_is_closed_does_its_work(sqlite_file):
+    start([sys.executable, "manage.py", "migrate", "-v0"], DATABASE_URL=sqlite_file)
+    ended = start(["bash", "-c", f"{sys.executable} manage.py purge >&-"], DATABASE_URL=sqlite_file)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
