@@ -200,6 +200,8 @@ class StaffAdmin(admin.ModelAdmin):
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """What the database refuses, although the form had let it pass, is told and not a crash."""
+        if "_saveasnew" in request.POST:  # Django heeds it although no page offers it.
+            raise BadRequest("Nothing is copied here.")
         try:
             return super().changeform_view(request, *args, **kwargs)
         except (ApiError, DatabaseError) as error:

@@ -507,3 +507,11 @@ def test_a_field_that_is_typed_into_leaves_no_messages(root, alice):
     assert [row["text"] for row in root.get(f"{choices}&term=ali").json()["results"]] == ["alice@example.com"]
 
     assert told(root.get("/admin/")) == []
+
+
+def test_nobody_is_copied(root, alice):
+    page = f"{PEOPLE}{alice.pk}/change/"
+    form = form_of(root.get(page))
+
+    assert root.post(page, {**form, "email": "copy@example.com", "_saveasnew": "1"}).status_code == 400
+    assert User.objects.count() == 2
