@@ -7,6 +7,7 @@ import orjson
 
 from .models import Task
 from .querysets import TaskQuerySet
+from .representation import fragments
 
 AT_ONCE = 1000
 
@@ -19,7 +20,8 @@ def tasks(user: Any) -> Iterator[tuple[str, Iterator[orjson.Fragment]]]:
 def _walk(owned: TaskQuerySet) -> Iterator[orjson.Fragment]:
     """Some at a time: behind a pooler a cursor of the server's would give all of them at once."""
     rows = list(owned.versions_and_json()[:AT_ONCE])
-    while rows:
-        yield from (orjson.Fragment(text) for _, text in rows)
+    yield from fragments(text for _, text in rows)
+    while len(rows) == AT_ONCE:
         last, _ = rows[-1]
         rows = list(owned.since(last).versions_and_json()[:AT_ONCE])
+        yield from fragments(text for _, text in rows)
