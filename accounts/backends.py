@@ -1,5 +1,6 @@
 """Signing in with email and password, the same for the API and the admin."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
@@ -28,10 +29,6 @@ class GuardedBackend(ModelBackend):
             return None
         now, address = timezone.now(), client_address(request) if request else UNKNOWN
         email = email[:254]
+        prove = partial(super().authenticate, request, username=email, password=password)
         with transaction.atomic():
-            login_guard.queue_up(email, address)
-            login_guard.refuse_too_many(email, address, at=now)
-            user = super().authenticate(request, username=email, password=password)
-            if user is None:
-                login_guard.note_failure(email, address, at=now)
-        return user
+            return login_guard.attempt(email, address, prove, at=now)

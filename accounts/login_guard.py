@@ -5,7 +5,10 @@ accounts, and of an account over all addresses. The last stops a swarm, and must
 somebody out: it does not hold where the person has signed in before, and a password reset clears it.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
 
 from django.db import connection
 from django.db.models import Count, Min, Q
@@ -14,10 +17,22 @@ from todo_project.errors import RateLimited
 
 from .models import FailedLogin, Session, User
 
+T = TypeVar("T")
+
 WINDOW = timedelta(minutes=15)
 PER_ACCOUNT_AND_ADDRESS = 5
 PER_ADDRESS = 50
 PER_ACCOUNT = 100
+
+
+def attempt(email: str, address: str, prove: Callable[[], T], *, at: datetime) -> T:
+    """What `prove` says; nothing, or a no, is a failure that counts. Runs in the caller's transaction."""
+    queue_up(email, address)
+    refuse_too_many(email, address, at=at)
+    proven = prove()
+    if not proven:
+        note_failure(email, address, at=at)
+    return proven
 
 
 def queue_up(email: str, address: str) -> None:
@@ -57,13 +72,7 @@ def refuse_too_many(email: str, address: str, *, at: datetime) -> None:
 
 def is_proven(user: User, password: str, address: str, *, at: datetime) -> bool:
     """Whether somebody who is signed in knows their password; guesses count as failed logins."""
-    email = user.email or str(user.pk)
-    queue_up(email, address)
-    refuse_too_many(email, address, at=at)
-    if user.check_password(password):
-        return True
-    note_failure(email, address, at=at)
-    return False
+    return attempt(user.email or str(user.pk), address, partial(user.check_password, password), at=at)
 
 
 def note_failure(email: str, address: str, *, at: datetime) -> None:
