@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils.module_loading import import_string
 from rest_framework import serializers
 
-from todo_project.importing import Import, NotImportable, Outcome, Reader, check, checked
+from todo_project.importing import Import, NotImportable, Outcome, Reader, check, checked, is_equal
 from todo_project.serializers import InstantField, StrictSerializer
 
 from .erasure import FORMER_STAFF
@@ -71,7 +71,7 @@ def _profile(content: dict[str, Any], *, into: str | None, replace: bool) -> tup
         user.save(force_insert=True)
         return user, Outcome(new=1)
     _must_be_meant(user, into)
-    if all(getattr(user, name) == value for name, value in values.items()):
+    if is_equal(user, values):
         return user, Outcome(equal=1)
     if replace:
         for name, value in values.items():
@@ -103,7 +103,7 @@ def identities(into: Import, rows: Iterable[Any]) -> Outcome:
             outcome.differ += 1
             if not into.replace:
                 continue
-        elif all(_is_equal(identity, values) for identity in here):
+        elif all(is_equal(identity, values) for identity in here):
             outcome.equal += 1
             continue
         else:
@@ -113,7 +113,3 @@ def identities(into: Import, rows: Iterable[Any]) -> Outcome:
             Identity.objects.filter(one).delete()
         Identity.objects.create(user=into.user, **values)
     return outcome
-
-
-def _is_equal(identity: Identity, values: dict[str, Any]) -> bool:
-    return all(getattr(identity, name) == value for name, value in values.items())

@@ -9,7 +9,7 @@ from django.db.models import F
 from django.utils import timezone
 from rest_framework import serializers
 
-from todo_project.importing import AT_ONCE, Import, NotImportable, Outcome, checked
+from todo_project.importing import AT_ONCE, Import, NotImportable, Outcome, checked, is_equal
 from todo_project.serializers import InstantField
 
 from .models import Clock, Priority, Task
@@ -76,7 +76,7 @@ def _store(into: Import, batch: list[Row], outcome: Outcome, before: int) -> Non
         found = here.get(values["id"])
         if found is None:
             outcome.new += 1
-        elif all(getattr(found, name) == value for name, value in values.items()):
+        elif is_equal(found, values):
             outcome.equal += 1
             continue
         else:

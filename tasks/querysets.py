@@ -1,7 +1,7 @@
 """What an owner may see, in sentences. The only file that knows the columns; time is an argument."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Self
 
@@ -11,6 +11,9 @@ from django.db.models import Count, F, Q
 from todo_project.prepared import execute
 
 from .representation import TASK, TOMBSTONE, AsJSON
+
+AT_ONCE = 1000
+"""So many rows are in memory at a time, where all are read."""
 
 # In one statement, which Django has no words for: begin the count, or go on counting.
 TICK = """
@@ -114,6 +117,18 @@ class TaskQuerySet(OwnedQuerySet):
         # An aggregate may not have the name of a column.
         counts = self.aggregate(**{f"n_{kind}": Count("pk", filter=which) for kind, which in kinds.items()})
         return {kind: counts[f"n_{kind}"] for kind in kinds}
+
+    def some_at_a_time(self, key: str) -> Iterator[Any]:
+        """Rows of columns, in the order of this key, which is the first of them.
+
+        Behind a pooler a cursor of the server's would give all of them at once.
+        """
+        rows = self.order_by(key)
+        some = list(rows[:AT_ONCE])
+        yield from some
+        while len(some) == AT_ONCE:
+            some = list(rows.filter(**{f"{key}__gt": some[-1][0]})[:AT_ONCE])
+            yield from some
 
     def as_json(self) -> Self:
         return self.values_list(AsJSON(*TASK), flat=True)  # type: ignore[return-value]

@@ -46,6 +46,11 @@ class Import:
     """Whether this account was made by the import: then nothing of it can be here already."""
 
 
+def is_equal(row: Any, values: dict[str, Any]) -> bool:
+    """Whether what is here is as the file has it."""
+    return all(getattr(row, name) == value for name, value in values.items())
+
+
 def checked(section: str, serializer: Any, rows: Iterable[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each row as this serializer understands it, with its place."""
     for index, row in enumerate(rows):

@@ -226,7 +226,7 @@ def test_a_cell_that_a_spreadsheet_would_run_is_only_text(root, alice, text):
 
 
 def test_any_number_is_exported_some_at_a_time(root, alice, monkeypatch, django_assert_max_num_queries):
-    monkeypatch.setattr("tasks.admin.AT_ONCE", 10)
+    monkeypatch.setattr("tasks.querysets.AT_ONCE", 10)
     monkeypatch.setattr(staff_pages, "AT_MOST", 5)
     monkeypatch.setattr(staff_pages, "COUNTED", 5)
     tasks = some_tasks(alice, *(str(number) for number in range(25)))

@@ -29,7 +29,7 @@ def test_an_export_holds_every_task_in_the_order_of_versions(as_alice, as_bob, a
 
 @pytest.mark.parametrize("at_once", [1, 2, 3, 4])
 def test_a_long_export_is_read_some_tasks_at_a_time(as_alice, alice, monkeypatch, at_once):
-    monkeypatch.setattr("tasks.export.AT_ONCE", at_once)
+    monkeypatch.setattr("tasks.querysets.AT_ONCE", at_once)
     tasks = [made(as_alice, str(number)) for number in range(3)]
 
     assert json.loads(run("export_user", alice.email)[0])["tasks"] == tasks
