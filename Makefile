@@ -7,7 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all:
 # The settings of the tests: they need no .env and no database server.
-CHECKED := DJANGO_SETTINGS_MODULE=todo_project.tests.settings $(BIN)/python manage.py
+CHECKED := DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py
 
 # What a pooler could break: locks, transactions, prepared statements, cursors of the server's.
 DATA_LAYER := $(wildcard tasks/tests/test_*race*.py) \
@@ -26,7 +26,7 @@ run: .venv/runtime .env
 	@# From the second start on there is such a person, and this says so by failing.
 	@$(BIN)/python manage.py createsuperuser --noinput >/dev/null 2>&1 || true
 	@sed -n 's/^DJANGO_SUPERUSER_EMAIL=/Staff login: /p; s/^DJANGO_SUPERUSER_PASSWORD=/   password: /p' .env
-	@exec $(BIN)/python -m gunicorn todo_project.wsgi --config python:todo_project.gunicorn_conf
+	@exec $(BIN)/python -m gunicorn todo_project.wsgi --config python:todo_project.server.gunicorn_conf
 
 test: .venv/dev
 	$(BIN)/python -m pytest

@@ -14,10 +14,10 @@ from django.conf import settings
 from django.db import connection, connections
 from django.test import Client
 
-from todo_project import database
-from todo_project.tests.parts import require
-from todo_project.tests.servers.pgbouncer import PgBouncer, find_pgbouncer
-from todo_project.tests.servers.postgres import Postgres, find_binaries
+from tests.support.programs import require
+from tests.support.servers.pgbouncer import PgBouncer, find_pgbouncer
+from tests.support.servers.postgres import Postgres, find_binaries
+from todo_project.config import database
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -87,7 +87,7 @@ def django_db_keepdb(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """The database has a table for the notes too: a user's deletion asks every model that names one."""
-    from todo_project.tests.notes import Note
+    from tests.support.notes import Note
 
     with django_db_blocker.unblock(), connection.schema_editor() as editor:
         editor.create_model(Note)

@@ -19,8 +19,16 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from todo_project.staff import BelongsTo, BulkAction, Latest, LookOnly, OneLine, StaffAdmin, in_chunks
-from todo_project.words import searchable
+from todo_project.admin.options import (
+    BelongsTo,
+    BulkAction,
+    Latest,
+    ReadOnlyAdmin,
+    SingleLineField,
+    StaffAdmin,
+    in_chunks,
+)
+from todo_project.admin.search import searchable
 
 from . import erasure
 from .models import FailedLogin, Identity, PersonalToken, Session, User
@@ -38,7 +46,7 @@ class PersonForm(forms.ModelForm):
     """Sends what was looked at as well: what a colleague has changed since the page was opened stays."""
 
     class Meta:
-        field_classes = {"name": OneLine}
+        field_classes = {"name": SingleLineField}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -64,7 +72,7 @@ class PasswordForm(AdminPasswordChangeForm):
         return user
 
 
-class StandingFilter(admin.SimpleListFilter):
+class RoleFilter(admin.SimpleListFilter):
     title = "standing"
     parameter_name = "standing"
 
@@ -82,7 +90,7 @@ class StandingFilter(admin.SimpleListFilter):
         return queryset
 
 
-class LivingFilter(admin.SimpleListFilter):
+class ExpiryFilter(admin.SimpleListFilter):
     title = "state"
     parameter_name = "state"
 
@@ -161,7 +169,7 @@ class UserAdmin(StaffAdmin, auth_admin.UserAdmin):
     ordering = ["-created_at", "-pk"]
     list_display = ["__str__", "name", "is_active", "is_staff", "created_at", "last_login"]
     list_columns = ["email", "name", "is_active", "is_staff", "created_at", "last_login"]
-    list_filter = [StandingFilter, "created_at"]
+    list_filter = [RoleFilter, "created_at"]
     search_fields = ["email"]
     search_help_text = "Parts of the email or of the name, three letters or more; or the person's id."
     bulk_actions = {
@@ -196,7 +204,7 @@ class UserAdmin(StaffAdmin, auth_admin.UserAdmin):
         if not term:
             return queryset, False
         words = searchable(term)
-        return queryset.found_by(words) if words else self.find_none(request, queryset), False
+        return queryset.found_by(words) if words else self.reject_search(request, queryset), False
 
     # A person's page
 
@@ -298,14 +306,14 @@ class RoleAdmin(auth_admin.GroupAdmin):
         return bool(request.user.is_superuser)
 
 
-class Nameless(StaffAdmin):
+class AnonymousHistory(StaffAdmin):
     """What tells of a person, and may be gone before them: no word of it stays in the history."""
 
-    def name_on_record(self, row: Any) -> str:
+    def history_name(self, row: Any) -> str:
         return f"{self.noun(1)} {row.pk}"
 
 
-class CredentialAdmin(LookOnly, Nameless):
+class CredentialAdmin(ReadOnlyAdmin, AnonymousHistory):
     """What proves who somebody is: to look at, and to end."""
 
     person = "user"
@@ -338,7 +346,7 @@ class CredentialAdmin(LookOnly, Nameless):
 class SessionAdmin(CredentialAdmin):
     told = ["address", "user_agent", "created_at", "last_used_at", "ended_at"]
     list_columns = [*told, "user__email", "user__name"]
-    list_filter = [LivingFilter, UserFilter]
+    list_filter = [ExpiryFilter, UserFilter]
     shown = ["id", "user_agent", "address", "created_at", "last_used_at", "expires_at", "ended_at"]
     # A session expires so long after its last use: this is the order of use.
     ordering = ["-expires_at", "-pk"]
@@ -357,7 +365,7 @@ class SessionAdmin(CredentialAdmin):
 class PersonalTokenAdmin(CredentialAdmin):
     told = ["name", "scopes", "created_at", "last_used_at", "expires_at"]
     list_columns = [*told, "user__email", "user__name"]
-    list_filter = [LivingFilter, UserFilter]
+    list_filter = [ExpiryFilter, UserFilter]
     shown = ["id", "name", "scopes", "created_at", "last_used_at", "expires_at"]
     ordering = ["-expires_at", "-pk"]
     bulk_actions = {
@@ -392,7 +400,7 @@ class IdentityAdmin(CredentialAdmin):
 
 
 @admin.register(FailedLogin)
-class FailedLoginAdmin(LookOnly, Nameless):
+class FailedLoginAdmin(ReadOnlyAdmin, AnonymousHistory):
     list_display = ["at", "email", "address"]
     list_display_links = None
     list_filter = ["at"]

@@ -12,9 +12,9 @@ from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from todo_project.database_errors import violates
-from todo_project.errors import Forbidden
-from todo_project.prepared import Prepared
+from todo_project.api.errors import Forbidden
+from todo_project.db.compiled import CompiledQuery
+from todo_project.db.errors import violates
 
 from . import jwks, tokens
 from .errors import InvalidToken
@@ -72,12 +72,12 @@ def by_access_token(token: str) -> tuple[User, Credential]:
 
 
 COLUMNS = [field.attname for field in User._meta.concrete_fields]
-SIGNED_IN = Prepared(
+SIGNED_IN = CompiledQuery(
     lambda user, session, at: (
         User.objects.in_session(session, at=at)
         .filter(pk=user)
-        .with_what_is_carried()
-        .values_list(*COLUMNS, *settings.CARRIED_BY_USER)
+        .with_annotations()
+        .values_list(*COLUMNS, *settings.USER_ANNOTATIONS)
     ),
     user=UUIDField(),
     session=UUIDField(),
@@ -86,7 +86,7 @@ SIGNED_IN = Prepared(
 
 
 def carry(user: User, values: Iterable[Any]) -> None:
-    for name, value in zip(settings.CARRIED_BY_USER, values, strict=True):
+    for name, value in zip(settings.USER_ANNOTATIONS, values, strict=True):
         setattr(user, name, value)
 
 
@@ -101,15 +101,15 @@ def by_personal_token(token: str) -> tuple[User, Credential]:
     if found is None:
         raise InvalidToken
     found.touch(at=now)
-    carry(found.user, (getattr(found, name) for name in settings.CARRIED_BY_USER))
+    carry(found.user, (getattr(found, name) for name in settings.USER_ANNOTATIONS))
     return found.user, Credential(frozenset(found.scopes))
 
 
 def by_outside_token(token: str, header: dict[str, Any], told: dict[str, Any]) -> tuple[User, Credential]:
     claims = read_outside_token(token, header, told)
     issuer, subject = claims["iss"], claims["sub"]
-    known = User.objects.known_as(issuer=issuer, subject=subject).with_what_is_carried()
-    user = known.first() or welcome(claims) or known.get()
+    known = User.objects.with_identity(issuer=issuer, subject=subject).with_annotations()
+    user = known.first() or create_user_for(claims) or known.get()
     if not user.is_active:
         raise InvalidToken
     return user, Credential(ALL, issued_at=int(claims["iat"]))
@@ -127,7 +127,7 @@ def read_outside_token(token: str, header: dict[str, Any], told: dict[str, Any])
     return claims
 
 
-def welcome(claims: dict[str, Any]) -> User | None:
+def create_user_for(claims: dict[str, Any]) -> User | None:
     """Make an account for an identity that comes for the first time; of parallel firsts only one makes it."""
     issuer, subject = claims["iss"], claims["sub"]
     try:

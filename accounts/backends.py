@@ -8,7 +8,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from todo_project.addresses import UNKNOWN, client_address
+from todo_project.api.addresses import UNKNOWN, client_address
 
 from . import login_guard
 from .models import User

@@ -2,8 +2,18 @@
 
 from datetime import datetime, timedelta
 
-from todo_project.counting import Sample, counts_up_to
-from todo_project.dashboard import Chart, Series, Tile, counted, day, last_days, last_hours, panel, up_to
+from todo_project.admin.dashboard import (
+    Chart,
+    Series,
+    Tile,
+    counted,
+    day,
+    last_days,
+    last_hours,
+    panel,
+    up_to,
+)
+from todo_project.db.counting import Sample, counts_up_to
 
 from .models import FailedLogin, User
 

@@ -6,7 +6,7 @@ from http.client import HTTPException
 from django.conf import settings
 from django.db import DatabaseError
 
-from todo_project.doctor.findings import Finding, ok, problem, said, warning
+from todo_project.operations.doctor.findings import Finding, ok, problem, said, warning
 
 from . import jwks
 from .models import User

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import QuerySet, TextField, Value
 from django.db.models.functions import Cast, Replace
 
-from todo_project.errors import Conflict
+from todo_project.api.errors import Conflict
 
 from .models import FailedLogin, User
 

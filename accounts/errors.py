@@ -1,6 +1,6 @@
 """The errors of the contract that are about who is asking."""
 
-from todo_project.errors import Forbidden, NotAuthenticated
+from todo_project.api.errors import Forbidden, NotAuthenticated
 
 
 class InvalidToken(NotAuthenticated):
@@ -17,13 +17,13 @@ class TokenExpired(InvalidToken):
 class InvalidCredentials(NotAuthenticated):
     default_code = "INVALID_CREDENTIALS"
     default_detail = "Email and password do not match an active account."
-    keeps_effects = True  # the count of failures
+    commits_on_error = True  # the count of failures
 
 
 class TokenReused(NotAuthenticated):
     default_code = "TOKEN_REUSED"
     default_detail = "This refresh token was used before. Use the newest one, or sign in again."
-    keeps_effects = True  # the end of the session
+    commits_on_error = True  # the end of the session
 
 
 class InsufficientScope(Forbidden):

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils.module_loading import import_string
 
-from todo_project.renderers import dumps
+from todo_project.api.renderers import dumps
 
 from .models import Identity, PersonalToken, Session, User
 from .serializers import UserSerializer
@@ -61,7 +61,7 @@ def whole(user: User) -> IO[bytes]:
 
     So who takes it slowly holds no transaction open, and what fails is an error and not half a file.
     """
-    with ExitStack() as until_it_is_whole, one_moment():
+    with ExitStack() as until_it_is_whole, snapshot():
         file = until_it_is_whole.enter_context(SpooledTemporaryFile(max_size=IN_MEMORY))
         for piece in stream(user):  # writelines() would look only at the end whether it is large.
             file.write(piece)
@@ -71,7 +71,7 @@ def whole(user: User) -> IO[bytes]:
 
 
 @contextmanager
-def one_moment() -> Iterator[None]:
+def snapshot() -> Iterator[None]:
     """What is read first and what is read last belong together. SQLite would keep all writers out."""
     if connection.vendor != "postgresql" or connection.in_atomic_block:
         yield

@@ -10,14 +10,14 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from todo_project.addresses import UNKNOWN, client_address
-from todo_project.errors import RateLimited
+from todo_project.api.addresses import UNKNOWN, client_address
+from todo_project.api.errors import RateLimited
 
 from . import login_guard
 
 
 @contextmanager
-def too_many_told() -> Iterator[None]:
+def rate_limit_as_form_error() -> Iterator[None]:
     """As an error of the form, where the API answers 429."""
     try:
         yield
@@ -30,12 +30,12 @@ class GuardedLoginForm(AdminAuthenticationForm):
     """The admin's login, behind the count of failures."""
 
     def clean(self) -> dict[str, Any]:
-        with too_many_told():
+        with rate_limit_as_form_error():
             cleaned: dict[str, Any] = super().clean()
         user = self.get_user()
         # Nobody was looked for if a field was wrong already.
         if user is not None:
-            login_guard.forget_failures(user, self.address)
+            login_guard.clear_failures(user, self.address)
         return cleaned
 
     @property
@@ -50,8 +50,8 @@ class OwnPasswordForm(AdminPasswordChangeForm):
 
     def clean_old_password(self) -> str:
         password: str = self.cleaned_data["old_password"]
-        with too_many_told(), transaction.atomic():
-            proven = login_guard.is_proven(self.user, password, self.address, at=timezone.now())
+        with rate_limit_as_form_error(), transaction.atomic():
+            proven = login_guard.check_password_counted(self.user, password, self.address, at=timezone.now())
         if not proven:
             raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
         return password

@@ -8,8 +8,8 @@ from django.db.models import Q
 from django.utils.module_loading import import_string
 from rest_framework import serializers
 
-from todo_project.importing import Import, NotImportable, Outcome, Reader, check, checked, is_equal
-from todo_project.serializers import InstantField, StrictSerializer
+from todo_project.api.serializers import InstantField, StrictSerializer
+from todo_project.operations.importing import Import, NotImportable, Outcome, Reader, check, checked, is_equal
 
 from .erasure import FORMER_STAFF
 from .models import Identity, User

@@ -11,8 +11,8 @@ from typing import Any
 
 import jwt
 
-from todo_project.errors import ServiceUnavailable
-from todo_project.issuers import Issuer
+from todo_project.api.errors import ServiceUnavailable
+from todo_project.config.issuers import Issuer
 
 from .errors import InvalidToken
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 from django.db import connection
 from django.db.models import Count, Min, Q
 
-from todo_project.errors import RateLimited
+from todo_project.api.errors import RateLimited
 
 from .models import FailedLogin, Session, User
 
@@ -27,15 +27,15 @@ PER_ACCOUNT = 100
 
 def attempt(email: str, address: str, prove: Callable[[], T], *, at: datetime) -> T:
     """What `prove` says; nothing, or a no, is a failure that counts. Runs in the caller's transaction."""
-    queue_up(email, address)
-    refuse_too_many(email, address, at=at)
+    lock_attempts(email, address)
+    check_attempts(email, address, at=at)
     proven = prove()
     if not proven:
-        note_failure(email, address, at=at)
+        record_failure(email, address, at=at)
     return proven
 
 
-def queue_up(email: str, address: str) -> None:
+def lock_attempts(email: str, address: str) -> None:
     """Until this transaction ends let nobody else try this account from there: all would find the count low.
 
     SQLite has one writer at a time anyway. A lock of the transaction is safe behind a pooler.
@@ -47,7 +47,7 @@ def queue_up(email: str, address: str) -> None:
             )
 
 
-def refuse_too_many(email: str, address: str, *, at: datetime) -> None:
+def check_attempts(email: str, address: str, *, at: datetime) -> None:
     """Raise RateLimited, with the time until the oldest failure is forgotten."""
     account, here = Q(email=email), Q(address=address)
     counted = (
@@ -70,21 +70,21 @@ def refuse_too_many(email: str, address: str, *, at: datetime) -> None:
         _refuse_until(counted["first_account"] + WINDOW, at)
 
 
-def is_proven(user: User, password: str, address: str, *, at: datetime) -> bool:
+def check_password_counted(user: User, password: str, address: str, *, at: datetime) -> bool:
     """Whether somebody who is signed in knows their password; guesses count as failed logins."""
     return attempt(user.email or str(user.pk), address, partial(user.check_password, password), at=at)
 
 
-def note_failure(email: str, address: str, *, at: datetime) -> None:
+def record_failure(email: str, address: str, *, at: datetime) -> None:
     FailedLogin.objects.create(email=email, address=address, at=at)
 
 
-def forget_failures(user: User, address: str) -> None:
+def clear_failures(user: User, address: str) -> None:
     """Who is signed in from there, all of it done; what others have tried elsewhere still counts."""
     FailedLogin.objects.of_account(user.email or "").from_address(address).delete()
 
 
-def forget_account(email: str) -> None:
+def clear_account_failures(email: str) -> None:
     """After a password reset: whoever reads the mailbox is not kept out by what others tried."""
     FailedLogin.objects.of_account(email).delete()
 

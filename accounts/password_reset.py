@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.mail import send_mail
 from django.db import transaction
 
-from todo_project.throttling import count_up
+from todo_project.api.throttling import count_up
 
 from . import login_guard
 from .models import User
@@ -53,7 +53,7 @@ def deliver(email: str, token: str) -> None:
 def redeem(user: User, password: str, *, at: datetime) -> None:
     """Set the password, by which the token is used up, and end every session."""
     user.change_password(password, at=at)
-    login_guard.forget_account(user.email or "")
+    login_guard.clear_account_failures(user.email or "")
 
 
 def owner_of(token: str) -> User | None:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from todo_project.purging import Kind, in_batches, rows
+from todo_project.operations.purging import Kind, in_batches, rows
 
 from .login_guard import WINDOW
 from .models import FailedLogin, PersonalToken, Session

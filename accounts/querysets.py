@@ -30,15 +30,15 @@ class UserQuerySet(models.QuerySet[Any]):
         """Each word in the email or in the name."""
         return self.filter(*(Q(email__icontains=word) | Q(name__icontains=word) for word in words))
 
-    def with_what_is_carried(self) -> Self:
-        return self.annotate(**{name: F(path) for name, path in settings.CARRIED_BY_USER.items()})
+    def with_annotations(self) -> Self:
+        return self.annotate(**{name: F(path) for name, path in settings.USER_ANNOTATIONS.items()})
 
     def in_session(self, session: uuid.UUID, *, at: datetime) -> Self:
         return self.active().filter(
             sessions__id=session, sessions__ended_at__isnull=True, sessions__expires_at__gt=at
         )
 
-    def known_as(self, *, issuer: str, subject: str) -> Self:
+    def with_identity(self, *, issuer: str, subject: str) -> Self:
         return self.filter(identities__issuer=issuer, identities__subject=subject)
 
 
@@ -65,7 +65,7 @@ class SessionQuerySet(models.QuerySet[Any]):
 
 class PersonalTokenQuerySet(models.QuerySet[Any]):
     def with_user(self) -> Self:
-        carried = {name: F(f"user__{path}") for name, path in settings.CARRIED_BY_USER.items()}
+        carried = {name: F(f"user__{path}") for name, path in settings.USER_ANNOTATIONS.items()}
         return self.select_related("user").annotate(**carried)
 
     def for_user(self, user: Any) -> Self:

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
-from todo_project.errors import NotAuthenticated
+from todo_project.api.errors import NotAuthenticated
 
 from .errors import InsufficientScope
 

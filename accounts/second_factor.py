@@ -40,7 +40,7 @@ class SecondFactorLoginForm(OTPAuthenticationFormMixin, GuardedLoginForm):
         try:
             self.clean_otp(user)
         except ValidationError as error:
-            login_guard.note_failure(user.email, self.address, at=timezone.now())
+            login_guard.record_failure(user.email, self.address, at=timezone.now())
             raise self.get_invalid_login_error() from error
 
     def _chosen_device(self, user: Any) -> Any:

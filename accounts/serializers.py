@@ -9,7 +9,7 @@ from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.fields import get_error_detail
 
-from todo_project.serializers import InstantField, StrictSerializer, body_example
+from todo_project.api.serializers import InstantField, StrictSerializer, body_example
 
 from .models import PersonalToken, User
 from .scopes import ALL

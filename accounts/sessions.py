@@ -9,7 +9,7 @@ from django.db.models import F
 from django.utils import timezone
 from rest_framework.request import Request
 
-from todo_project.addresses import client_address
+from todo_project.api.addresses import client_address
 
 from . import login_guard, tokens
 from .errors import InvalidToken, TokenReused
@@ -22,7 +22,7 @@ GRACE = timedelta(seconds=10)
 
 def sign_in(user: User, request: Request, *, at: datetime) -> dict[str, Any]:
     address = client_address(request._request)
-    login_guard.forget_failures(user, address)
+    login_guard.clear_failures(user, address)
     session, refresh = Session.start(
         user, at=at, user_agent=printable(request.headers.get("User-Agent", "")), address=address
     )

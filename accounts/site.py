@@ -15,7 +15,7 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse_lazy
 from django.utils import timezone
 
-from todo_project.addresses import client_address
+from todo_project.api.addresses import client_address
 
 from .forms import GuardedLoginForm, OwnPasswordForm
 

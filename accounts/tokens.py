@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core import signing
 from django.utils.crypto import salted_hmac
 
-from todo_project.issuers import OURS, Issuer
+from todo_project.config.issuers import OURS, Issuer
 
 from .errors import InvalidToken, TokenExpired
 

@@ -16,10 +16,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import ValidationError
 
-from todo_project.addresses import client_address
-from todo_project.errors import Conflict, Forbidden, NotAuthenticated, ValidationFailed
-from todo_project.pagination import KeysetPagination, PageParameters, ordering_parameter
-from todo_project.views import ApiView, ApiViewSet
+from todo_project.api.addresses import client_address
+from todo_project.api.errors import Conflict, Forbidden, NotAuthenticated, ValidationFailed
+from todo_project.api.pagination import KeysetPagination, PageParameters, ordering_parameter
+from todo_project.api.views import ApiView, ApiViewSet
 
 from . import erasure, export, login_guard, password_reset, sessions, tokens
 from .authentication import SignedInRequest, read_outside_token, text_claim
@@ -53,7 +53,7 @@ RECENT = timedelta(minutes=10)
 class WrongPassword(ValidationFailed):
     """The password that was asked again is not the one; the count of failures stands."""
 
-    keeps_effects = True
+    commits_on_error = True
 
 
 class PublicView(ApiView):
@@ -77,7 +77,7 @@ def checked(serializer: Any, request: Request, **context: Any) -> dict[str, Any]
 
 @extend_schema(tags=["auth"])
 class Register(PublicView):
-    also_refuses = (403,)
+    extra_statuses = (403,)
 
     @extend_schema(summary="Make an account", request=RegistrationSerializer, responses={201: UserSerializer})
     def post(self, request: Request) -> Response:
@@ -89,7 +89,7 @@ class Register(PublicView):
 
 @extend_schema(tags=["auth"])
 class Token(PublicView):
-    also_refuses = (401,)
+    extra_statuses = (401,)
 
     @extend_schema(summary="Sign in", request=LoginSerializer, responses={200: LoginAnswerSerializer})
     def post(self, request: Request) -> Response:
@@ -103,7 +103,7 @@ class Token(PublicView):
 
 @extend_schema(tags=["auth"])
 class TokenRefresh(PublicView):
-    also_refuses = (401,)
+    extra_statuses = (401,)
 
     @extend_schema(
         summary="Exchange a refresh token", request=RefreshSerializer, responses={200: TokenPairSerializer}
@@ -119,7 +119,7 @@ class Logout(ApiView):
 
     permission_classes = [AllowAny]
     idempotent = False
-    also_refuses = (401,)
+    extra_statuses = (401,)
 
     def perform_authentication(self, request: Request) -> None:
         """Left to the method: with a refresh token the header does not matter."""
@@ -178,10 +178,10 @@ def check_new_password(password: str, user: User) -> None:
         raise ValidationError({"new_password": error.detail}) from error
 
 
-def ask_again(request: SignedInRequest, field: str, password: str) -> None:
+def confirm_password(request: SignedInRequest, field: str, password: str) -> None:
     """Have a signed-in caller prove that they know the password."""
     address = client_address(request._request)
-    if not login_guard.is_proven(request.user, password, address, at=timezone.now()):
+    if not login_guard.check_password_counted(request.user, password, address, at=timezone.now()):
         raise WrongPassword.of(field, "wrong", "This is not your password.")
 
 
@@ -212,7 +212,7 @@ class Me(AccountView):
         if user.has_usable_password():
             if "password" not in given:
                 raise ValidationFailed.of("password", "required", "Password is required.")
-            ask_again(request, "password", given["password"])
+            confirm_password(request, "password", given["password"])
         elif (
             request.auth.issued_at is None
             or timezone.now().timestamp() - request.auth.issued_at > RECENT.seconds
@@ -234,7 +234,7 @@ class Password(AccountView):
     )
     def post(self, request: SignedInRequest) -> Response:
         given = checked(PasswordChangeSerializer, request)
-        ask_again(request, "current_password", given["current_password"])
+        confirm_password(request, "current_password", given["current_password"])
         request.user.change_password(given["new_password"], at=timezone.now(), keep=request.auth.session)
         return Response(UserSerializer(request.user).data)
 
@@ -252,16 +252,16 @@ class Export(AccountView):
         )
 
 
-class MineParameters(PageParameters):
+class AccountListParameters(PageParameters):
     ordering = ordering_parameter("created_at", default="-created_at")
 
 
-class MineViewSet(ApiViewSet):
+class OwnedAccountViewSet(ApiViewSet):
     """What belongs to the caller and is seen by nobody else."""
 
     scope_area = ACCOUNT
     pagination_class = KeysetPagination
-    query_parameters = {"list": MineParameters}
+    query_parameters = {"list": AccountListParameters}
     lookup_field = "id"
 
     def list(self, request: SignedInRequest) -> Response:
@@ -274,7 +274,7 @@ class MineViewSet(ApiViewSet):
 
 @extend_schema_view(list=extend_schema(summary="Where you are signed in"))
 @extend_schema(tags=["me"])
-class Sessions(MineViewSet):
+class Sessions(OwnedAccountViewSet):
     """Where you are signed in."""
 
     serializer_class = SessionSerializer
@@ -297,7 +297,7 @@ class Sessions(MineViewSet):
 
 @extend_schema_view(list=extend_schema(summary="Your personal access tokens"))
 @extend_schema(tags=["me"])
-class PersonalTokens(MineViewSet):
+class PersonalTokens(OwnedAccountViewSet):
     """Your tokens for scripts."""
 
     serializer_class = PersonalTokenSerializer
@@ -330,7 +330,7 @@ class PersonalTokens(MineViewSet):
 
 @extend_schema_view(list=extend_schema(summary="Your identities at outside issuers"))
 @extend_schema(tags=["me"])
-class Identities(MineViewSet):
+class Identities(OwnedAccountViewSet):
     """Who you are for outside issuers."""
 
     serializer_class = IdentitySerializer
@@ -369,7 +369,7 @@ class Identities(MineViewSet):
         return removed(self, identity)
 
 
-def removed(view: MineViewSet, thing: Model) -> Response:
+def removed(view: OwnedAccountViewSet, thing: Model) -> Response:
     data = view.get_serializer(thing).data
     thing.delete()
     return Response(data)

@@ -15,12 +15,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, Streami
 from django.utils import timezone
 from django.utils.text import Truncator
 
-from todo_project.spreadsheets import csv_file
-from todo_project.staff import BelongsTo, BulkAction, Latest, OneLine, StaffAdmin, in_chunks
-from todo_project.words import searchable
+from todo_project.admin.csv import csv_file
+from todo_project.admin.options import BelongsTo, BulkAction, Latest, SingleLineField, StaffAdmin, in_chunks
+from todo_project.admin.search import searchable
 
 from .models import Clock, Task
-from .operations import CREATE, Operation, perform, perform_everywhere
+from .operations import CREATE, Operation, perform, perform_for_owners
 from .purge import purge_everywhere
 from .querysets import TaskQuerySet
 
@@ -51,9 +51,9 @@ class StateFilter(admin.SimpleListFilter):
             case "overdue":
                 return queryset.live().overdue(at=timezone.now()).due_first()
             case "completed":
-                return queryset.live().completed().lately_completed_first()
+                return queryset.live().completed().latest_completion_first()
             case "trashed":
-                return queryset.trashed().lately_trashed_first()
+                return queryset.trashed().latest_trashed_first()
         return queryset
 
 
@@ -80,7 +80,7 @@ class TaskForm(forms.ModelForm):
     class Meta:
         model = Task
         fields = ("owner", "title", "description", "completed", "priority", "due_at")
-        field_classes = {"title": OneLine}
+        field_classes = {"title": SingleLineField}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -99,7 +99,7 @@ class TaskForm(forms.ModelForm):
 def move(verb: str) -> Any:
     def run(request: HttpRequest, chosen: list[uuid.UUID]) -> Iterator[list[Task]]:
         for keys in in_chunks(by_owner(chosen)):
-            yield perform_everywhere(verb, keys)
+            yield perform_for_owners(verb, keys)
 
     return run
 
@@ -116,7 +116,7 @@ def by_owner(chosen: list[uuid.UUID]) -> Any:
 
 def export(tasks: TaskQuerySet) -> StreamingHttpResponse:
     rows: Any = tasks.values_list(*EXPORTED)
-    return csv_file("tasks", EXPORTED, rows.some_at_a_time("id"))
+    return csv_file("tasks", EXPORTED, rows.in_batches_by("id"))
 
 
 @admin.register(Task)
@@ -185,9 +185,9 @@ class TaskAdmin(StaffAdmin):
         if "@" in term:
             owner = get_user_model().objects.filter(email=term.lower()).first()
             if owner is not None:
-                return queryset.for_user(owner).lately_changed_first(), False
+                return queryset.for_user(owner).latest_change_first(), False
         words = searchable(term)
-        return queryset.titled(words) if words else self.find_none(request, queryset), False
+        return queryset.title_contains(words) if words else self.reject_search(request, queryset), False
 
     # One task
 
@@ -217,7 +217,7 @@ class TaskAdmin(StaffAdmin):
         """What is about to be written stays as it is read: its owner's clock is locked before."""
         task: Task | None = super().get_object(request, object_id, from_field)
         if task is not None and request.method == "POST":
-            Clock.objects.tick_all({task.owner_id: 0})
+            Clock.objects.tick_many({task.owner_id: 0})
             task = super().get_object(request, object_id, from_field)
         return task
 
@@ -260,5 +260,5 @@ class LatestTasks(Latest):
     shown = ("completed", "priority", "due_at", "created_at", "deleted_at")
 
     def get_queryset(self, request: HttpRequest) -> TaskQuerySet:
-        tasks: TaskQuerySet = Task.objects.lately_changed_first()
+        tasks: TaskQuerySet = Task.objects.latest_change_first()
         return tasks

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from todo_project.counting import Sample, counts_up_to
-from todo_project.dashboard import Chart, Series, Tile, counted, day, last_days, panel
+from todo_project.admin.dashboard import Chart, Series, Tile, counted, day, last_days, panel
+from todo_project.db.counting import Sample, counts_up_to
 
 from .models import Task
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from todo_project.pagination import PageParameters, ordering_parameter
-from todo_project.parameters import NumberField, QueryParameters
-from todo_project.serializers import InstantField
+from todo_project.api.pagination import PageParameters, ordering_parameter
+from todo_project.api.parameters import NumberField, QueryParameters
+from todo_project.api.serializers import InstantField
 
 from .models import Priority
 from .querysets import TaskQuerySet
@@ -53,8 +53,8 @@ class SyncParameters(QueryParameters):
 
 Sentence = Callable[[TaskQuerySet, Any, datetime], TaskQuerySet]
 
-SENTENCES: dict[str, Sentence] = {
-    "q": lambda tasks, words, now: tasks.mentioning(words),
+FILTERS: dict[str, Sentence] = {
+    "q": lambda tasks, words, now: tasks.search_text(words),
     "completed": lambda tasks, yes, now: tasks.completed() if yes else tasks.open(),
     "priority": lambda tasks, priority, now: tasks.of_priority(priority),
     "due": lambda tasks, _, now: tasks.without_due_time(),
@@ -68,8 +68,8 @@ SENTENCES: dict[str, Sentence] = {
 RELATIVE_TO_NOW = {"overdue"}
 
 
-def matching(tasks: TaskQuerySet, query: Mapping[str, Any], *, at: datetime) -> TaskQuerySet:
-    for name, sentence in SENTENCES.items():
+def apply_filters(tasks: TaskQuerySet, query: Mapping[str, Any], *, at: datetime) -> TaskQuerySet:
+    for name, sentence in FILTERS.items():
         if name in query:
             tasks = sentence(tasks, query[name], at)
     return tasks

@@ -9,12 +9,12 @@ from django.db.models import F
 from django.utils import timezone
 from rest_framework import serializers
 
-from todo_project.importing import AT_ONCE, Import, NotImportable, Outcome, checked, is_equal
-from todo_project.serializers import InstantField
+from todo_project.api.serializers import InstantField
+from todo_project.operations.importing import AT_ONCE, Import, NotImportable, Outcome, checked, is_equal
 
 from .models import Clock, Priority, Task
 from .serializers import TaskSerializer
-from .sync import ERA
+from .sync import PRUNE_MODULUS
 
 Row = tuple[str, dict[str, Any]]
 
@@ -53,7 +53,7 @@ def tasks(into: Import, rows: Iterable[Any]) -> Outcome:
         # The account may have been here before. A clock that ticked less than once a second never came so
         # far: its clients are told to begin anew, and do not take these versions for those that they know.
         now = int(timezone.now().timestamp())
-        Clock.objects.create(owner_id=into.user.pk, tick=now, forgettings=now % ERA)
+        Clock.objects.create(owner_id=into.user.pk, tick=now, forgettings=now % PRUNE_MODULUS)
     before = Clock.objects.tick(into.user, by=0).stop - 1
     given = checked("tasks", ExportedTaskSerializer(), rows)
     while batch := list(islice(given, AT_ONCE)):

@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce, Length, Trim
 from django.db.models.lookups import GreaterThan, LessThanOrEqual
 from django.utils import timezone
 
-from todo_project.pagination import FIRST, LAST
+from todo_project.api.pagination import FIRST, LAST
 
 from .querysets import ClockQuerySet, TaskQuerySet, TombstoneQuerySet
 

@@ -14,11 +14,11 @@ from django.db import connection
 from django.db.models import UUIDField
 from django.utils import timezone
 
-from todo_project.errors import Conflict, NotFound, PreconditionFailed
-from todo_project.prepared import Prepared, insert, update
+from todo_project.api.errors import Conflict, NotFound, PreconditionFailed
+from todo_project.db.compiled import CompiledQuery, insert, update
 
 from .models import Clock, Task
-from .representation import represent
+from .representation import as_dict
 
 CREATE = "create"
 VERBS: dict[str, Callable[[Task, Mapping[str, Any], datetime], set[str]]] = {
@@ -29,7 +29,7 @@ VERBS: dict[str, Callable[[Task, Mapping[str, Any], datetime], set[str]]] = {
     "delete": lambda task, values, at: task.trash(at=at),
     "restore": lambda task, values, at: task.restore(at=at),
 }
-REACH_INTO_THE_TRASH = {"delete", "restore"}
+ALLOWED_IN_TRASH = {"delete", "restore"}
 
 
 def any_version(version: int) -> bool:
@@ -73,11 +73,11 @@ def perform(owner: Any, operations: Sequence[Operation]) -> list[Task]:
     if changed:
         _store(owner, list(changed.values()), versions_before)
     else:
-        Clock.objects.take_back(owner, by=len(operations))
+        Clock.objects.return_ticks(owner, by=len(operations))
     return done
 
 
-def perform_everywhere(verb: str, tasks: Collection[uuid.UUID]) -> list[Task]:
+def perform_for_owners(verb: str, tasks: Collection[uuid.UUID]) -> list[Task]:
     """One verb on tasks of many owners; gives back those that it changed. Runs in the caller's transaction.
 
     What it cannot reach is left as it is. The number of queries is the same for any number of tasks. A
@@ -86,15 +86,15 @@ def perform_everywhere(verb: str, tasks: Collection[uuid.UUID]) -> list[Task]:
     wanted = Task.objects.filter(pk__in=tasks)
     if not (counts := dict.fromkeys(wanted.values_list("owner", flat=True), 0)):
         return []
-    Clock.objects.tick_all(counts)
+    Clock.objects.tick_many(counts)
     at, changed = timezone.now(), []
     for task in wanted.all():
-        if task.deleted_at and verb not in REACH_INTO_THE_TRASH:
+        if task.deleted_at and verb not in ALLOWED_IN_TRASH:
             continue
         if columns := VERBS[verb](task, {}, at):
             changed.append((task, columns | {"version", "updated_at"}))
     if changed:
-        ticks = Clock.objects.tick_all(Counter(task.owner_id for task, _ in changed))
+        ticks = Clock.objects.tick_many(Counter(task.owner_id for task, _ in changed))
         versions = {owner: iter(ticks) for owner, ticks in ticks.items()}
         for task, _ in changed:
             task.version, task.updated_at = next(versions[task.owner_id]), at
@@ -103,7 +103,7 @@ def perform_everywhere(verb: str, tasks: Collection[uuid.UUID]) -> list[Task]:
 
 
 COLUMNS = [field.attname for field in Task._meta.concrete_fields]
-LOAD = Prepared(
+LOAD = CompiledQuery(
     lambda owner, task: Task.objects.for_user(owner).filter(pk=task).values_list(*COLUMNS),
     owner=UUIDField(),
     task=UUIDField(),
@@ -129,11 +129,11 @@ def _find(
     owner: Any,
 ) -> Task:
     task = found.get(operation.task) if operation.task else None
-    if task is None or (task.deleted_at and operation.verb not in REACH_INTO_THE_TRASH):
+    if task is None or (task.deleted_at and operation.verb not in ALLOWED_IN_TRASH):
         raise NotFound(details=operation.details("id"))
     if not operation.allows(versions_before[task.pk]):
         current = Task.objects.for_user(owner).get(pk=task.pk)
-        raise PreconditionFailed(details=operation.details("if_match", current=represent(current)))
+        raise PreconditionFailed(details=operation.details("if_match", current=as_dict(current)))
     return task
 
 

@@ -13,12 +13,12 @@ from django.db.models import F, Max, QuerySet, Value, Window
 from django.db.models.functions import Coalesce, RowNumber
 from django.utils import timezone
 
-from todo_project.conditional import IfMatch
-from todo_project.errors import NotFound, PreconditionFailed
-from todo_project.purging import Kind
+from todo_project.api.conditional import IfMatch
+from todo_project.api.errors import NotFound, PreconditionFailed
+from todo_project.operations.purging import Kind
 
 from .models import LATEST, Clock, Task, Tombstone
-from .representation import list_tag, represent
+from .representation import as_dict, list_etag
 
 AT_ONCE = 10_000
 IN_ORDER = (Coalesce("deleted_at", LATEST), F("pk"))
@@ -33,7 +33,7 @@ def purge(owner: Any, task: uuid.UUID, if_match: IfMatch) -> dict[str, Any]:
         current = wanted.first()
         if current is None:
             raise NotFound
-        raise PreconditionFailed(details={"current": represent(current)})
+        raise PreconditionFailed(details={"current": as_dict(current)})
     return {"id": str(task), "version": version, "purged": True}
 
 
@@ -42,12 +42,12 @@ def empty_trash(owner: Any, if_match: IfMatch) -> int:
     trashed, purged = Task.objects.for_user(owner).trashed(), 0
     while True:
         versions = Clock.objects.tick(owner, by=AT_ONCE)
-        if not purged and not if_match.names(list_tag(owner, versions[0] - 1)):
+        if not purged and not if_match.names(list_etag(owner, versions[0] - 1)):
             raise PreconditionFailed("Your tasks have changed meanwhile. Look at the trash again.")
         buried = _bury_some(owner, trashed, versions)
         purged += buried
         if not buried:
-            Clock.objects.take_back(owner, by=AT_ONCE)
+            Clock.objects.return_ticks(owner, by=AT_ONCE)
         if buried < AT_ONCE:
             return purged
 
@@ -60,7 +60,7 @@ def purge_trash(before: datetime) -> Iterator[int]:
             with transaction.atomic():
                 trashed = Task.objects.for_user(owner).trashed_before(before)
                 buried = _bury_some(owner, trashed, Clock.objects.tick(owner, by=AT_ONCE))
-                Clock.objects.take_back(owner, by=AT_ONCE - buried)
+                Clock.objects.return_ticks(owner, by=AT_ONCE - buried)
                 if not buried:  # Another one did it, or deleted the owner, who then needs no clock.
                     transaction.set_rollback(True)
             yield buried
@@ -75,15 +75,15 @@ def forget_all(before: datetime) -> Iterator[int]:
 def purge_everywhere(tasks: Collection[uuid.UUID]) -> list[Task]:
     """Those of these tasks that are in the trash, of many owners; gives back what is gone.
 
-    As perform_everywhere: a fixed number of queries, in the caller's transaction, owners in ascending order.
+    As perform_for_owners: a fixed number of queries, in the caller's transaction, owners in ascending order.
     """
     wanted = Task.objects.filter(pk__in=tasks)
     if not (counts := dict.fromkeys(wanted.values_list("owner", flat=True), 0)):
         return []
-    Clock.objects.tick_all(counts)
+    Clock.objects.tick_many(counts)
     at, gone = timezone.now(), list(wanted.trashed())
     if gone:
-        ticks = Clock.objects.tick_all(Counter(task.owner_id for task in gone))
+        ticks = Clock.objects.tick_many(Counter(task.owner_id for task in gone))
         versions = {owner: iter(ticks) for owner, ticks in ticks.items()}
         Tombstone.objects.bulk_create(
             Tombstone(

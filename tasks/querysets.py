@@ -8,9 +8,9 @@ from typing import Any, Self
 from django.db import connection, models
 from django.db.models import Count, F, Q
 
-from todo_project.prepared import execute
+from todo_project.db.compiled import execute
 
-from .representation import TASK, TOMBSTONE, AsJSON
+from .representation import TASK, TOMBSTONE, JSONText
 
 AT_ONCE = 1000
 """So many rows are in memory at a time, where all are read."""
@@ -81,17 +81,17 @@ class TaskQuerySet(OwnedQuerySet):
     def of_priority(self, priority: int) -> Self:
         return self.filter(priority=priority)
 
-    def mentioning(self, words: str) -> Self:
+    def search_text(self, words: str) -> Self:
         """In the title or the description, whatever the case; PostgreSQL has a trigram index for this SQL."""
         return self.filter(Q(title__icontains=words) | Q(description__icontains=words))
 
-    def titled(self, words: list[str]) -> Self:
+    def title_contains(self, words: list[str]) -> Self:
         """Every word in the title, whatever the case; the index of `matching` serves this for all owners."""
         return self.filter(*(Q(title__icontains=word) for word in words))
 
     # The orders of the admin's lists; for each there is an index.
 
-    def lately_changed_first(self) -> Self:
+    def latest_change_first(self) -> Self:
         """Of one owner."""
         return self.order_by("-version")
 
@@ -99,10 +99,10 @@ class TaskQuerySet(OwnedQuerySet):
         """Of the open ones; those without a due time come last."""
         return self.order_by(F("due_at").asc(nulls_last=True), "pk")
 
-    def lately_completed_first(self) -> Self:
+    def latest_completion_first(self) -> Self:
         return self.order_by("-completed_at", "-pk")
 
-    def lately_trashed_first(self) -> Self:
+    def latest_trashed_first(self) -> Self:
         return self.order_by("-deleted_at", "-pk")
 
     def stats(self, *, at: datetime) -> dict[str, int]:
@@ -118,7 +118,7 @@ class TaskQuerySet(OwnedQuerySet):
         counts = self.aggregate(**{f"n_{kind}": Count("pk", filter=which) for kind, which in kinds.items()})
         return {kind: counts[f"n_{kind}"] for kind in kinds}
 
-    def some_at_a_time(self, key: str) -> Iterator[Any]:
+    def in_batches_by(self, key: str) -> Iterator[Any]:
         """Rows of columns, in the order of this key, which is the first of them.
 
         Behind a pooler a cursor of the server's would give all of them at once.
@@ -131,10 +131,10 @@ class TaskQuerySet(OwnedQuerySet):
             yield from some
 
     def as_json(self) -> Self:
-        return self.values_list(AsJSON(*TASK), flat=True)  # type: ignore[return-value]
+        return self.values_list(JSONText(*TASK), flat=True)  # type: ignore[return-value]
 
     def versions_and_json(self) -> Self:
-        return self.values_list("version", AsJSON(*TASK))  # type: ignore[return-value]
+        return self.values_list("version", JSONText(*TASK))  # type: ignore[return-value]
 
 
 class TombstoneQuerySet(OwnedQuerySet):
@@ -142,7 +142,7 @@ class TombstoneQuerySet(OwnedQuerySet):
         return self.filter(purged_at__lt=at)
 
     def versions_and_json(self) -> Self:
-        return self.values_list("version", AsJSON(*TOMBSTONE, ending=',"purged":true}'))  # type: ignore[return-value]
+        return self.values_list("version", JSONText(*TOMBSTONE, ending=',"purged":true}'))  # type: ignore[return-value]
 
 
 class ClockQuerySet(models.QuerySet[Any]):
@@ -152,7 +152,7 @@ class ClockQuerySet(models.QuerySet[Any]):
         (last,) = execute(TICK, [pk, by], lambda cursor: cursor.fetchone())
         return range(last - by + 1, last + 1)
 
-    def tick_all(self, counts: Mapping[uuid.UUID, int]) -> dict[uuid.UUID, range]:
+    def tick_many(self, counts: Mapping[uuid.UUID, int]) -> dict[uuid.UUID, range]:
         """The next versions of many owners, of each so many; 0 only keeps others from writing.
 
         The rows are locked in one order, so that two of these cannot wait for each other.
@@ -166,6 +166,6 @@ class ClockQuerySet(models.QuerySet[Any]):
             last = {uuid.UUID(str(owner)): tick for owner, tick in cursor.fetchall()}
         return {owner: range(last[owner] - by + 1, last[owner] + 1) for owner, by in counts.items()}
 
-    def take_back(self, owner: Any, *, by: int) -> None:
+    def return_ticks(self, owner: Any, *, by: int) -> None:
         """Ticks of this transaction that nothing was done with: the owner's lists are as they were."""
         self.filter(pk=owner.pk).update(tick=F("tick") - by)

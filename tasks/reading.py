@@ -8,16 +8,16 @@ from typing import Any
 
 from django.db.models import DateTimeField, IntegerField, UUIDField
 
-from todo_project.pagination import Keyset
-from todo_project.prepared import Prepared
+from todo_project.api.pagination import Keyset
+from todo_project.db.compiled import CompiledQuery
 
-from .filters import SENTENCES, matching
+from .filters import FILTERS, apply_filters
 from .models import Task
 from .querysets import TaskQuerySet
 
 KEYS = {"owner": UUIDField(), "task": UUIDField()}
 ONE = {
-    trashed: Prepared(
+    trashed: CompiledQuery(
         lambda owner, task, trashed=trashed: owned(owner, trashed).filter(pk=task).versions_and_json(), **KEYS
     )
     for trashed in (False, True)
@@ -35,19 +35,19 @@ def one(owner: Any, task: uuid.UUID, *, trashed: bool) -> tuple[int, str] | None
     return found[0] if found else None
 
 
-class Listing:
+class TaskPage:
     """An owner's tasks, live or trashed, that match a query; each is the text of its JSON."""
 
     model = Task
 
     def __init__(self, owner: Any, query: Mapping[str, Any], *, trashed: bool, at: datetime) -> None:
         self.owner, self.trashed, self.at = owner, trashed, at
-        self.asked = {name: value for name, value in query.items() if name in SENTENCES}
+        self.asked = {name: value for name, value in query.items() if name in FILTERS}
 
     def page(self, keyset: Keyset, position: list[Any] | None, limit: int) -> list[str]:
         if "q" in self.asked:
             # How to search depends on the words, so the database is asked to plan it each time.
-            tasks = matching(owned(self.owner, self.trashed), self.asked, at=self.at).as_json()
+            tasks = apply_filters(owned(self.owner, self.trashed), self.asked, at=self.at).as_json()
             return list(keyset.page(tasks, position, limit))
         # A yes or no, and a choice, decide on the sentence; a time or a number is only a value in it.
         shape = frozenset(
@@ -69,14 +69,14 @@ def _prepared(
     ordering: str,
     follows: bool,
     limit: int,
-) -> Prepared:
+) -> CompiledQuery:
     keyset = Keyset(Task, ordering)
 
     def sentence(owner: Any, now: Any, value: Any, pk: Any, **slots: Any) -> TaskQuerySet:
-        tasks = matching(owned(owner, trashed), {**dict(shape), **slots}, at=now).as_json()
+        tasks = apply_filters(owned(owner, trashed), {**dict(shape), **slots}, at=now).as_json()
         return keyset.page(tasks, [value, pk] if follows else None, limit)
 
     slots = {name: IntegerField() if name == "priority" else DateTimeField() for name in names}
-    return Prepared(
+    return CompiledQuery(
         sentence, owner=UUIDField(), now=DateTimeField(), value=keyset.field, pk=keyset.pk, **slots
     )

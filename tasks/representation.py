@@ -23,7 +23,7 @@ from django.db.models import (
 )
 from django.utils.crypto import salted_hmac
 
-from todo_project.conditional import etag
+from todo_project.api.conditional import etag
 
 Kind = type[Any]
 
@@ -43,7 +43,7 @@ TASK = (
 TOMBSTONE = ("id=task", "version")
 
 
-def represent(task: Any) -> dict[str, Any]:
+def as_dict(task: Any) -> dict[str, Any]:
     """One task whose instance is at hand."""
     return {name: _plain(getattr(task, name)) for name in TASK}
 
@@ -54,7 +54,7 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, uuid.UUID) else value
 
 
-def list_tag(owner: Any, tick: int) -> str:
+def list_etag(owner: Any, tick: int) -> str:
     """The ETag of all lists of one owner: theirs alone, and another one after any change of a task."""
     return etag(f"{owner.pk.hex}-{tick}-{_form()}")
 
@@ -65,12 +65,12 @@ def _form() -> str:
     return salted_hmac("tasks.list", ",".join(TASK)).hexdigest()[:8]
 
 
-def fragments(texts: Iterable[str]) -> list[orjson.Fragment]:
-    """What AsJSON gave, to be put into an answer as it is."""
+def json_fragments(texts: Iterable[str]) -> list[orjson.Fragment]:
+    """What JSONText gave, to be put into an answer as it is."""
     return [orjson.Fragment(text) for text in texts]
 
 
-class AsJSON(Expression):
+class JSONText(Expression):
     """A row as the text of one JSON object, of the model's fields that are named, with a constant ending.
 
     The key of a field is its name, unless the name is given as "key=field".
@@ -83,7 +83,7 @@ class AsJSON(Expression):
         super().__init__()
         self.fields, self.ending = fields, ending
 
-    def resolve_expression(self, query: Any = None, *args: Any, **kwargs: Any) -> "AsJSON":
+    def resolve_expression(self, query: Any = None, *args: Any, **kwargs: Any) -> "JSONText":
         resolved = copy(self)
         resolved.model = query.model
         return resolved

@@ -6,7 +6,7 @@ from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_fiel
 from rest_framework import serializers
 from rest_framework.serializers import ValidationError
 
-from todo_project.serializers import InstantField, StrictSerializer, body_example
+from todo_project.api.serializers import InstantField, StrictSerializer, body_example
 
 from .models import Priority
 from .operations import CREATE, VERBS, Operation, any_version

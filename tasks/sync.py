@@ -6,12 +6,12 @@ import orjson
 from django.db import connection
 from django.db.models import BigIntegerField, QuerySet, Value
 
-from todo_project.errors import ResyncRequired
+from todo_project.api.errors import ResyncRequired
 
 from .models import Clock, Task, Tombstone
-from .representation import AsJSON, fragments
+from .representation import JSONText, json_fragments
 
-ERA = 1 << 16
+PRUNE_MODULUS = 1 << 16
 """More forgettings than can happen while somebody reads for the first time."""
 
 
@@ -19,15 +19,15 @@ def changes(owner: Any, *, since: int, limit: int) -> dict[str, Any]:
     """Up to `limit` changes after `since`, and the `since` to ask with next."""
     if since == getattr(owner, "tick", None):
         return {"changes": [], "since": since, "has_more": False}
-    position = since if since >= 0 else -since // ERA
+    position = since if since >= 0 else -since // PRUNE_MODULUS
     clock, rows = _read(owner, position, limit + 1)
     if not _is_remembered(since, position, clock):
         raise ResyncRequired
     has_more = len(rows) > limit
     last = rows[limit - 1][0] if has_more else clock.tick
     return {
-        "changes": fragments(text for _, text in rows[:limit]),
-        "since": _to_ask_next(last, clock),
+        "changes": json_fragments(text for _, text in rows[:limit]),
+        "since": _next_since(last, clock),
         "has_more": has_more,
     }
 
@@ -41,7 +41,9 @@ def _read(owner: Any, position: int, limit: int) -> tuple[Clock, list[tuple[int,
     if connection.features.supports_slicing_ordering_in_compound:
         # Else PostgreSQL would write all of the changes as JSON and sort them, to tell the first few.
         changes = [each.order_by("version")[:limit] for each in changes]
-    rows = clock.values_list("version", AsJSON("tick", "forgotten", "forgettings")).union(*changes, all=True)
+    rows = clock.values_list("version", JSONText("tick", "forgotten", "forgettings")).union(
+        *changes, all=True
+    )
     found = list(rows.order_by("version")[: limit + 1])
     if not found:
         return Clock(), []
@@ -53,14 +55,14 @@ def _is_remembered(since: int, position: int, clock: Clock) -> bool:
     if position > clock.tick:
         return False  # From a future that a restored backup does not know.
     if since < 0:
-        return position > 0 and -since % ERA == clock.forgettings % ERA
+        return position > 0 and -since % PRUNE_MODULUS == clock.forgettings % PRUNE_MODULUS
     return since == 0 or since >= clock.forgotten
 
 
-def _to_ask_next(last: int, clock: Clock) -> int:
+def _next_since(last: int, clock: Clock) -> int:
     """The last version told; but negative in a first reading that has not yet passed what was forgotten.
 
     Such a reader holds nothing that could be forgotten, unless that happens in the meantime. So the number
     carries, besides the position, how often it has happened until now.
     """
-    return last if last >= clock.forgotten else -(last * ERA + clock.forgettings % ERA)
+    return last if last >= clock.forgotten else -(last * PRUNE_MODULUS + clock.forgettings % PRUNE_MODULUS)

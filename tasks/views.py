@@ -9,19 +9,19 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from todo_project.conditional import IfMatch, etag, not_modified
-from todo_project.errors import NotFound
-from todo_project.pagination import Keyset, KeysetPagination
-from todo_project.paths import ME
-from todo_project.serializers import StrictSerializer
-from todo_project.views import ApiViewSet
+from todo_project.api.conditional import IfMatch, etag, not_modified
+from todo_project.api.errors import NotFound
+from todo_project.api.pagination import Keyset, KeysetPagination
+from todo_project.api.paths import ME
+from todo_project.api.serializers import StrictSerializer
+from todo_project.api.views import ApiViewSet
 
 from . import purge, sync
 from .filters import RELATIVE_TO_NOW, SyncParameters, TaskParameters, TrashParameters
 from .models import Task
 from .operations import CREATE, Operation, perform
-from .reading import Listing, one
-from .representation import fragments, list_tag, represent
+from .reading import TaskPage, one
+from .representation import as_dict, json_fragments, list_etag
 from .serializers import (
     NOTHING,
     PART,
@@ -58,9 +58,9 @@ class OwnedView(ApiViewSet):
         changes_by_itself = bool(RELATIVE_TO_NOW & self.query.keys())
         if not changes_by_itself and (unchanged := not_modified(self.request, current)):
             return unchanged
-        tasks = Listing(self.request.user, self.query, trashed=trashed, at=timezone.now())
+        tasks = TaskPage(self.request.user, self.query, trashed=trashed, at=timezone.now())
         page: Any = self.paginate_queryset(tasks)  # type: ignore[arg-type]
-        response = self.get_paginated_response(fragments(page))
+        response = self.get_paginated_response(json_fragments(page))
         if not changes_by_itself:
             response["ETag"] = current
         return response
@@ -84,12 +84,12 @@ class OwnedView(ApiViewSet):
         values = takes.run_validation(self.request.data)
         operation = Operation(verb, id, values, IfMatch(self.request).allows)
         (task,) = perform(self.request.user, [operation])
-        return Response(represent(task), headers={"ETag": etag(task.version)})
+        return Response(as_dict(task), headers={"ETag": etag(task.version)})
 
 
 def state_of(owner: Any) -> str:
     """The ETag of all of an owner's lists, as it was when the caller was looked up."""
-    return list_tag(owner, getattr(owner, "tick", None) or 0)
+    return list_etag(owner, getattr(owner, "tick", None) or 0)
 
 
 @extend_schema_view(
@@ -155,7 +155,7 @@ class Tasks(OwnedView):
 class Bulk(OwnedView):
     """Many changes at once, all or none."""
 
-    also_refuses = (404, 412)
+    extra_statuses = (404, 412)
 
     @extend_schema(
         summary="Make many changes, all or none",
@@ -167,7 +167,7 @@ class Bulk(OwnedView):
         given = BulkSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         tasks = perform(request.user, given.validated_data["operations"])
-        return Response({"results": [represent(task) for task in tasks]})
+        return Response({"results": [as_dict(task) for task in tasks]})
 
 
 @extend_schema(tags=["tasks"])
@@ -220,7 +220,7 @@ class Sync(OwnedView):
     """For clients that keep a copy."""
 
     query_parameters = {"read": SyncParameters}
-    also_refuses = (410,)
+    extra_statuses = (410,)
 
     @extend_schema(summary="What has changed since", responses=ChangesSerializer)
     def read(self, request: Request) -> Response:

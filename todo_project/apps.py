@@ -6,4 +6,4 @@ class FrameConfig(AppConfig):
     verbose_name = "Frame"
 
     def ready(self) -> None:
-        from . import checks  # noqa: F401  (registers the system checks)
+        from .config import checks  # noqa: F401  (registers the system checks)

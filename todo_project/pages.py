@@ -12,9 +12,9 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from .conditional import etag, not_modified
-from .schema import document
-from .views import ApiView
+from .api.conditional import etag, not_modified
+from .api.schema import document
+from .api.views import ApiView
 
 CSP = "Content-Security-Policy"
 POLICY = (

@@ -7,7 +7,7 @@ from typing import Any
 from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 
-from . import database, email, env, issuers
+from .config import database, env, issuers, mail
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env.read_file()
@@ -78,13 +78,13 @@ INSTALLED_APPS = [
 ]
 STAFF_SECOND_FACTOR = env.boolean("STAFF_SECOND_FACTOR", default=False)
 MIDDLEWARE = [
-    "todo_project.request_log.RequestLogMiddleware",
+    "todo_project.api.request_log.RequestLogMiddleware",
     "corsheaders.middleware.CorsMiddleware",
-    "todo_project.error_handling.ErrorShapeMiddleware",
-    "todo_project.health.ProbeMiddleware",
+    "todo_project.api.error_handling.ErrorShapeMiddleware",
+    "todo_project.server.probes.ProbeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "todo_project.paths.TrailingSlashMiddleware",
+    "todo_project.api.paths.TrailingSlashMiddleware",
     "todo_project.pages.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -181,7 +181,7 @@ IMPORTED = {"identities": "accounts.importing.identities", "tasks": "tasks.impor
 PURGED = [
     "tasks.purge.TRASH", "tasks.purge.TOMBSTONES",
     "accounts.purge.SESSIONS", "accounts.purge.TOKENS", "accounts.purge.FAILED_LOGINS",
-    "todo_project.purging.KEYS", "todo_project.purging.BROWSER_SESSIONS",
+    "todo_project.operations.purging.KEYS", "todo_project.operations.purging.BROWSER_SESSIONS",
 ]  # fmt: skip
 # What `manage.py doctor` asks beyond the frame's own checks.
 DIAGNOSED = {
@@ -193,7 +193,7 @@ DASHBOARD = [
     "tasks.dashboard.tasks",
     "accounts.dashboard.users",
     "accounts.dashboard.failed_sign_ins",
-    "todo_project.dashboard.database",
+    "todo_project.admin.dashboard.database",
 ]
 # What a role may do in the admin, beside superusers, who may do everything. `make_roles` makes them so.
 ROLES = {"Support": [
@@ -207,14 +207,14 @@ SHOWN_WITH_USER = [
     "tasks.admin.LatestTasks",
 ]  # fmt: skip
 # What another room wants to know of whoever asks. It comes with the query that finds the user.
-CARRIED_BY_USER = {"tick": "clock__tick"}
+USER_ANNOTATIONS = {"tick": "clock__tick"}
 RATE_LIMIT_USER = env.rate("RATE_LIMIT_USER", default="600/minute")
 RATE_LIMIT_ANONYMOUS = env.rate("RATE_LIMIT_ANONYMOUS", default="60/minute")
 
 # Mail
 
 EMAIL_URL = env.text("EMAIL_URL", default="")
-vars().update(email.configure(EMAIL_URL, debug=DEBUG))  # EMAIL_BACKEND, EMAIL_HOST and their like
+vars().update(mail.configure(EMAIL_URL, debug=DEBUG))  # EMAIL_BACKEND, EMAIL_HOST and their like
 DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", default="todo@localhost")
 
 # Browsers on other origins. They send a token in a header and never a cookie.
@@ -237,14 +237,14 @@ CORS_EXPOSE_HEADERS = (
 # A bulk of 100 tasks of the longest texts fits into this, if it is written as UTF-8.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 REST_FRAMEWORK = {
-    "DEFAULT_RENDERER_CLASSES": ["todo_project.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["todo_project.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["todo_project.api.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["todo_project.api.parsers.JSONParser"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.scopes.HasScope"],
-    "DEFAULT_THROTTLE_CLASSES": ["todo_project.throttling.RequestThrottle"],
-    "DEFAULT_SCHEMA_CLASS": "todo_project.schema.AutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": ["todo_project.api.throttling.RequestThrottle"],
+    "DEFAULT_SCHEMA_CLASS": "todo_project.api.schema.AutoSchema",
     "DEFAULT_METADATA_CLASS": None,
-    "EXCEPTION_HANDLER": "todo_project.error_handling.exception_handler",
+    "EXCEPTION_HANDLER": "todo_project.api.error_handling.exception_handler",
     "URL_FORMAT_OVERRIDE": None,
 }
 SPECTACULAR_SETTINGS = {
@@ -262,7 +262,7 @@ SPECTACULAR_SETTINGS = {
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "todo_project.schema.add_components",
+        "todo_project.api.schema.add_components",
     ],
 }
 
@@ -283,14 +283,14 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {
-        "request_id": {"()": "todo_project.request_log.RequestIdFilter"},
-        "stack": {"()": "todo_project.request_log.StackFilter"},
-        "slow_clients": {"()": "todo_project.request_log.SlowClientFilter"},
+        "request_id": {"()": "todo_project.api.request_log.RequestIdFilter"},
+        "stack": {"()": "todo_project.api.request_log.StackFilter"},
+        "slow_clients": {"()": "todo_project.api.request_log.SlowClientFilter"},
     },
     "formatters": {
-        "json": {"()": "todo_project.request_log.JSONFormatter"},
+        "json": {"()": "todo_project.api.request_log.JSONFormatter"},
         "readable": {
-            "()": "todo_project.request_log.ReadableFormatter",
+            "()": "todo_project.api.request_log.ReadableFormatter",
             "format": "%(asctime)s %(levelname)-7s %(message)s",
             "datefmt": "%H:%M:%S",
         },

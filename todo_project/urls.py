@@ -5,7 +5,9 @@ from typing import Any
 from django.contrib import admin
 from django.urls import include, path
 
-from . import health, pages, paths  # noqa: F401  (paths registers the id converter)
+from . import pages
+from .api import paths  # noqa: F401  (paths registers the id converter)
+from .server import probes
 
 api: list[Any] = [
     path("", include("accounts.urls")),
@@ -17,8 +19,8 @@ urlpatterns = [
     path("", pages.Page.as_view(template_name="landing.html"), name="landing"),
     path("docs", pages.Docs.as_view(template_name="docs.html"), name="docs"),
     path("redoc", pages.Docs.as_view(template_name="redoc.html"), name="redoc"),
-    path("healthz", health.healthz, name="healthz"),
-    path("readyz", health.readyz, name="readyz"),
+    path("healthz", probes.healthz, name="healthz"),
+    path("readyz", probes.readyz, name="readyz"),
     path("admin/", admin.site.urls),
     path("api/v1/", include(api)),
 ]

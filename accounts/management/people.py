@@ -7,8 +7,8 @@ from django.core.management.base import CommandError
 from django.db import DatabaseError
 
 from accounts.models import User
-from todo_project.database_errors import Refused, diagnose
-from todo_project.errors import ApiError
+from todo_project.api.errors import ApiError
+from todo_project.db.errors import Refused, diagnose
 
 
 def person(email_or_id: str) -> User:

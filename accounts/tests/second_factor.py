@@ -14,11 +14,10 @@ from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import FailedLogin, User
-from todo_project.tests.locks import somebody_waits
-from todo_project.tests.processes import becomes_true
-from todo_project.tests.test_idempotency import run_together
-
-from .conftest import PASSWORD
+from tests.support.caller import PASSWORD
+from tests.support.locks import lock_is_awaited
+from tests.support.processes import becomes_true
+from tests.support.threads import run_together
 
 LOGIN = "/admin/login/?next=/admin/"
 WRONG = "Email, password or code is wrong"
@@ -127,7 +126,7 @@ def test_of_two_who_send_a_code_at_the_same_moment_one_gets_in(device):
         with transaction.atomic():
             assert device.objects.select_for_update().get().verify_token(code)
             second = pool.submit(log_in_and_hang_up, code)
-            assert becomes_true(somebody_waits)
+            assert becomes_true(lock_is_awaited)
         assert second.result().status_code == 200
 
 

@@ -13,13 +13,12 @@ from django.utils import timezone
 from accounts import erasure, tokens
 from accounts.models import FailedLogin, Identity, PersonalToken, Session, User
 from tasks.models import Task, Tombstone
-from tasks.tests.staff import PEOPLE, act, form_of, some_tasks, staff, told
-from todo_project.tests.locks import somebody_waits
-from todo_project.tests.processes import becomes_true
-from todo_project.tests.test_idempotency import run_together
-from todo_project.words import SHORTEST
-
-from .conftest import API, PASSWORD, Caller, sign_in
+from tests.support.admin_client import PEOPLE, act, form_of, some_tasks, staff, told
+from tests.support.caller import API, PASSWORD, Caller, sign_in
+from tests.support.locks import lock_is_awaited
+from tests.support.processes import becomes_true
+from tests.support.threads import run_together
+from todo_project.admin.search import SHORTEST
 
 SESSIONS, TOKENS = "/admin/accounts/session/", "/admin/accounts/personaltoken/"
 IDENTITIES, FAILURES = "/admin/accounts/identity/", "/admin/accounts/failedlogin/"
@@ -294,7 +293,7 @@ def test_what_happens_to_a_person_while_they_are_saved_stays(alice, meanwhile):
             else:
                 alice.change_password("another long password", at=timezone.now())
             saving = pool.submit(run_together, 1, lambda: root.post(page, form).status_code)
-            assert becomes_true(somebody_waits)
+            assert becomes_true(lock_is_awaited)
         assert saving.result() == [302]
 
     left = User.objects.filter(is_superuser=False)

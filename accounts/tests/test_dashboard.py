@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from accounts.models import FailedLogin, User
-from todo_project.tests.first_page import first_page, panels, staff, table
+from tests.support.dashboard_page import first_page, panels, staff, table
 
 NOW = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
 

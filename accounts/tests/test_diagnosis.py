@@ -8,9 +8,8 @@ from django.core.management import call_command
 
 from accounts import diagnosis
 from accounts.models import User
-from todo_project import issuers
-
-from .issuer import SECRET, Issuer
+from tests.support.issuer import SECRET, Issuer
+from todo_project.config import issuers
 
 
 @pytest.fixture

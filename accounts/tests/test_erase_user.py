@@ -7,9 +7,8 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.management import CommandError
 
 from accounts.models import FailedLogin, Identity, Session, User
-
-from .conftest import PASSWORD, Caller, sign_in
-from .test_export_user import run
+from tests.support.caller import PASSWORD, Caller, sign_in
+from tests.support.commands import run
 
 
 @pytest.fixture

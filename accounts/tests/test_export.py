@@ -2,20 +2,14 @@
 
 import json
 
-from todo_project.tests.assertions import assert_error
-
-from .conftest import sign_in
-
-
-def export(caller):
-    response = caller("get", "/me/export")
-    return response, b"".join(response.streaming_content)
+from tests.support.assertions import assert_error
+from tests.support.caller import download_export, sign_in
 
 
 def test_an_export_holds_what_is_yours(as_alice, alice):
     sign_in()
     as_alice("post", "/me/tokens", {"name": "script", "scopes": ["account"]})
-    response, content = export(as_alice)
+    response, content = download_export(as_alice)
 
     exported = json.loads(content)
     assert response.status_code == 200
@@ -35,7 +29,7 @@ def test_an_export_holds_what_is_yours(as_alice, alice):
 
 def test_an_export_tells_no_secret(as_alice, pair):
     token = as_alice("post", "/me/tokens", {"name": "script", "scopes": ["account"]}).json()["token"]
-    _, content = export(as_alice)
+    _, content = download_export(as_alice)
 
     for secret in (pair["access"], pair["refresh"], token, "argon2", "hash"):
         assert secret.encode() not in content
@@ -43,7 +37,7 @@ def test_an_export_tells_no_secret(as_alice, pair):
 
 def test_a_strangers_things_are_not_in_it(as_alice, bob):
     bob.sessions.create(expires_at="2999-01-01T00:00:00Z", user_agent="Phone of Bob")
-    _, content = export(as_alice)
+    _, content = download_export(as_alice)
 
     assert b"Bob" not in content
     assert str(bob.pk).encode() not in content
@@ -65,7 +59,7 @@ def broken(user):
 
 
 def test_its_length_is_told(as_alice):
-    response, content = export(as_alice)
+    response, content = download_export(as_alice)
 
     assert int(response["Content-Length"]) == len(content)
 
@@ -73,4 +67,4 @@ def test_its_length_is_told(as_alice):
 def test_a_large_one_is_the_same(as_alice, monkeypatch):
     monkeypatch.setattr("accounts.export.IN_MEMORY", 1)
 
-    assert json.loads(export(as_alice)[1])["profile"]["email"] == "alice@example.com"
+    assert json.loads(download_export(as_alice)[1])["profile"]["email"] == "alice@example.com"

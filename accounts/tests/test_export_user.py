@@ -3,21 +3,13 @@
 import json
 import os
 import signal
-from io import StringIO
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 
-from todo_project import progress
-
-from .test_export import export
-
-
-def run(command, *arguments):
-    """What the command told, and on the other stream for whoever waits."""
-    out, err = StringIO(), StringIO()
-    call_command(command, *arguments, stdout=out, stderr=err)
-    return out.getvalue(), err.getvalue()
+from tests.support.caller import download_export
+from tests.support.commands import run
+from todo_project.operations import progress
 
 
 @pytest.fixture(params=["email", "EMAIL", "id"])
@@ -28,7 +20,7 @@ def name(request, alice):
 def test_it_writes_what_the_api_gives(as_alice, name):
     exported, told = run("export_user", name)
 
-    assert json.loads(exported) == json.loads(export(as_alice)[1])
+    assert json.loads(exported) == json.loads(download_export(as_alice)[1])
     assert told == f"Wrote {len(exported)} bytes.\n"
 
 
@@ -36,7 +28,7 @@ def test_a_file_is_whole_and_for_one_persons_eyes(as_alice, alice, tmp_path):
     file = tmp_path / "alice.json"
     out, told = run("export_user", alice.email, "--output", file)
 
-    assert json.loads(file.read_bytes()) == json.loads(export(as_alice)[1])
+    assert json.loads(file.read_bytes()) == json.loads(download_export(as_alice)[1])
     assert file.stat().st_mode & 0o777 == 0o600
     assert (out, told) == ("", f"Wrote {file.stat().st_size} bytes to {file}.\n")
     assert [path.name for path in tmp_path.iterdir()] == ["alice.json"]

@@ -17,11 +17,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts import tokens
-from todo_project import issuers
-from todo_project.tests.assertions import assert_error
-
-from .conftest import Caller
-from .issuer import AUDIENCE, SECRET, private_key
+from tests.support.assertions import assert_error
+from tests.support.caller import Caller
+from tests.support.issuer import AUDIENCE, SECRET, private_key
+from todo_project.config import issuers
 
 OUTSIDE = "https://issuer.example.com"
 

@@ -8,13 +8,12 @@ from django.core.management import CommandError
 from django.utils import timezone
 
 from accounts.models import Identity, PersonalToken, Session, User
-from todo_project import importing
-from todo_project.tests.assertions import assert_error
+from tests.support.assertions import assert_error
+from tests.support.caller import sign_in
+from tests.support.commands import run
+from todo_project.operations import importing
 
-from .conftest import sign_in
-from .test_export_user import run
-
-NOBODYS = "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52"
+UNKNOWN_ID = "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52"
 
 
 @pytest.fixture
@@ -212,7 +211,7 @@ def test_a_broken_value_is_refused_with_its_place(exported, file, alice, section
 
 PROFILE = json.dumps(
     {
-        "id": NOBODYS,
+        "id": UNKNOWN_ID,
         "email": None,
         "name": "",
         "has_password": False,

@@ -5,7 +5,7 @@ import json
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from todo_project.issuers import parse
+from todo_project.config.issuers import parse
 
 GOOD = {
     "issuer": "https://a.example.com",

@@ -8,10 +8,9 @@ from django.utils import timezone
 
 from accounts import login_guard
 from accounts.models import FailedLogin, User
-from todo_project.tests.assertions import assert_error
-from todo_project.tests.test_idempotency import run_together
-
-from .conftest import PASSWORD, sign_in
+from tests.support.assertions import assert_error
+from tests.support.caller import PASSWORD, sign_in
+from tests.support.threads import run_together
 
 HOME = "203.0.113.7"
 
@@ -122,4 +121,4 @@ def test_the_count_asks_one_question(alice, django_assert_num_queries):
     fail(3)
 
     with django_assert_num_queries(1):
-        login_guard.refuse_too_many("alice@example.com", HOME, at=timezone.now())
+        login_guard.check_attempts("alice@example.com", HOME, at=timezone.now())

@@ -6,9 +6,8 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import PersonalToken, Session, User
-from todo_project.tests.assertions import assert_error
-
-from .conftest import PASSWORD, Caller, sign_in
+from tests.support.assertions import assert_error
+from tests.support.caller import PASSWORD, Caller, sign_in
 
 NEW = "another horse, another battery"
 

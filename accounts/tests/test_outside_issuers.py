@@ -11,12 +11,11 @@ from django.core.cache import cache
 
 from accounts import jwks
 from accounts.models import Identity, User
-from todo_project import issuers
-from todo_project.tests.assertions import assert_error
-from todo_project.tests.test_idempotency import run_together
-
-from .conftest import Caller
-from .issuer import SECRET, Issuer, claims, private_key, public_jwk
+from tests.support.assertions import assert_error
+from tests.support.caller import Caller
+from tests.support.issuer import SECRET, Issuer, claims, private_key, public_jwk
+from tests.support.threads import run_together
+from todo_project.config import issuers
 
 
 @pytest.fixture

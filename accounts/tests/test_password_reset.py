@@ -9,9 +9,8 @@ from django.utils import timezone
 
 from accounts import password_reset
 from accounts.models import FailedLogin, Session, User
-from todo_project.tests.assertions import assert_error
-
-from .conftest import PASSWORD, Caller, sign_in
+from tests.support.assertions import assert_error
+from tests.support.caller import PASSWORD, Caller, sign_in
 
 NEW = "another horse, another battery"
 

@@ -6,9 +6,8 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import PersonalToken, User
-from todo_project.tests.assertions import assert_error
-
-from .conftest import Caller
+from tests.support.assertions import assert_error
+from tests.support.caller import Caller
 
 
 def make(caller, **body):

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import FailedLogin, PersonalToken, Session
-from todo_project.tests.test_purge import purge
+from tests.support.commands import purge
 
 NOW = timezone.now()
 

@@ -9,10 +9,9 @@ from django.utils import timezone
 
 from accounts import tokens
 from accounts.models import Session, User
-from todo_project.tests.assertions import assert_error
-from todo_project.tests.test_idempotency import run_together
-
-from .conftest import Caller
+from tests.support.assertions import assert_error
+from tests.support.caller import Caller
+from tests.support.threads import run_together
 
 
 def refresh(token):

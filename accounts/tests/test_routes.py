@@ -1,16 +1,14 @@
 """Nothing is public by accident: every route and method of the API is walked."""
 
-import uuid
-
 import pytest
-from django.urls import URLPattern, get_resolver
+from django.urls import get_resolver
 
 from accounts.models import PersonalToken
 from accounts.scopes import ACCOUNT, ALL
 from accounts.tokens import digest
-from todo_project.tests.assertions import assert_error
-
-from .conftest import Caller
+from tests.support.assertions import assert_error
+from tests.support.caller import Caller
+from tests.support.routes import methods_of, patterns
 
 PUBLIC = {
     ("GET", "/schema"),
@@ -24,25 +22,12 @@ PUBLIC = {
 WITHOUT_SCOPE = {("POST", "/auth/logout")}
 
 
-def patterns(entries, prefix=""):
-    for entry in entries:
-        if isinstance(entry, URLPattern):
-            yield prefix + str(entry.pattern), entry.callback
-        else:
-            yield from patterns(entry.url_patterns, prefix + str(entry.pattern))
-
-
-def methods_of(view):
-    if hasattr(view, "actions"):
-        return [method.upper() for method in view.actions if method != "head"]
-    return [name.upper() for name in ("get", "post", "put", "patch", "delete") if hasattr(view.cls, name)]
-
-
+# One id for every run, so that the tests keep their names.
+UNKNOWN_ID = "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52"
 ROUTES = [
     (
         method,
-        "/"
-        + route.removeprefix("api/v1/").replace("<id:id>", str(uuid.uuid4())).replace("<user:user_id>", "me"),
+        "/" + route.removeprefix("api/v1/").replace("<id:id>", UNKNOWN_ID).replace("<user:user_id>", "me"),
     )
     for route, view in patterns(get_resolver().url_patterns)
     if route.startswith("api/v1/")

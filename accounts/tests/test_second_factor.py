@@ -20,7 +20,7 @@ def test_with_the_setting_on_staff_need_a_code(database):
     tests = "accounts/tests/second_factor.py"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tests]
     ended = subprocess.run(
-        [*command, *database, "--ds", "accounts.tests.second_factor_settings"],
+        [*command, *database, "--ds", "tests.settings_with_second_factor"],
         cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
 

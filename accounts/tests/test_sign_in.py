@@ -7,9 +7,8 @@ import pytest
 
 from accounts.hashers import Argon2id
 from accounts.models import Session, User
-from todo_project.tests.assertions import assert_error
-
-from .conftest import PASSWORD, Caller, sign_in
+from tests.support.assertions import assert_error
+from tests.support.caller import PASSWORD, Caller, sign_in
 
 
 def register(anyone, **body):

@@ -11,10 +11,9 @@ from django.db import connection
 from accounts.models import User
 from tasks.models import Clock, Task, Tombstone
 from tasks.operations import Operation, perform
-from todo_project import staff as staff_pages
-from todo_project.tests.test_idempotency import run_together
-
-from .staff import TASKS, act, form_of, some_tasks, staff, told
+from tests.support.admin_client import TASKS, act, form_of, some_tasks, staff, told
+from tests.support.threads import run_together
+from todo_project.admin import options as staff_pages
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from todo_project.tests.browser import MISSING, Browser, find_chromium
-from todo_project.tests.parts import require
-from todo_project.tests.servers.gunicorn import Gunicorn
-from todo_project.tests.servers.postgres import Postgres, find_binaries
-from todo_project.tests.serving import start
+from tests.support.browser import MISSING, Browser, find_chromium
+from tests.support.programs import require
+from tests.support.run_app import start
+from tests.support.servers.gunicorn import Gunicorn
+from tests.support.servers.postgres import Postgres, find_binaries
 
 pytestmark = pytest.mark.own_servers
 

@@ -12,9 +12,8 @@ from django.utils import timezone
 
 from accounts.models import FailedLogin, Identity, PersonalToken, Session, User
 from tasks.models import Task
-from todo_project import staff as staff_pages
-
-from .staff import PEOPLE, TASKS, some_tasks, staff
+from tests.support.admin_client import PEOPLE, TASKS, some_tasks, staff
+from todo_project.admin import options as staff_pages
 
 SESSIONS, TOKENS = "/admin/accounts/session/", "/admin/accounts/personaltoken/"
 IDENTITIES, FAILURES = "/admin/accounts/identity/", "/admin/accounts/failedlogin/"

@@ -5,9 +5,8 @@ from django.contrib.admin.models import LogEntry
 from django.db import connection
 
 from tasks.models import Clock, Task, Tombstone
-from todo_project.tests.test_idempotency import run_together
-
-from .staff import PEOPLE, TASKS, form_of, some_tasks, staff, told
+from tests.support.admin_client import PEOPLE, TASKS, form_of, some_tasks, staff, told
+from tests.support.threads import run_together
 
 
 @pytest.fixture
@@ -172,7 +171,7 @@ def test_of_many_editors_at_once_one_wins(django_user_model):
     for _ in range(5):
         [task] = some_tasks(alice, "milk")
         editors = iter([edit(client, task, title=f"{number}") for number in range(6)])
-        pages = run_together(6, lambda editors=editors: next(editors)())
+        pages = run_together(6, lambda editors=editors: next(editors)())  # type: ignore[misc]
 
         lost = [page for page in pages if b"This task was changed while you looked at it." in page.content]
         assert len(lost) == 5

@@ -5,11 +5,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tasks.models import Task
-from todo_project.tests.assertions import assert_error
+from tests.support.assertions import assert_error
+from tests.support.tasks import create_task, trashed
 
-from .conftest import made, trashed
-
-NOBODYS = "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52"
+UNKNOWN_ID = "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52"
 
 
 def bulk(caller, *operations, **headers):
@@ -25,7 +24,11 @@ def rows():
 
 
 def test_every_operation(as_alice):
-    kept, done, gone = made(as_alice, "kept"), made(as_alice, "done", completed=True), made(as_alice, "gone")
+    kept, done, gone = (
+        create_task(as_alice, "kept"),
+        create_task(as_alice, "done", completed=True),
+        create_task(as_alice, "gone"),
+    )
     back = trashed(as_alice, title="back")
     response = bulk(
         as_alice,
@@ -80,19 +83,19 @@ REFUSED = [
     ({"op": "create", "data": []}, "data", "not_a_dict"),
     ({"op": "create", "data": None}, "data", "null"),
     ({"op": "create"}, "data", "required"),
-    ({"op": "create", "data": {"title": "x"}, "id": NOBODYS}, "id", "unknown"),
+    ({"op": "create", "data": {"title": "x"}, "id": UNKNOWN_ID}, "id", "unknown"),
     ({"op": "create", "data": {"title": "x"}, "if_match": 1}, "if_match", "unknown"),
-    ({"op": "update", "id": NOBODYS}, "data", "required"),
+    ({"op": "update", "id": UNKNOWN_ID}, "data", "required"),
     ({"op": "update", "data": {"title": "x"}}, "id", "required"),
-    ({"op": "update", "id": NOBODYS, "data": {"priority": 9}}, "priority", "invalid_choice"),
+    ({"op": "update", "id": UNKNOWN_ID, "data": {"priority": 9}}, "priority", "invalid_choice"),
     ({"op": "complete"}, "id", "required"),
-    ({"op": "complete", "id": NOBODYS, "data": {}}, "data", "unknown"),
+    ({"op": "complete", "id": UNKNOWN_ID, "data": {}}, "data", "unknown"),
     ({"op": "complete", "id": "milk"}, "id", "invalid"),
-    ({"op": "complete", "id": NOBODYS, "if_match": "x"}, "if_match", "invalid"),
-    ({"op": "complete", "id": NOBODYS, "if_match": -1}, "if_match", "min_value"),
-    ({"op": "purge", "id": NOBODYS}, "op", "invalid_choice"),
-    ({"id": NOBODYS}, "op", "required"),
-    ({"op": "complete", "id": NOBODYS, "at": "now"}, "at", "unknown"),
+    ({"op": "complete", "id": UNKNOWN_ID, "if_match": "x"}, "if_match", "invalid"),
+    ({"op": "complete", "id": UNKNOWN_ID, "if_match": -1}, "if_match", "min_value"),
+    ({"op": "purge", "id": UNKNOWN_ID}, "op", "invalid_choice"),
+    ({"id": UNKNOWN_ID}, "op", "required"),
+    ({"op": "complete", "id": UNKNOWN_ID, "at": "now"}, "at", "unknown"),
 ]
 
 
@@ -141,7 +144,7 @@ def test_a_missing_task_fails_all(as_alice, task, verb):
     before = rows()
     data = {"data": {"title": "x"}} if verb == "update" else {}
     response = bulk(
-        as_alice, create(), {"op": "complete", "id": task["id"]}, {"op": verb, "id": NOBODYS, **data}
+        as_alice, create(), {"op": "complete", "id": task["id"]}, {"op": verb, "id": UNKNOWN_ID, **data}
     )
 
     error = assert_error(response, 404, "NOT_FOUND")
@@ -195,9 +198,9 @@ def test_a_hundred_cost_as_many_queries_as_two(as_alice, django_assert_num_queri
 @pytest.mark.parametrize("beside", [create(), {"op": "complete"}])
 def test_tasks_are_locked_from_their_reading_to_their_writing(as_alice, beside):
     """Whoever writes past the clock, such as a hand at psql, is not written over."""
-    one = made(as_alice)
+    one = create_task(as_alice)
     if beside["op"] != "create":
-        beside = {**beside, "id": made(as_alice)["id"]}
+        beside = {**beside, "id": create_task(as_alice)["id"]}
     with CaptureQueriesContext(connection) as queries:
         response = bulk(as_alice, {"op": "complete", "id": one["id"]}, beside)
 

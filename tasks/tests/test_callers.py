@@ -6,10 +6,9 @@ import time
 import jwt
 import pytest
 
-from accounts.tests.conftest import Caller
-from todo_project import issuers
-
-from .conftest import made
+from tests.support.caller import Caller
+from tests.support.tasks import create_task
+from todo_project.config import issuers
 
 SECRET = "a secret that is shared with the outside issuer only"
 
@@ -43,7 +42,7 @@ def with_an_outside_token(as_alice, settings):
 def test_a_list_is_unchanged_until_a_task_changes(as_alice, settings, signed_in):
     caller = signed_in(as_alice, settings)
     empty = caller("get", "/tasks")["ETag"]
-    task = made(caller)
+    task = create_task(caller)
     full = caller("get", "/tasks")["ETag"]
     feed = caller("get", "/sync?since=1").json()
 

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tasks.models import Task
-from todo_project.database_errors import diagnose, violates
+from todo_project.db.errors import diagnose, violates
 
 BROKEN = [
     ("task_title_not_blank", {"title": ""}, "title", "blank"),

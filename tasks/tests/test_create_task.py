@@ -3,9 +3,8 @@
 import pytest
 
 from tasks.models import Clock, Task
-from todo_project.tests.assertions import assert_error
-
-from .conftest import made
+from tests.support.assertions import assert_error
+from tests.support.tasks import create_task
 
 FIELDS = [
     "id", "title", "description", "completed", "completed_at", "priority", "due_at",
@@ -38,7 +37,7 @@ def test_the_location_is_where_it_can_be_read(as_alice, prefix):
 
 
 def test_everything_that_can_be_written(as_alice):
-    task = made(
+    task = create_task(
         as_alice,
         "  milk  ",
         description=" two\nlines ",
@@ -56,15 +55,15 @@ def test_everything_that_can_be_written(as_alice):
 
 
 def test_each_gets_the_next_version(as_alice, as_bob):
-    assert [made(as_alice)["version"] for _ in range(3)] == [1, 2, 3]
-    assert made(as_bob)["version"] == 1
+    assert [create_task(as_alice)["version"] for _ in range(3)] == [1, 2, 3]
+    assert create_task(as_bob)["version"] == 1
 
 
 @pytest.mark.parametrize(
     "title", ["a", "x" * 500, "  " + "x" * 500 + "  ", "\U0001f95b" * 500, "0", "<b>\"'"]
 )
 def test_titles_that_are_taken(as_alice, title):
-    assert made(as_alice, title)["title"] == title.strip()
+    assert create_task(as_alice, title)["title"] == title.strip()
 
 
 REFUSED = [
@@ -114,7 +113,7 @@ def test_what_is_refused(as_alice, body, field, constraint):
 
 @pytest.mark.parametrize("due_at", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"])
 def test_the_ends_of_time(as_alice, due_at):
-    task = made(as_alice, due_at=due_at)
+    task = create_task(as_alice, due_at=due_at)
 
     assert as_alice("get", f"/tasks/{task['id']}").json()["due_at"][:19] == due_at[:19]
     for ordering in ("due_at", "-due_at"):

@@ -9,8 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tasks.models import Task
-from todo_project import counting
-from todo_project.tests.first_page import first_page, panels, staff, table
+from tests.support.dashboard_page import first_page, panels, staff, table
+from todo_project.db import counting
 
 NOW = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
 CHART = "Created and completed per day, the last 30 days"

@@ -2,9 +2,8 @@
 
 import pytest
 
-from todo_project.schema import document
-
-from .conftest import made, trashed
+from tests.support.tasks import create_task, trashed
+from todo_project.api.schema import document
 
 TOLD = {"ETag", "Location", "Idempotent-Replayed"}
 
@@ -20,7 +19,7 @@ def sent(response):
 
 @pytest.fixture
 def ids(as_alice):
-    return {"task": made(as_alice)["id"], "trashed": trashed(as_alice)["id"]}
+    return {"task": create_task(as_alice)["id"], "trashed": trashed(as_alice)["id"]}
 
 
 @pytest.mark.parametrize(

@@ -9,19 +9,23 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from accounts.tests.test_export_user import run
 from tasks.models import Clock, Task, Tombstone
 from tasks.operations import CREATE, Operation, perform
-from todo_project.tests.locks import somebody_waits
-from todo_project.tests.processes import becomes_true
-from todo_project.tests.test_idempotency import run_together
-
-from .conftest import made, signed_in, trashed
+from tests.support.caller import signed_in
+from tests.support.commands import run
+from tests.support.locks import lock_is_awaited
+from tests.support.processes import becomes_true
+from tests.support.tasks import create_task, trashed
+from tests.support.threads import run_together
 
 
 def test_an_export_holds_every_task_in_the_order_of_versions(as_alice, as_bob, alice):
-    tasks = [made(as_alice, "one"), trashed(as_alice, title="two"), made(as_alice, "three", completed=True)]
-    made(as_bob, "of Bob")
+    tasks = [
+        create_task(as_alice, "one"),
+        trashed(as_alice, title="two"),
+        create_task(as_alice, "three", completed=True),
+    ]
+    create_task(as_bob, "of Bob")
     exported = json.loads(run("export_user", alice.email)[0])
 
     assert exported["tasks"] == tasks
@@ -30,7 +34,7 @@ def test_an_export_holds_every_task_in_the_order_of_versions(as_alice, as_bob, a
 @pytest.mark.parametrize("at_once", [1, 2, 3, 4])
 def test_a_long_export_is_read_some_tasks_at_a_time(as_alice, alice, monkeypatch, at_once):
     monkeypatch.setattr("tasks.querysets.AT_ONCE", at_once)
-    tasks = [made(as_alice, str(number)) for number in range(3)]
+    tasks = [create_task(as_alice, str(number)) for number in range(3)]
 
     assert json.loads(run("export_user", alice.email)[0])["tasks"] == tasks
 
@@ -40,13 +44,13 @@ def test_a_long_export_is_read_some_tasks_at_a_time(as_alice, alice, monkeypatch
 @pytest.mark.parametrize("export", ["command", "request"])
 def test_an_export_is_of_one_moment(alice, settings, export):
     """A task that is made while it is written is not in it."""
-    made(signed_in(alice))
+    create_task(signed_in(alice))
     first, *rest = settings.EXPORTED
     settings.EXPORTED = [first, f"{__name__}.and_meanwhile", *rest]
     if export == "command":
         exported = run("export_user", alice.email)[0]
     else:
-        exported = b"".join(signed_in(alice)("get", "/me/export").streaming_content)
+        exported = b"".join(signed_in(alice)("get", "/me/export").streaming_content).decode()
 
     assert len(json.loads(exported)["tasks"]) == 1
     assert Task.objects.count() == 2
@@ -54,7 +58,7 @@ def test_an_export_is_of_one_moment(alice, settings, export):
 
 def and_meanwhile(user):
     yield "first", {}
-    run_together(1, lambda: made(signed_in(user)))
+    run_together(1, lambda: create_task(signed_in(user)))
     yield "last", {}
 
 
@@ -62,8 +66,8 @@ def test_erasing_takes_tasks_and_tombstones_and_their_words_in_the_history(
     as_alice, as_bob, alice, bob, admin_user
 ):
     as_alice("delete", f"/trash/{trashed(as_alice)['id']}")
-    made(as_alice, "of Alice")
-    made(as_bob, "of Bob")
+    create_task(as_alice, "of Alice")
+    create_task(as_bob, "of Bob")
     for task in Task.objects.order_by("title"):
         LogEntry.objects.log_actions(admin_user.pk, [task], CHANGE, single_object=True)
     told, _ = run("erase_user", alice.email, "--yes")
@@ -88,7 +92,7 @@ def test_who_is_writing_can_be_erased(alice):
         with transaction.atomic():
             perform(alice, [Operation(CREATE, values={"title": "the last"})])
             erasing = pool.submit(run_together, 1, lambda: run("erase_user", alice.email, "--yes"))
-            assert becomes_true(somebody_waits)
+            assert becomes_true(lock_is_awaited)
         erasing.result()
 
     assert not User.objects.exists()
@@ -100,7 +104,7 @@ def test_ten_tasks_cost_the_same_as_one(as_alice, as_bob, alice, bob):
     for caller, user, number in ((as_alice, alice, 1), (as_bob, bob, 10)):
         for _ in range(number):
             trashed(caller)
-            made(caller)
+            create_task(caller)
         with CaptureQueriesContext(connection) as queries:
             run("erase_user", user.email, "--yes")
         counts.append(len(queries))

@@ -6,31 +6,18 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import Client
 
 from tasks.models import Tombstone
-from tasks.tests.conftest import signed_in
-from tasks.tests.test_sync import forget
-from todo_project.tests.test_purge import purge
+from tests.support.caller import signed_in
+from tests.support.commands import purge
+from tests.support.tasks import WITHIN, forget, server_state
 
 API = "/api/v1"
 WRITERS, WRITES, ROUNDS = 4, 120, 6
-WITHIN = 60.0
-
-
-def state(get):
-    """All tasks that the server has, live and trashed, as its lists tell them."""
-    found: dict[str, Any] = {}
-    for path in ("/tasks?limit=200", "/trash?limit=200"):
-        while path:
-            page = get(path)
-            found |= {task["id"]: task for task in page["results"]}
-            path = (page["next"] or "").partition(API)[2]
-    return found
 
 
 # Many threads, each with its own connection to PostgreSQL
@@ -141,7 +128,7 @@ def test_a_follower_of_four_writers_ends_with_the_servers_state(alice, seed):
     with while_others_write(alice, seed, limit=1 + seed) as (follower, _):
         pass
 
-    assert follower.copy == state(lambda path: HurriedCaller(alice)("GET", path).json())
+    assert follower.copy == server_state(lambda path: HurriedCaller(alice)("GET", path).json())
     assert len(follower.copy) > 50
     assert follower.resyncs == 0
 
@@ -157,7 +144,7 @@ def test_a_follower_from_whom_changes_are_forgotten_begins_anew_and_ends_with_th
                 forget(alice, up_to=newest.version)
 
     ask = HurriedCaller(alice)
-    assert follower.copy == state(lambda path: ask("GET", path).json())
+    assert follower.copy == server_state(lambda path: ask("GET", path).json())
     assert len(follower.copy) > 50
 
     # Whether it fell behind above was luck; here it surely does.
@@ -168,7 +155,7 @@ def test_a_follower_from_whom_changes_are_forgotten_begins_anew_and_ends_with_th
         continue
 
     assert follower.resyncs == resyncs + 1
-    assert follower.copy == state(lambda path: ask("GET", path).json())
+    assert follower.copy == server_state(lambda path: ask("GET", path).json())
     assert gone not in follower.copy
 
 
@@ -183,7 +170,7 @@ def test_a_follower_ends_with_the_same_while_trash_is_purged_and_tombstones_forg
             purged += int(told[0].split()[1])
             forgotten += int(told[1].split()[1])
 
-    assert follower.copy == state(lambda path: HurriedCaller(alice)("GET", path).json())
+    assert follower.copy == server_state(lambda path: HurriedCaller(alice)("GET", path).json())
     assert len(follower.copy) > 20
     assert purged > 10
     assert forgotten > 10

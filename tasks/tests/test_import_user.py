@@ -8,13 +8,12 @@ import pytest
 from django.core.management import CommandError
 from django.utils import timezone
 
-from accounts.tests.test_export_user import run
 from tasks.models import Clock, Task
-from todo_project import progress
-from todo_project.tests.assertions import assert_error
-
-from .conftest import made, signed_in, trashed
-from .test_trash import NOBODYS
+from tests.support.assertions import assert_error
+from tests.support.caller import signed_in
+from tests.support.commands import run
+from tests.support.tasks import UNKNOWN_ID, create_task, trashed
+from todo_project.operations import progress
 
 
 @pytest.fixture
@@ -25,8 +24,8 @@ def file(tmp_path):
 @pytest.fixture
 def tasks(as_alice, alice, file):
     """Tasks of Alice's, of every sort, as they are in the file."""
-    one = made(as_alice, "one", description=' "quoted" \n\u2028', due_at="2030-01-31T09:00:00.000001Z")
-    made(as_alice, "two", completed=True, priority=3)
+    one = create_task(as_alice, "one", description=' "quoted" \n\u2028', due_at="2030-01-31T09:00:00.000001Z")
+    create_task(as_alice, "two", completed=True, priority=3)
     trashed(as_alice, title="three", completed=True)
     trashed(as_alice, title="four")
     as_alice("patch", f"/tasks/{one['id']}", {"priority": 1})
@@ -110,7 +109,7 @@ def changed(tasks, as_alice):
     """Since the export a task was renamed, another one is gone for good, and there is a new one."""
     as_alice("patch", f"/tasks/{tasks[0]['id']}", {"title": "renamed"})
     as_alice("delete", f"/trash/{tasks[1]['id']}")
-    return made(as_alice, "new")
+    return create_task(as_alice, "new")
 
 
 @pytest.mark.parametrize(
@@ -154,7 +153,7 @@ def test_without_a_choice_and_in_a_dry_run_nothing_is_changed(changed, alice, fi
         ({"completed_at": "2030-01-31T09:00:00Z"}, "tasks.2.completed_at: A task has a time of completion"),
         ({"due_at": "soon"}, "tasks.2.due_at: Datetime has wrong format."),
         ({"deleted_at": "2030-01-31T09:00:00"}, "tasks.2.deleted_at: Write the time with an offset"),
-        ({"owner": NOBODYS}, "tasks.2.owner: Unknown field."),
+        ({"owner": UNKNOWN_ID}, "tasks.2.owner: Unknown field."),
         ({"version": 0}, "tasks.2.version: Ensure this value is greater than or equal to 1."),
         ({"version": 1}, "tasks.2.version: Tasks must be in the order of their versions."),
         ({"id": "x"}, "tasks.2.id: Must be a valid UUID."),
@@ -196,7 +195,7 @@ def test_a_task_twice_in_the_file_is_refused(tasks, alice, file, monkeypatch, at
 
 @pytest.mark.parametrize("choice", ["keep", "replace"])
 def test_a_strangers_task_is_never_touched(tasks, alice, bob, file, choice):
-    of_bob = made(signed_in(bob), "of Bob")
+    of_bob = create_task(signed_in(bob), "of Bob")
     exported = json.loads(file.read_text())
     exported["tasks"][2]["id"] = of_bob["id"]
     file.write_text(json.dumps(exported))

@@ -10,13 +10,12 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from accounts.tests.conftest import Caller
-from accounts.tests.test_routes import methods_of, patterns
 from tasks import models, urls
 from tasks.filters import TaskParameters, TrashParameters
-from todo_project.tests.assertions import assert_error
-
-from .conftest import made, trashed
+from tests.support.assertions import assert_error
+from tests.support.caller import Caller
+from tests.support.routes import methods_of, patterns
+from tests.support.tasks import create_task, trashed
 
 BEER, OAT_MILK = {"title": "beer"}, {"title": "oat milk"}
 CREATE, UPDATE = {"op": "create", "data": BEER}, {"op": "update", "id": "{id}", "data": OAT_MILK}
@@ -308,7 +307,7 @@ def test_a_cursor_is_good_for_its_list_only(as_alice, as_bob, hers, his, url, ot
 @pytest.mark.parametrize("changes", [0, 1, 2])
 def test_the_etag_of_a_list_is_its_owners_alone(as_alice, as_bob, changes, path):
     for caller in [as_alice, as_bob] * changes:
-        made(caller)
+        create_task(caller)
     hers, his = as_alice("get", path)["ETag"], as_bob("get", path)["ETag"]
 
     assert hers != his
@@ -329,7 +328,7 @@ def test_the_feed_tells_nothing_of_a_stranger(as_alice, as_bob, hers, his, limit
 
 
 def test_the_feed_counts_no_change_of_a_stranger(as_alice, as_bob, hers, his):
-    made(as_alice)
+    create_task(as_alice)
 
     assert as_alice("get", "/sync?since=10").json() == {"changes": [], "since": 10, "has_more": False}
     assert as_bob("get", "/sync?since=9").json() == {"changes": [], "since": 9, "has_more": False}
@@ -337,7 +336,7 @@ def test_the_feed_counts_no_change_of_a_stranger(as_alice, as_bob, hers, his):
 
 
 def test_the_statistics_count_no_task_of_a_stranger(as_alice, as_bob, hers, his):
-    made(as_alice)
+    create_task(as_alice)
 
     assert as_alice("get", "/tasks/stats").json() == {"open": 2, "completed": 1, "overdue": 1, "trashed": 1}
     assert as_bob("get", "/tasks/stats").json() == {"open": 1, "completed": 1, "overdue": 1, "trashed": 1}

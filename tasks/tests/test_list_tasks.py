@@ -8,16 +8,15 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from accounts.tests.conftest import Caller
 from tasks import representation
 from tasks.models import Clock, Task
-from todo_project.tests.assertions import assert_error
-
-from .conftest import made, trashed
+from tests.support.assertions import assert_error
+from tests.support.caller import Caller
+from tests.support.tasks import create_task, trashed
 
 NOON = dt.datetime(2030, 1, 1, 12, tzinfo=dt.UTC)
 MICROSECOND = dt.timedelta(microseconds=1)
-OPEN, DONE, GONE, NOBODYS = (str(UUID(int=number)) for number in (1, 2, 3, 99))
+OPEN, DONE, GONE, UNKNOWN_ID = (str(UUID(int=number)) for number in (1, 2, 3, 99))
 
 
 def stored(owner, *rows):
@@ -33,21 +32,24 @@ def titles(caller, path):
 
 
 def test_it_gives_the_newest_first(as_alice):
-    first, second = made(as_alice, "milk"), made(as_alice, "bread", due_at="2030-01-01T12:00:00Z")
+    first, second = (
+        create_task(as_alice, "milk"),
+        create_task(as_alice, "bread", due_at="2030-01-01T12:00:00Z"),
+    )
 
     assert as_alice("get", "/tasks").json() == {"results": [second, first], "next": None}
 
 
 def test_the_trash_gives_the_last_thrown_away_first(as_alice):
     first, second = trashed(as_alice, title="milk"), trashed(as_alice, title="bread")
-    made(as_alice, "kept")
+    create_task(as_alice, "kept")
 
     assert as_alice("get", "/trash").json() == {"results": [second, first], "next": None}
 
 
 @pytest.mark.parametrize("path", ["/tasks", "/trash"])
 def test_a_task_has_these_fields_in_this_order(as_alice, path):
-    made(as_alice)
+    create_task(as_alice)
     trashed(as_alice)
 
     (shown,) = as_alice("get", path).json()["results"]
@@ -222,7 +224,7 @@ def test_a_time_is_one_moment_or_refused(as_alice, name, value, constraint):
     assert error["details"]["constraint"] == constraint
 
 
-@pytest.mark.parametrize("name", [*(VALID.keys() - {"q", "limit", "cursor"})])
+@pytest.mark.parametrize("name", [name for name in VALID if name not in {"q", "limit", "cursor"}])
 def test_the_trash_takes_none_of_the_filters_but_q(as_alice, name):
     assert_error(as_alice("get", f"/trash?{name}={VALID[name]}"), 400, "VALIDATION_ERROR", field=name)
 
@@ -313,14 +315,14 @@ def test_every_write_changes_the_etag(as_alice, known, method, path, body):
         ("post", "/tasks", {"title": " "}, "*", 400),
         ("put", f"/tasks/{OPEN}", {"priority": 1}, "*", 400),
         ("patch", f"/tasks/{OPEN}", {"version": 9}, "*", 400),
-        ("patch", f"/tasks/{NOBODYS}", {"title": "x"}, "*", 404),
+        ("patch", f"/tasks/{UNKNOWN_ID}", {"title": "x"}, "*", 404),
         ("post", f"/tasks/{GONE}/complete", None, "*", 404),
-        ("post", f"/trash/{NOBODYS}/restore", None, "*", 404),
+        ("post", f"/trash/{UNKNOWN_ID}/restore", None, "*", 404),
         ("delete", f"/trash/{OPEN}", None, "*", 404),
         ("patch", f"/tasks/{OPEN}", {"title": "x"}, '"9"', 412),
         ("delete", f"/tasks/{OPEN}", None, '"9"', 412),
         ("delete", f"/trash/{GONE}", None, '"9"', 412),
-        ("post", "/tasks/bulk", both("complete", OPEN, NOBODYS), "*", 404),
+        ("post", "/tasks/bulk", both("complete", OPEN, UNKNOWN_ID), "*", 404),
     ],
 )
 def test_nothing_else_changes_the_etag(as_alice, known, method, path, body, if_match, status):
@@ -338,7 +340,7 @@ def test_emptying_an_empty_trash_does_not_change_the_etag(as_alice, known):
 
 def test_one_persons_etag_says_nothing_of_anothers_lists(as_alice, as_bob, known):
     for title in ("one", "two", "three"):  # So that Bob's clock shows what Alice's does.
-        made(as_bob, title)
+        create_task(as_bob, title)
 
     assert asked_again(as_alice, known) == {304}
     assert asked_again(as_bob, known) == {200}
@@ -349,7 +351,7 @@ def test_the_etag_is_the_same_for_a_script_with_a_personal_token(as_alice, known
     script = Caller(as_alice("post", "/me/tokens", body).json()["token"])
 
     assert asked_again(script, known) == {304}
-    made(as_alice)
+    create_task(as_alice)
     assert asked_again(script, known) == {200}
 
 

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from tasks.tests.test_following import API, WITHIN, state
-from todo_project.tests.parts import require
-from todo_project.tests.servers.gunicorn import Gunicorn
-from todo_project.tests.servers.postgres import Postgres, find_binaries
-from todo_project.tests.serving import prepare
+from tests.support.caller import API
+from tests.support.programs import require
+from tests.support.run_app import prepare
+from tests.support.servers.gunicorn import Gunicorn
+from tests.support.servers.postgres import Postgres, find_binaries
+from tests.support.tasks import WITHIN, server_state
 
 
 def example():
@@ -67,7 +68,7 @@ class Person:
         return offline_client.OfflineClient(url or self.url, self.folder / name, token, self.sign_in)
 
     def state(self):
-        return state(lambda path: self.ask("GET", path))
+        return server_state(lambda path: self.ask("GET", path))
 
 
 @pytest.fixture

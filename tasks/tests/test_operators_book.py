@@ -8,8 +8,8 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from tasks.models import Clock
-from tasks.tests.conftest import made
-from todo_project.tests.assertions import assert_error
+from tests.support.assertions import assert_error
+from tests.support.tasks import create_task
 
 BOOK = (settings.BASE_DIR / "docs" / "operations.md").read_text()
 
@@ -41,7 +41,7 @@ def test_its_migration_makes_an_index_beside_the_writers():
 @pytest.fixture
 def time_went_back(as_alice, alice):
     """A backup was restored: Alice's client has seen a change that the server has not made yet."""
-    made(as_alice)
+    create_task(as_alice)
     tick = Clock.objects.get(pk=alice).tick
     return tick + 1
 
@@ -54,14 +54,14 @@ def after_a_restore():
 
 def test_after_a_restore_a_client_from_the_future_begins_anew_however_late_it_comes(as_alice, time_went_back):
     after_a_restore()
-    made(as_alice)
+    create_task(as_alice)
 
     assert_error(as_alice("get", f"/sync?since={time_went_back}"), 410, "RESYNC_REQUIRED")
 
 
 def test_without_that_it_would_miss_what_is_written_under_its_number(as_alice, time_went_back):
     """Why the runbook asks for it; a server cannot know by itself that time went back."""
-    made(as_alice)
+    create_task(as_alice)
 
     assert as_alice("get", f"/sync?since={time_went_back}").json()["changes"] == []
 
@@ -69,7 +69,7 @@ def test_without_that_it_would_miss_what_is_written_under_its_number(as_alice, t
 def test_after_a_restore_a_client_that_reads_anew_has_everything_and_goes_on(as_alice, time_went_back):
     after_a_restore()
     page = as_alice("get", "/sync?since=0").json()
-    new = made(as_alice)
+    new = create_task(as_alice)
 
     assert [change["version"] for change in page["changes"]] == [1]
     following = as_alice("get", f"/sync?since={page['since']}").json()

@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from tasks import purge as purging
 from tasks.models import Clock, Task, Tombstone
-from todo_project.tests.test_idempotency import run_together
-from todo_project.tests.test_purge import purge
-
-from .conftest import made, signed_in, trashed
+from tests.support.caller import signed_in
+from tests.support.commands import purge
+from tests.support.tasks import create_task, trashed
+from tests.support.threads import run_together
 
 
 def aged(task, days):
@@ -35,7 +35,7 @@ def trash(caller):
 
 def test_old_trash_goes_and_followers_hear_of_it(as_alice, as_bob):
     kept = {aged(trashed(as_alice), 29), aged(trashed(as_alice), 0)}
-    made(as_alice)
+    create_task(as_alice)
     since = as_alice("get", "/sync").json()["since"]
     gone, of_bob = [aged(trashed(as_alice), 31) for _ in range(2)], aged(trashed(as_bob), 31)
     told = purge("--only", "trash")
@@ -152,7 +152,7 @@ def test_an_owner_may_be_deleted_meanwhile(bob, django_user_model):
         for _ in range(5):
             aged(trashed(signed_in(owner)), 31)
         works = iter([lambda: purge("--tombstone-days", "0"), owner.delete])
-        done = run_together(2, lambda works=works: next(works)())
+        done = run_together(2, lambda works=works: next(works)())  # type: ignore[misc]
 
         assert len(done) == 2
         assert not Task.objects.exists()

@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from .conftest import made, trashed
+from tests.support.tasks import create_task, trashed
 
 # The tick, then what is written; before that, what is to be changed is read.
 BUDGETS = [
@@ -33,8 +33,8 @@ BUDGETS = [
 @pytest.mark.parametrize(("method", "path", "body", "budget"), BUDGETS)
 def test_a_route_keeps_to_its_budget(as_alice, method, path, body, budget):
     for _ in range(2):
-        live, gone = made(as_alice)["id"], trashed(as_alice)["id"]
-    as_alice("delete", f"/tasks/{made(as_alice)['id']}")
+        live, gone = create_task(as_alice)["id"], trashed(as_alice)["id"]
+    as_alice("delete", f"/tasks/{create_task(as_alice)['id']}")
     path = path.format(live=live, gone=gone).replace(
         "since=5", f"since={as_alice('get', '/sync').json()['since']}"
     )

@@ -9,9 +9,9 @@ import pytest
 from django.db import transaction
 
 from tasks.models import Clock, Task
-from todo_project.tests.test_idempotency import run_together
-
-from .conftest import made, signed_in
+from tests.support.caller import signed_in
+from tests.support.tasks import create_task
+from tests.support.threads import run_together
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
@@ -36,7 +36,7 @@ def together(*works):
 )
 def test_of_two_writers_with_one_etag_one_wins_every_time(as_alice, method, verb, body):
     for _ in range(ROUNDS):
-        task = made(as_alice)
+        task = create_task(as_alice)
         path, expected = f"/tasks/{task['id']}", {"If-Match": f'"{task["version"]}"'}
         first, second = together(
             partial(as_alice, method, path + verb, body, **expected),
@@ -53,7 +53,7 @@ def test_of_two_writers_with_one_etag_one_wins_every_time(as_alice, method, verb
 
 def test_of_many_writers_with_one_etag_one_wins(as_alice):
     for _ in range(5):
-        task = made(as_alice)
+        task = create_task(as_alice)
         path, expected = f"/tasks/{task['id']}", {"If-Match": f'"{task["version"]}"'}
         writers = [partial(as_alice, "patch", path, {"title": str(n)}, **expected) for n in range(16)]
         answers = together(*writers)
@@ -63,7 +63,7 @@ def test_of_many_writers_with_one_etag_one_wins(as_alice):
 
 def test_a_rename_and_a_completion_at_once_both_survive(as_alice):
     for number in range(ROUNDS):
-        path = f"/tasks/{made(as_alice)['id']}"
+        path = f"/tasks/{create_task(as_alice)['id']}"
         renamed, completed, planned = together(
             partial(as_alice, "patch", path, {"title": f"renamed {number}"}),
             partial(as_alice, "post", f"{path}/complete"),
@@ -85,7 +85,7 @@ def test_a_completion_by_many_at_once_has_one_time(as_alice, task):
 
 
 def test_versions_are_given_once_and_without_gaps(as_alice, alice):
-    run_together(20, lambda: made(signed_in(alice)))
+    run_together(20, lambda: create_task(signed_in(alice)))
 
     assert sorted(Task.objects.values_list("version", flat=True)) == list(range(1, 21))
     assert Clock.objects.get().tick == 20
@@ -93,7 +93,7 @@ def test_versions_are_given_once_and_without_gaps(as_alice, alice):
 
 def test_of_a_restore_and_a_purge_one_wins(as_alice):
     for _ in range(ROUNDS):
-        task = made(as_alice)
+        task = create_task(as_alice)
         as_alice("delete", f"/tasks/{task['id']}")
         restored, purged = together(
             partial(as_alice, "post", f"/trash/{task['id']}/restore"),
@@ -105,7 +105,7 @@ def test_of_a_restore_and_a_purge_one_wins(as_alice):
 
 
 def test_bulks_over_the_same_tasks_in_any_order_end_without_a_deadlock(as_alice):
-    tasks = [made(as_alice, str(number))["id"] for number in range(20)]
+    tasks = [create_task(as_alice, str(number))["id"] for number in range(20)]
     seeds = itertools.count()
 
     def shuffle_and_complete():

@@ -5,9 +5,9 @@ import datetime as dt
 import pytest
 
 from tasks.models import Task, Tombstone
-from tasks.representation import TASK, represent
+from tasks.representation import TASK, as_dict
 from tasks.serializers import TaskSerializer
-from todo_project.renderers import dumps
+from todo_project.api.renderers import dumps
 
 NASTY = [
     "plain",
@@ -31,7 +31,7 @@ MOMENTS = [
 
 def written(task):
     by_database = Task.objects.filter(pk=task.pk).as_json().get().encode()
-    by_python = dumps(represent(Task.objects.get(pk=task.pk)))
+    by_python = dumps(as_dict(Task.objects.get(pk=task.pk)))
     return by_database, by_python
 
 

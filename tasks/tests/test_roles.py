@@ -12,9 +12,8 @@ from django.utils import timezone
 
 from accounts.models import FailedLogin, Identity, PersonalToken, Session, User
 from tasks.models import Task
-from todo_project.staff import seal
-
-from .staff import PEOPLE, TASKS, act, form_of, some_tasks, staff
+from tests.support.admin_client import PEOPLE, TASKS, act, form_of, some_tasks, staff
+from todo_project.admin.options import seal
 
 NOBODY, SUPPORT, MODERATOR, SUPERUSER = "", "Support", "Moderator", "superuser"
 ROLES = [NOBODY, SUPPORT, MODERATOR, SUPERUSER]

@@ -17,14 +17,14 @@ from django.db import connection
 from django.db.models import Count, F, Max, Q
 from django.db.models.functions import Length
 
-from accounts.tests.conftest import Caller, sign_in
 from tasks.demo.world import CLOCK_COLUMNS, TASK_COLUMNS, TOMBSTONE_COLUMNS, World
 from tasks.models import Clock, Task, Tombstone
-from todo_project.tests.parts import require
-from todo_project.tests.processes import becomes_true
-from todo_project.tests.servers.gunicorn import ROOT, environment
-from todo_project.tests.servers.postgres import Postgres, find_binaries
-from todo_project.tests.serving import start
+from tests.support.caller import Caller, sign_in
+from tests.support.processes import becomes_true
+from tests.support.programs import require
+from tests.support.run_app import start
+from tests.support.servers.gunicorn import ROOT, environment
+from tests.support.servers.postgres import Postgres, find_binaries
 
 User = get_user_model()
 NOW = datetime(2025, 6, 1, tzinfo=UTC)

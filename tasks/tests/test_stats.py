@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from .conftest import made, trashed
+from tests.support.tasks import create_task, trashed
 
 NOTHING = {"open": 0, "completed": 0, "overdue": 0, "trashed": 0}
 
@@ -13,10 +13,10 @@ NOTHING = {"open": 0, "completed": 0, "overdue": 0, "trashed": 0}
 @pytest.mark.parametrize("path", ["/tasks/stats", "/users/me/tasks/stats"])
 def test_it_works(as_alice, as_bob, path):
     past, future = ((timezone.now() + timedelta(hours=hours)).isoformat() for hours in (-1, 1))
-    made(as_alice)
-    made(as_alice, due_at=past)
-    made(as_alice, due_at=future)
-    made(as_alice, due_at=past, completed=True)
+    create_task(as_alice)
+    create_task(as_alice, due_at=past)
+    create_task(as_alice, due_at=future)
+    create_task(as_alice, due_at=past, completed=True)
     trashed(as_alice, due_at=past)
     trashed(as_alice, completed=True)
 
@@ -25,7 +25,7 @@ def test_it_works(as_alice, as_bob, path):
 
 
 def test_it_is_one_query_beside_the_caller(as_alice, django_assert_num_queries):
-    made(as_alice)
+    create_task(as_alice)
 
     with django_assert_num_queries(2):
         as_alice("get", "/tasks/stats")

@@ -1,16 +1,13 @@
 """GET /sync: what a client hears that keeps a copy."""
 
-import datetime as dt
-
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 
-from tasks import purge, sync
+from tasks import sync
 from tasks.models import Clock, Task, Tombstone
-from tasks.tests.conftest import made, trashed
-from todo_project.tests.assertions import assert_error
+from tests.support.assertions import assert_error
+from tests.support.tasks import create_task, forget, trashed
 
 MISSING = "0191f3a8-0000-7000-8000-000000000000"
 
@@ -36,13 +33,6 @@ def purged(caller):
     return task["id"]
 
 
-def forget(owner, up_to):
-    """All tombstones up to a version, as those that are too old."""
-    an_hour_ago = timezone.now() - dt.timedelta(hours=1)
-    Tombstone.objects.for_user(owner).filter(version__lte=up_to).update(purged_at=an_hour_ago)
-    return purge.forget(owner, purged_before=an_hour_ago + dt.timedelta(minutes=1))
-
-
 # What is told
 
 
@@ -51,13 +41,15 @@ def test_an_account_without_tasks_has_no_changes(as_alice):
 
 
 def test_a_task_is_told_as_it_was_answered(as_alice):
-    task = made(as_alice, "milk", description='two "litres"\n\\ ✓', priority=2, due_at="2027-01-31T09:00:00Z")
+    task = create_task(
+        as_alice, "milk", description='two "litres"\n\\ ✓', priority=2, due_at="2027-01-31T09:00:00Z"
+    )
 
     assert asked(as_alice) == {"changes": [task], "since": 1, "has_more": False}
 
 
 def test_changes_come_in_the_order_of_versions_each_task_once_as_it_is_now(as_alice):
-    first, second, third = [made(as_alice, title) for title in ("first", "second", "third")]
+    first, second, third = [create_task(as_alice, title) for title in ("first", "second", "third")]
     as_alice("patch", f"/tasks/{first['id']}", {"title": "changed"})
     as_alice("post", f"/tasks/{second['id']}/complete")
     page = asked(as_alice)
@@ -92,7 +84,7 @@ def test_a_purged_task_is_told_by_its_id_alone(as_alice):
 
 def test_an_emptied_trash_is_told_task_by_task_among_the_others(as_alice):
     gone = [trashed(as_alice)["id"] for _ in range(3)]
-    kept = made(as_alice, "kept")
+    kept = create_task(as_alice, "kept")
     as_alice("delete", "/trash")
     page = asked(as_alice)
 
@@ -112,7 +104,7 @@ def test_several_operations_on_one_task_are_told_once_as_it_is_after_them(as_ali
 
 
 def test_nothing_of_a_strangers_is_told(as_alice, as_bob):
-    made(as_alice)
+    create_task(as_alice)
     purged(as_alice)
 
     assert asked(as_bob) == {"changes": [], "since": 0, "has_more": False}
@@ -158,7 +150,7 @@ def test_a_write_that_changes_nothing_tells_nothing(as_alice, task, idle):
 
 def test_pages_of_one_lead_through_all_changes(as_alice):
     for title in ("a", "b", "c"):
-        made(as_alice, title)
+        create_task(as_alice, title)
 
     pages = [asked(as_alice, since=since, limit=1) for since in (0, 1, 2)]
     assert [page["changes"][0]["title"] for page in pages] == ["a", "b", "c"]
@@ -168,7 +160,7 @@ def test_pages_of_one_lead_through_all_changes(as_alice):
 
 
 def test_tasks_and_tombstones_share_the_pages(as_alice):
-    purged(as_alice), made(as_alice), purged(as_alice), made(as_alice)
+    purged(as_alice), create_task(as_alice), purged(as_alice), create_task(as_alice)
 
     pages = [asked(as_alice, since=since, limit=2) for since in (0, 4)]
     assert [versions(page) for page in pages] == [[3, 4], [7, 8]]
@@ -256,10 +248,10 @@ def test_beginning_with_nothing_always_works(as_alice, alice, task):
 def long_first_reading(as_alice, alice):
     """Four tasks, what was forgotten after them, and one task that came later; the first page is read."""
     for title in ("a", "b", "c", "d"):
-        made(as_alice, title)
+        create_task(as_alice, title)
     purged(as_alice)  # at version 7
     forget(alice, up_to=7)
-    made(as_alice, "e")
+    create_task(as_alice, "e")
     return asked(as_alice, limit=2)
 
 
@@ -296,10 +288,10 @@ def test_a_first_reading_begins_anew_when_something_is_forgotten_meanwhile(
 def test_a_first_reading_notices_any_forgetting(as_alice, alice, long_first_reading):
     """However far it went: a number that is kept in part must not look like the one before."""
     purged(as_alice)
-    Clock.objects.filter(owner=alice).update(tick=7 + sync.ERA)
+    Clock.objects.filter(owner=alice).update(tick=7 + sync.PRUNE_MODULUS)
     purged(as_alice)
-    Tombstone.objects.filter(version=7 + sync.ERA + 3).update(version=7 + sync.ERA)
-    forget(alice, up_to=7 + sync.ERA)
+    Tombstone.objects.filter(version=7 + sync.PRUNE_MODULUS + 3).update(version=7 + sync.PRUNE_MODULUS)
+    forget(alice, up_to=7 + sync.PRUNE_MODULUS)
 
     assert_error(as_alice("get", f"/sync?since={long_first_reading['since']}"), 410, "RESYNC_REQUIRED")
 

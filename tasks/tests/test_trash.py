@@ -4,11 +4,8 @@ import pytest
 
 from tasks import purge
 from tasks.models import Task, Tombstone
-from todo_project.tests.assertions import assert_error
-
-from .conftest import made, trashed
-
-NOBODYS = "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52"
+from tests.support.assertions import assert_error
+from tests.support.tasks import UNKNOWN_ID, create_task, trashed
 
 
 def ids(response):
@@ -37,7 +34,7 @@ def test_deleting_again_keeps_the_first_time(as_alice):
 
 
 def test_restoring_brings_it_back_as_it_was(as_alice):
-    before = made(as_alice, completed=True, priority=3, due_at="2030-01-31T09:00:00Z")
+    before = create_task(as_alice, completed=True, priority=3, due_at="2030-01-31T09:00:00Z")
     as_alice("delete", f"/tasks/{before['id']}")
     response = as_alice("post", f"/trash/{before['id']}/restore")
 
@@ -101,7 +98,7 @@ def test_restoring_heeds_the_version(as_alice):
 
 
 def test_emptying(as_alice):
-    kept = made(as_alice)
+    kept = create_task(as_alice)
     gone = {trashed(as_alice)["id"] for _ in range(3)}
     response = as_alice("delete", "/trash")
 
@@ -139,12 +136,12 @@ def test_emptying_goes_on_where_a_batch_ends(as_alice, monkeypatch, number):
 
     assert as_alice("delete", "/trash").json() == {"purged": number}
     assert {str(task) for task in Tombstone.objects.values_list("task", flat=True)} == gone
-    assert made(as_alice)["version"] > max(Tombstone.objects.values_list("version", flat=True))
+    assert create_task(as_alice)["version"] > max(Tombstone.objects.values_list("version", flat=True))
 
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("delete", "/trash"), ("delete", f"/trash/{NOBODYS}"), ("post", f"/trash/{NOBODYS}/restore")],
+    [("delete", "/trash"), ("delete", f"/trash/{UNKNOWN_ID}"), ("post", f"/trash/{UNKNOWN_ID}/restore")],
 )
 def test_these_take_no_body(as_alice, method, path):
     assert_error(as_alice(method, path, {"x": 1}), 400, "VALIDATION_ERROR", field="x")

@@ -5,11 +5,10 @@ from typing import Any
 import pytest
 
 from tasks.models import Task
-from todo_project.tests.assertions import assert_error
+from tests.support.assertions import assert_error
+from tests.support.tasks import create_task, trashed
 
-from .conftest import made, trashed
-
-NOBODYS = "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52"
+UNKNOWN_ID = "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52"
 FULL: dict[str, Any] = {
     "description": "two litres",
     "completed": True,
@@ -21,7 +20,7 @@ FULL: dict[str, Any] = {
 @pytest.fixture
 def task(as_alice):
     """A task with a value in every field."""
-    return made(as_alice, **FULL)
+    return create_task(as_alice, **FULL)
 
 
 @pytest.fixture
@@ -80,7 +79,7 @@ def test_an_empty_patch_changes_nothing(as_alice, task, path):
 
 
 def test_completing_by_patch_notes_the_time_and_keeps_the_first(as_alice):
-    path = f"/tasks/{made(as_alice)['id']}"
+    path = f"/tasks/{create_task(as_alice)['id']}"
     first = as_alice("patch", path, {"completed": True}).json()
     again = as_alice("patch", path, {"completed": True}).json()
 
@@ -144,7 +143,7 @@ def test_what_is_not_there_or_in_the_trash_is_not_found(as_alice, method):
     body = None if method == "get" else {"title": "bread"}
     in_the_trash = trashed(as_alice)
 
-    assert_error(as_alice(method, f"/tasks/{NOBODYS}", body), 404, "NOT_FOUND")
+    assert_error(as_alice(method, f"/tasks/{UNKNOWN_ID}", body), 404, "NOT_FOUND")
     assert_error(as_alice(method, f"/tasks/{in_the_trash['id']}", body), 404, "NOT_FOUND")
     assert as_alice("get", f"/trash/{in_the_trash['id']}").json() == in_the_trash
 
@@ -174,7 +173,7 @@ def test_a_write_is_refused_when_the_task_was_changed_meanwhile(as_alice, task, 
 
 @pytest.mark.parametrize(("method", "verb", "body"), WRITES)
 def test_a_precondition_on_what_is_not_there_is_404(as_alice, method, verb, body):
-    response = as_alice(method, f"/tasks/{NOBODYS}{verb}", body, **{"If-Match": '"1"'})
+    response = as_alice(method, f"/tasks/{UNKNOWN_ID}{verb}", body, **{"If-Match": '"1"'})
 
     assert_error(response, 404, "NOT_FOUND")
 

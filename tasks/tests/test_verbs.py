@@ -2,9 +2,8 @@
 
 import pytest
 
-from todo_project.tests.assertions import assert_error
-
-from .conftest import made, trashed
+from tests.support.assertions import assert_error
+from tests.support.tasks import create_task, trashed
 
 
 def test_completing(as_alice, task):
@@ -20,7 +19,7 @@ def test_completing(as_alice, task):
 
 
 def test_reopening(as_alice):
-    task = made(as_alice, completed=True)
+    task = create_task(as_alice, completed=True)
     reopened = as_alice("post", f"/tasks/{task['id']}/reopen").json()
 
     assert (reopened["completed"], reopened["completed_at"]) == (False, None)
@@ -29,12 +28,12 @@ def test_reopening(as_alice):
 
 @pytest.mark.parametrize(("verb", "completed"), [("complete", True), ("reopen", False)])
 def test_repeating_changes_nothing(as_alice, verb, completed):
-    task = made(as_alice, completed=completed)
+    task = create_task(as_alice, completed=completed)
     response = as_alice("post", f"/tasks/{task['id']}/{verb}")
 
     assert response.status_code == 200
     assert response.json() == task
-    assert made(as_alice)["version"] == task["version"] + 1
+    assert create_task(as_alice)["version"] == task["version"] + 1
 
 
 @pytest.mark.parametrize("verb", ["complete", "reopen"])

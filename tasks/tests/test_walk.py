@@ -9,15 +9,14 @@ import pytest
 from django.core import signing
 
 from tasks.models import Clock, Task
-from todo_project.tests.assertions import assert_error
-
-from .conftest import made
+from tests.support.assertions import assert_error
+from tests.support.tasks import create_task
 
 NOON = dt.datetime(2020, 1, 1, 12, tzinfo=dt.UTC)
 DUE = [None, *(dt.datetime(year, 1, 1, tzinfo=dt.UTC) for year in (2001, 2002, 2998, 2999))]
 COLUMNS = ["created_at", "updated_at", "due_at", "priority", "title"]
 BOTH_WAYS = [sign + column for column in COLUMNS for sign in ("", "-")]
-NOBODYS = str(UUID(int=99))
+UNKNOWN_ID = str(UUID(int=99))
 
 
 def after_noon(minutes):
@@ -247,7 +246,7 @@ def test_a_page_has_as_many_rows_as_were_asked_for(as_alice, alice, query, lengt
 @pytest.fixture
 def cursor(as_alice):
     for title in ("milk", "bread", "tea"):
-        made(as_alice, title, priority=2)
+        create_task(as_alice, title, priority=2)
     url = as_alice("get", "/tasks?limit=1&ordering=priority&q=e").json()["next"]
     return parse_qs(urlsplit(url).query)["cursor"][0]
 
@@ -280,7 +279,7 @@ def test_a_cursor_of_another_person_is_refused(as_bob, cursor):
     assert_error(as_bob("get", path), 400, "INVALID_CURSOR")
 
 
-CRAFTED = signing.b64_encode(json.dumps([0, NOBODYS]).encode()).decode()
+CRAFTED = signing.b64_encode(json.dumps([0, UNKNOWN_ID]).encode()).decode()
 
 
 @pytest.mark.parametrize(
@@ -292,8 +291,8 @@ CRAFTED = signing.b64_encode(json.dumps([0, NOBODYS]).encode()).decode()
         lambda cursor: ":" + cursor.partition(":")[2],
         lambda cursor: CRAFTED,
         lambda cursor: f"{CRAFTED}:{cursor.partition(':')[2]}",
-        lambda cursor: signing.Signer().sign_object([0, NOBODYS]),  # With our key, for another purpose.
-        lambda cursor: signing.Signer(key="x" * 50).sign_object([0, NOBODYS]),
+        lambda cursor: signing.Signer().sign_object([0, UNKNOWN_ID]),  # With our key, for another purpose.
+        lambda cursor: signing.Signer(key="x" * 50).sign_object([0, UNKNOWN_ID]),
         lambda cursor: "." + cursor,
         lambda cursor: "0",
         lambda cursor: "🙂:🙂",
@@ -308,7 +307,7 @@ def test_a_forged_truncated_or_crafted_cursor_is_refused(as_alice, cursor, forge
 @pytest.mark.parametrize("letter", ["x", "é", "漢", "\U0001f95b", '"', "\x01"])
 def test_the_longest_titles_fit_into_a_cursor(as_alice, letter):
     for number in range(3):
-        made(as_alice, letter * 498 + str(number))
+        create_task(as_alice, letter * 498 + str(number))
     seen, path = [], "/tasks?ordering=title&limit=1"
     while path:
         page = as_alice("get", path).json()

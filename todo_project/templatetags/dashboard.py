@@ -4,7 +4,7 @@ from typing import Any
 
 from django import template
 
-from todo_project.dashboard import gather
+from todo_project.admin.dashboard import gather
 
 register = template.Library()
 

@@ -6,33 +6,30 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from .doctoring import PASSWORD, execute, with_user
-from .parts import require
-from .servers.gunicorn import Gunicorn
-from .servers.pgbouncer import PgBouncer, find_pgbouncer
-from .servers.postgres import Postgres, find_binaries
-from .serving import SERVED, prepare
-from .wire import HOST
+from tests.support.doctor import PASSWORD, execute, with_user
+from tests.support.notes import note_client
+from tests.support.programs import require
+from tests.support.raw_http import HOST
+from tests.support.run_app import SERVED, prepare
+from tests.support.servers.gunicorn import Gunicorn
+from tests.support.servers.pgbouncer import PgBouncer, find_pgbouncer
+from tests.support.servers.postgres import Postgres, find_binaries
 
 
 @pytest.fixture
 def notes(db: None, settings: Any) -> None:
     """Serve /api/v1/notes, which only the tests have."""
-    settings.ROOT_URLCONF = "todo_project.tests.notes"
-
-
-def signed_in(user: Any) -> Client:
-    return Client(raise_request_exception=False, headers={"Authorization": f"Bearer {user.email}"})
+    settings.ROOT_URLCONF = "tests.support.notes"
 
 
 @pytest.fixture
 def as_alice(notes: None, alice: Any) -> Client:
-    return signed_in(alice)
+    return note_client(alice)
 
 
 @pytest.fixture
 def as_bob(notes: None, bob: Any) -> Client:
-    return signed_in(bob)
+    return note_client(bob)
 
 
 @pytest.fixture(scope="module")

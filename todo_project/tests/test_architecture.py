@@ -6,16 +6,12 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-ROOMS = ("todo_project", "accounts", "tasks")
+from tests.support.sources import sources
+
 LAYERS = ["querysets", "models", "serializers", "views", "urls"]
 """Each may import those before it."""
 BESIDE = {"filters": "serializers", "admin": "views", "dashboard": "views", "commands": "views"}
 """Each stands where the layer named stands."""
-
-
-def sources(*, tests: bool = False) -> list[Path]:
-    files = [path for room in ROOMS for path in (settings.BASE_DIR / room).rglob("*.py")]
-    return [path for path in files if tests or "tests" not in path.parts]
 
 
 def imports(path: Path) -> set[str]:
@@ -80,7 +76,11 @@ def test_only_env_reads_the_environment():
         if {"os.environ", "os.getenv", "environ.Env"} & {*imports(path), *attributes(path)}
     }
 
-    assert readers == {"todo_project/env.py", "todo_project/wsgi.py", "todo_project/gunicorn_conf.py"}
+    assert readers == {
+        "todo_project/config/env.py",
+        "todo_project/wsgi.py",
+        "todo_project/server/gunicorn_conf.py",
+    }
 
 
 def attributes(path: Path) -> set[str]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from todo_project.tests.assertions import assert_error
+from tests.support.assertions import assert_error
 
 NOTES = "/api/v1/notes"
 

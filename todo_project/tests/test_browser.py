@@ -6,8 +6,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from todo_project.tests.browser import MISSING, Browser, BrowserError, find_chromium
-from todo_project.tests.parts import require
+from tests.support.browser import MISSING, Browser, BrowserError, find_chromium
+from tests.support.programs import require
 
 pytestmark = pytest.mark.own_servers
 

@@ -5,8 +5,8 @@ import threading
 import pytest
 from django.db import connection
 
-from todo_project.tests.assertions import assert_error
-from todo_project.tests.conftest import signed_in
+from tests.support.assertions import assert_error
+from tests.support.notes import note_client
 
 NOTES = "/api/v1/notes"
 
@@ -88,7 +88,7 @@ def test_of_two_writers_with_one_etag_one_wins_every_time(as_alice, alice, path)
         answers: list[int] = []
 
         def write(title, expected=expected, barrier=barrier, answers=answers):
-            client = signed_in(alice)
+            client = note_client(alice)
             barrier.wait()
             answers.append(rename(client, path, title, **{"If-Match": expected}).status_code)
             connection.close()

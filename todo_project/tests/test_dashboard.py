@@ -6,11 +6,11 @@ from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from todo_project import dashboard
-from todo_project.counting import Sample
-from todo_project.dashboard import Chart, Series, Tile, counted, panel
-from todo_project.tests.first_page import first_page, panels, signed_in, staff
-from todo_project.tests.notes import Note
+from tests.support.dashboard_page import first_page, panels, signed_in, staff
+from tests.support.notes import Note
+from todo_project.admin import dashboard
+from todo_project.admin.dashboard import Chart, Series, Tile, counted, panel
+from todo_project.db.counting import Sample
 
 SEEN_WITH = {
     "Tasks": "tasks.view_task",

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from todo_project import database
+from todo_project.config import database
 
 POOLED = "postgresql://ann:s3cret@ep-cool-name-a1b2c3-pooler.eu-central-1.aws.neon.tech/neondb"
 DIRECT = POOLED.replace("-pooler", "")
@@ -31,7 +31,7 @@ def configure(url: str, **options):
 def test_a_url_gives_what_the_driver_accepts(url):
     config = configure(url)
 
-    assert config["ENGINE"] == "todo_project.postgresql"
+    assert config["ENGINE"] == "todo_project.db.postgresql"
     assert psycopg.conninfo.make_conninfo("", **config["OPTIONS"])
 
 

@@ -8,14 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from todo_project.doctor import databases, findings
-
-from .doctoring import NOWHERE, PASSWORD, PRODUCTION, Report, run
-from .mail_server import MailServer
-from .parts import require
-from .servers.gunicorn import ROOT, environment
-from .servers.redis import Redis, find_redis
-from .serving import MEMORY
+from tests.support.doctor import NOWHERE, PASSWORD, PRODUCTION, Report, run
+from tests.support.mail_server import MailServer
+from tests.support.programs import require
+from tests.support.run_app import MEMORY
+from tests.support.servers.gunicorn import ROOT, environment
+from tests.support.servers.redis import Redis, find_redis
+from todo_project.operations.doctor import databases, findings
 
 pytestmark = pytest.mark.own_servers
 

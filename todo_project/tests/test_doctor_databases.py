@@ -11,13 +11,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from todo_project.doctor import databases, inside
-
-from .doctoring import NOWHERE, PASSWORD, Report, execute, with_user
-from .parts import require
-from .processes import becomes_true
-from .servers.keeper import give
-from .servers.postgres import Postgres
+from tests.support.doctor import NOWHERE, PASSWORD, Report, execute, with_user
+from tests.support.processes import becomes_true
+from tests.support.programs import require
+from tests.support.servers.keeper import give
+from tests.support.servers.postgres import Postgres
+from todo_project.operations.doctor import databases, inside
 
 pytestmark = pytest.mark.own_servers
 

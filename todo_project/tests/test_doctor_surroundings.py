@@ -6,10 +6,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from todo_project.doctor import surroundings
-
-from .doctoring import KEY, MAIL_PASSWORD, OTHER_KEY, Report
-from .serving import MEMORY
+from tests.support.doctor import KEY, MAIL_PASSWORD, OTHER_KEY, Report
+from tests.support.run_app import MEMORY
+from todo_project.operations.doctor import surroundings
 
 pytestmark = pytest.mark.own_servers
 

@@ -7,9 +7,9 @@ import pytest
 from django.conf import settings
 from django.urls import URLPattern, get_resolver
 
-from todo_project import env, errors
-
-from .test_architecture import sources
+from tests.support.sources import sources
+from todo_project.api import errors
+from todo_project.config import env
 
 README = (settings.BASE_DIR / "README.md").read_text()
 EXAMPLE = (settings.BASE_DIR / ".env.example").read_text()

@@ -3,7 +3,7 @@
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from todo_project.email import configure
+from todo_project.config.mail import configure
 
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 

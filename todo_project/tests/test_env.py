@@ -4,7 +4,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from environ import Env
 
-from todo_project import env
+from todo_project.config import env
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
 
-from todo_project.tests.assertions import assert_error
+from tests.support.assertions import assert_error
 
 NOTES = "/api/v1/notes"
 
@@ -250,7 +250,7 @@ def test_a_refused_write_leaves_nothing_behind(as_alice, note):
 
 
 def test_the_database_itself_holds_the_constraint(alice):
-    from .notes import Note
+    from tests.support.notes import Note
 
     with pytest.raises(IntegrityError):
         Note.objects.create(owner=alice, title="milk", rank=-1)

@@ -4,7 +4,7 @@ import pytest
 from django.db import OperationalError
 from django.db.migrations.recorder import MigrationRecorder
 
-from todo_project.tests.assertions import assert_error
+from tests.support.assertions import assert_error
 
 
 def test_liveness_asks_no_database(client):

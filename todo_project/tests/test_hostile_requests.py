@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
-from .assertions import assert_error
-from .wire import (
+from tests.support.assertions import assert_error
+from tests.support.raw_http import (
     ALICE,
     ANSWER_WITHIN,
     FINE,

@@ -7,12 +7,11 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from todo_project import idempotency
+from tests.support.assertions import assert_error
+from tests.support.notes import Note, note_client
+from tests.support.threads import run_together
+from todo_project.api import idempotency
 from todo_project.models import IdempotencyKey
-from todo_project.tests.assertions import assert_error
-from todo_project.tests.conftest import signed_in
-
-from .notes import Note
 
 NOTES = "/api/v1/notes"
 
@@ -114,29 +113,10 @@ def test_the_effect_and_its_memory_are_one_transaction(as_alice, monkeypatch):
     assert post(as_alice, {"title": "milk"}).status_code == 201
 
 
-def run_together(number, work):
-    """Run `work` in so many threads at once, each with its own connection; gives back what each returned."""
-    barrier, results = threading.Barrier(number), []
-
-    def run():
-        try:
-            barrier.wait()
-            results.append(work())
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run) for _ in range(number)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
-
-
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
 def test_fifty_retries_at_once_make_one_row_and_equal_answers(as_alice, alice):
-    answers = run_together(50, lambda: post(signed_in(alice), {"title": "milk"}))
+    answers = run_together(50, lambda: post(note_client(alice), {"title": "milk"}))
 
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.content for answer in answers}) == 1
@@ -150,7 +130,7 @@ def test_a_retry_does_not_wait_forever_for_the_first(as_alice, alice, monkeypatc
     monkeypatch.setattr(idempotency, "WAIT_SECONDS", 1)
     with transaction.atomic():
         IdempotencyKey.objects.create(owner=alice, key="key-1", fingerprint="f", created_at=timezone.now())
-        [response] = run_together(1, lambda: post(signed_in(alice), {"title": "milk"}))
+        [response] = run_together(1, lambda: post(note_client(alice), {"title": "milk"}))
         transaction.set_rollback(True)
 
     assert_error(response, 409, "REQUEST_IN_PROGRESS")
@@ -177,7 +157,7 @@ def test_a_retry_takes_over_when_the_first_was_rolled_back(as_alice, alice):
     first = threading.Thread(target=fail_slowly)
     first.start()
     started.wait(timeout=10)
-    response = post(signed_in(alice), {"title": "milk"})
+    response = post(note_client(alice), {"title": "milk"})
     first.join()
 
     assert response.status_code == 201

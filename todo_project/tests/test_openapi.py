@@ -9,9 +9,8 @@ from django.core.management import call_command
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 
-from todo_project.errors import contract
-
-from . import notes
+from tests.support import notes
+from todo_project.api.errors import contract
 
 SNAPSHOT = settings.BASE_DIR / "docs" / "openapi.yaml"
 

@@ -13,19 +13,12 @@ from urllib.parse import urlencode
 
 import pytest
 
-from .assertions import assert_error
-from .processes import becomes_true
-from .servers.gunicorn import Gunicorn
-from .servers.postgres import Postgres
-from .serving import SERVED
-from .wire import (
-    FINE,
-    HOST,
-    Answer,
-    ask,
-    request,
-    sent,
-)
+from tests.support.assertions import assert_error
+from tests.support.processes import becomes_true
+from tests.support.raw_http import FINE, HOST, Answer, ask, request, sent
+from tests.support.run_app import SERVED
+from tests.support.servers.gunicorn import Gunicorn
+from tests.support.servers.postgres import Postgres
 
 pytestmark = pytest.mark.own_servers
 

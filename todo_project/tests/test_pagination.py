@@ -5,9 +5,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
-from todo_project.tests.assertions import assert_error
-
-from .notes import Note
+from tests.support.assertions import assert_error
+from tests.support.notes import Note
 
 NOTES = "/api/v1/notes"
 ORDERINGS = ["created_at", "-created_at", "due_at", "-due_at", "rank", "-rank", "title", "-title"]

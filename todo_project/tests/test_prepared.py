@@ -8,11 +8,11 @@ import pytest
 from django.db import DatabaseError, connection, connections, models, transaction
 
 from accounts.models import User
-from todo_project.database_errors import Unavailable, diagnose
-from todo_project.pagination import FIRST
-from todo_project.prepared import Prepared, insert, update
+from todo_project.api.pagination import FIRST
+from todo_project.db.compiled import CompiledQuery, insert, update
+from todo_project.db.errors import Unavailable, diagnose
 
-NAMED = Prepared(
+NAMED = CompiledQuery(
     lambda name, at: (
         User.objects.filter(name=name, created_at__gt=at, is_active=True)
         .exclude(email="100%@example.com")
@@ -113,7 +113,7 @@ class TestALostPlan:
 
     def test_of_a_pooler_that_nobody_told_of_ends_preparing(self, named, monkeypatch, caplog):
         """Another server than the one that knows the statement is what a pooler may lead to."""
-        monkeypatch.setattr("todo_project.postgresql.base.DatabaseWrapper.met_a_pooler", False)
+        monkeypatch.setattr("todo_project.db.postgresql.base.DatabaseWrapper.pooler_detected", False)
         before = named()
         if connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]:
             return  # Of this one it was told, so nothing is prepared.

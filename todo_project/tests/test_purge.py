@@ -10,20 +10,13 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, transaction
 from django.utils import timezone
 
-from todo_project import progress, purging
+from tests.support.commands import purge
+from tests.support.threads import run_together
 from todo_project.management.commands.purge import Command
 from todo_project.models import IdempotencyKey
-
-from .test_idempotency import run_together
+from todo_project.operations import progress, purging
 
 NOW = timezone.now()
-
-
-def purge(*arguments):
-    """What the command told."""
-    told = StringIO()
-    call_command("purge", *arguments, stdout=told, stderr=told)
-    return told.getvalue().splitlines()
 
 
 def keys(owner, *ages):
@@ -141,7 +134,7 @@ STOPPED = a_batch_and_then(OperationalError("no more"))
     [("INTERRUPTED", 130, "Interrupted."), ("STOPPED", 1, "The database stopped this.")],
 )
 def test_what_ends_it_early_is_told_after_what_is_done(settings, kind, code, message):
-    settings.PURGED = [f"{__name__}.{kind}", "todo_project.purging.KEYS"]
+    settings.PURGED = [f"{__name__}.{kind}", "todo_project.operations.purging.KEYS"]
     told = StringIO()
     with pytest.raises(CommandError) as ended:
         call_command("purge", stdout=told)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from todo_project.request_log import FIELDS, JSONFormatter, RequestIdFilter
+from todo_project.api.request_log import FIELDS, JSONFormatter, RequestIdFilter
 
 NOTES = "/api/v1/notes"
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from .assertions import assert_error
-from .servers.gunicorn import Gunicorn
-from .serving import ALICE_ID, MEMORY
-from .wire import ALICE, NOTE, ask, lines, request, sent
+from tests.support.assertions import assert_error
+from tests.support.raw_http import ALICE, NOTE, ask, lines, request, sent
+from tests.support.run_app import ALICE_ID, MEMORY
+from tests.support.servers.gunicorn import Gunicorn
 
 pytestmark = pytest.mark.own_servers
 

@@ -15,13 +15,13 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from todo_project.tests.parts import require
-from todo_project.tests.processes import becomes_true, is_running
-from todo_project.tests.servers import keeper
-from todo_project.tests.servers import postgres as launcher
-from todo_project.tests.servers.keeper import Server, ServerError
-from todo_project.tests.servers.pgbouncer import PgBouncer, PgBouncerServer, find_pgbouncer
-from todo_project.tests.servers.postgres import Postgres, PostgresServer, find_binaries, newest_first
+from tests.support.processes import becomes_true, is_running
+from tests.support.programs import require
+from tests.support.servers import keeper
+from tests.support.servers import postgres as launcher
+from tests.support.servers.keeper import Server, ServerError
+from tests.support.servers.pgbouncer import PgBouncer, PgBouncerServer, find_pgbouncer
+from tests.support.servers.postgres import Postgres, PostgresServer, find_binaries, newest_first
 
 pytestmark = pytest.mark.own_servers
 
@@ -318,8 +318,8 @@ def parent(launch: str, then: str) -> list[str]:
     by_hand(launch)  # only to require its parts
     program = f"""
 import signal, time
-from todo_project.tests.servers.pgbouncer import PgBouncer
-from todo_project.tests.servers.postgres import Postgres
+from tests.support.servers.pgbouncer import PgBouncer
+from tests.support.servers.postgres import Postgres
 # Whoever runs the tests in the background has them ignore Ctrl-C, and that is inherited.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 with {launch} as server:

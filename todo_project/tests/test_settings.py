@@ -7,7 +7,7 @@ import sys
 import pytest
 from django.conf import settings
 
-from todo_project import checks, env
+from todo_project.config import checks, env
 
 PRODUCTION = {
     "ENV_FILE": os.devnull,

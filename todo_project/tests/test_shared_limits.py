@@ -6,9 +6,9 @@ from urllib.error import HTTPError
 
 import pytest
 
-from todo_project.tests.parts import require
-from todo_project.tests.servers.gunicorn import Gunicorn
-from todo_project.tests.servers.redis import Redis, find_redis
+from tests.support.programs import require
+from tests.support.servers.gunicorn import Gunicorn
+from tests.support.servers.redis import Redis, find_redis
 
 pytestmark = pytest.mark.own_servers
 

@@ -9,10 +9,10 @@ import sys
 
 import pytest
 
-from .processes import becomes_true, is_running
-from .servers.gunicorn import ROOT, Gunicorn, command
-from .serving import MEMORY, SERVED, start
-from .wire import ANSWER_WITHIN, HOST, levels, receive, sent
+from tests.support.processes import becomes_true, is_running
+from tests.support.raw_http import ANSWER_WITHIN, HOST, levels, receive, sent
+from tests.support.run_app import MEMORY, SERVED, start
+from tests.support.servers.gunicorn import ROOT, Gunicorn, command
 
 pytestmark = pytest.mark.own_servers
 
@@ -135,7 +135,7 @@ def test_a_request_that_runs_is_finished_before_the_end(sqlite_url):
 def test_nothing_is_left_when_the_tests_are_killed(tmp_path):
     program = f"""
 import time
-from todo_project.tests.servers.gunicorn import Gunicorn
+from tests.support.servers.gunicorn import Gunicorn
 with Gunicorn(DATABASE_URL="{MEMORY}") as server:
     print(*server.pids, flush=True)
     time.sleep(600)

@@ -4,7 +4,7 @@ import pytest
 from django.core.cache import caches
 from django.core.cache.backends.redis import RedisCache
 
-from todo_project.tests.assertions import assert_error
+from tests.support.assertions import assert_error
 
 NOTES = "/api/v1/notes"
 NOON = 1_893_499_200.0
@@ -16,7 +16,7 @@ def limits(settings, monkeypatch):
     settings.RATE_LIMIT_ANONYMOUS = (2, 60)
     caches["default"].clear()
     clock = {"now": NOON}
-    monkeypatch.setattr("todo_project.throttling.time.time", lambda: clock["now"])
+    monkeypatch.setattr("todo_project.api.throttling.time.time", lambda: clock["now"])
     return clock
 
 
@@ -113,7 +113,7 @@ def test_addresses_of_one_ipv6_network_are_one_caller(client, notes):
 
 def test_a_cache_that_does_not_answer_lets_requests_through(as_alice, monkeypatch, caplog):
     dead = RedisCache("redis://127.0.0.1:1", {"OPTIONS": {"socket_connect_timeout": 1}})
-    monkeypatch.setattr("todo_project.throttling.cache", dead)
+    monkeypatch.setattr("todo_project.api.throttling.cache", dead)
 
     assert as_alice.get(NOTES).status_code == 200
     assert "let through" in caplog.text

@@ -4,7 +4,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from accounts import erasure
 from accounts.management.people import all_or_nothing, person
-from todo_project.management.base import OperatorCommand
+from todo_project.operations.commands import OperatorCommand
 
 
 class Command(OperatorCommand):

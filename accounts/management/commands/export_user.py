@@ -10,10 +10,10 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from accounts.export import one_moment, stream
+from accounts.export import snapshot, stream
 from accounts.management.people import all_or_nothing, person
-from todo_project.management.base import OperatorCommand
-from todo_project.progress import Progress
+from todo_project.operations.commands import OperatorCommand
+from todo_project.operations.progress import Progress
 
 
 class Command(OperatorCommand):
@@ -43,7 +43,7 @@ exit codes: 0 done; 1 an error; 130 interrupted; 143 ended by SIGTERM.
             raise CommandError(f"{output} is no file that could be replaced. Choose another name.")
         if output and output.exists() and not options["force"]:
             raise CommandError(f"{output} is there already. Choose another name, or --force to replace it.")
-        with all_or_nothing(), one_moment():
+        with all_or_nothing(), snapshot():
             pieces = self.counted(stream(person(options["person"])))
             try:
                 self.write_file(output, pieces) if output else self.write_out(pieces)

@@ -8,9 +8,9 @@ from accounts.importing import load
 from accounts.management.people import all_or_nothing
 from accounts.models import User
 from accounts.sessions import printable
-from todo_project.importing import NotImportable, Outcome
-from todo_project.management.base import OperatorCommand
-from todo_project.progress import Progress
+from todo_project.operations.commands import OperatorCommand
+from todo_project.operations.importing import NotImportable, Outcome
+from todo_project.operations.progress import Progress
 
 KEEP, REPLACE = "keep", "replace"
 

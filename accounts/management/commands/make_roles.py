@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group, Permission
 from django.core.management.base import CommandError
 from django.db import transaction
 
-from todo_project.management.base import OperatorCommand
+from todo_project.operations.commands import OperatorCommand
 
 
 class Command(OperatorCommand):

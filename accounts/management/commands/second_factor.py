@@ -9,7 +9,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.management.people import all_or_nothing
 from accounts.models import User
-from todo_project.management.base import OperatorCommand
+from todo_project.operations.commands import OperatorCommand
 
 RECOVERY_CODES = 10
 

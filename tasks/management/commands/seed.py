@@ -18,9 +18,9 @@ from django.utils import timezone
 
 from tasks.demo.loading import fill, lock
 from tasks.demo.world import DEFAULT_SEED, World
-from todo_project.database import is_local
-from todo_project.management.base import OperatorCommand
-from todo_project.progress import Progress
+from todo_project.config.database import is_local
+from todo_project.operations.commands import OperatorCommand
+from todo_project.operations.progress import Progress
 
 DEMO_PASSWORD = "demo-tasks-2468"  # noqa: S105 (of a database that only this machine reaches)
 MOST_USERS, MOST_TASKS, HIGHEST_SEED = 1_000_000, 100_000_000, 999_999_999

@@ -16,10 +16,10 @@ from django.core.management.base import CommandParser
 from django.core.validators import validate_email
 from django.utils.module_loading import import_string
 
-from todo_project.doctor import surroundings
-from todo_project.doctor.databases import Databases
-from todo_project.doctor.findings import Check, Finding, findings_of
-from todo_project.management.base import OperatorCommand
+from todo_project.operations.commands import OperatorCommand
+from todo_project.operations.doctor import surroundings
+from todo_project.operations.doctor.databases import Databases
+from todo_project.operations.doctor.findings import Check, Finding, findings_of
 
 PROBLEMS, ONLY_WARNINGS, INTERRUPTED = 1, 3, 130  # 2 is argparse's, for wrong arguments
 

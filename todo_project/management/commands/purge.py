@@ -11,9 +11,9 @@ from django.db import OperationalError
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from todo_project.management.base import OperatorCommand
-from todo_project.progress import Progress
-from todo_project.purging import Kind
+from todo_project.operations.commands import OperatorCommand
+from todo_project.operations.progress import Progress
+from todo_project.operations.purging import Kind
 
 HELP = """\
 Delete for good what is older than it need be. Safe to run at any time, beside the API, twice, or twice at
@@ -46,15 +46,15 @@ class Command(OperatorCommand):
 
     @property
     def help(self) -> str:  # type: ignore[override]
-        return HELP + "".join(f"  {kind.name:17} {kind.what}\n" for kind in all_kinds())
+        return HELP + "".join(f"  {kind.name:17} {kind.what}\n" for kind in all_policies())
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="tell what would go, and change nothing")
-        names = [kind.name for kind in all_kinds()]
+        names = [kind.name for kind in all_policies()]
         parser.add_argument(
             "--only", nargs="+", choices=names, default=names, metavar="KIND", help="these kinds alone"
         )
-        for kind in all_kinds():
+        for kind in all_policies():
             at_least = f"; at least {kind.fewest}" if kind.fewest else ""
             parser.add_argument(
                 kind.option,
@@ -66,7 +66,7 @@ class Command(OperatorCommand):
             )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        kinds = [kind for kind in all_kinds() if kind.name in options["only"]]
+        kinds = [kind for kind in all_policies() if kind.name in options["only"]]
         for kind in kinds:
             if options[kind.name] < kind.fewest:
                 raise CommandError(
@@ -101,5 +101,5 @@ class Command(OperatorCommand):
             self.stdout.write(f"{kind.name}: {gone} deleted")
 
 
-def all_kinds() -> list[Kind]:
+def all_policies() -> list[Kind]:
     return [import_string(path) for path in settings.PURGED]

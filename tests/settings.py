@@ -1,0 +1,20 @@
+"""The settings under test, read from an environment of their own: no .env and no shell reaches the tests."""
+
+import os
+
+from environ import Env
+
+Env.ENVIRON = {
+    "ENV_FILE": os.devnull,
+    "SECRET_KEY": "a key for tests only, which signs nothing that anybody else would take",
+    "ALLOWED_HOSTS": "testserver",
+    "HTTPS_ONLY": "false",
+    "DATABASE_URL": "sqlite://:memory:",
+    "RATE_LIMIT_USER": "off",
+    "RATE_LIMIT_ANONYMOUS": "off",
+}
+
+from todo_project.settings import *  # noqa: E402, F403
+
+# Without it WhiteNoise lists every static file again for each client of the tests.
+WHITENOISE_AUTOREFRESH = True

@@ -1,0 +1,20 @@
+"""Commands run in this process, and what they wrote."""
+
+from io import StringIO
+from typing import Any
+
+from django.core.management import call_command
+
+
+def run(command: str, *arguments: Any) -> tuple[str, str]:
+    """Its standard output and standard error."""
+    out, err = StringIO(), StringIO()
+    call_command(command, *arguments, stdout=out, stderr=err)
+    return out.getvalue(), err.getvalue()
+
+
+def purge(*arguments: Any) -> list[str]:
+    """The lines that the command `purge` wrote."""
+    output = StringIO()
+    call_command("purge", *arguments, stdout=output, stderr=output)
+    return output.getvalue().splitlines()

@@ -1,0 +1,69 @@
+"""The doctor, run to its end on a deployment of the tests' own."""
+
+import json
+import subprocess
+import sys
+from urllib.parse import urlsplit
+
+import psycopg
+
+from .run_app import start
+
+KEY = "Zp3-vT9qLxW0_rKd7uYhBn52sJcEaGf8MiQoX1tRlUwVzNkP6gSyHbDjC4_eOmA"
+OTHER_KEY = "q7WmN1-xKc83RtVbYpLz0_HsFgJdUe5AoTiXvQ2wBn9rCkMhZyEuGlPj6D4aSfO"
+PASSWORD = "hunter22-pg"
+MAIL_PASSWORD = "hunter22-mail"
+SECRETS = (KEY, OTHER_KEY, PASSWORD, MAIL_PASSWORD, "hunter22")
+
+PRODUCTION = {
+    "SECRET_KEY": KEY,
+    "ALLOWED_HOSTS": "api.example.com",
+    "TRUSTED_PROXY_COUNT": "1",
+    "HTTPS_ONLY": None,
+    "DEBUG": None,
+    "WEB_CONCURRENCY": None,
+}
+NOWHERE = f"postgres://todo:{PASSWORD}@127.0.0.1:1/todo"
+
+
+def run(*options: str, **changes: str | None) -> subprocess.CompletedProcess[str]:
+    """Whatever it finds, it ends as it says and tells no secret."""
+    ended = start([sys.executable, "manage.py", "doctor", *options], **{**PRODUCTION, **changes})
+    output = ended.stdout + ended.stderr
+    assert "Traceback" not in output
+    assert [secret for secret in SECRETS if secret in output] == []
+    return ended
+
+
+class Report:
+    """What it found, as a script reads it."""
+
+    def __init__(self, *options: str, **changes: str | None) -> None:
+        ended = run("--json", *options, **changes)
+        assert ended.stdout, ended.stderr
+        self.code = ended.returncode
+        self.findings = json.loads(ended.stdout)["findings"]
+
+    def of(self, check: str) -> list[str]:
+        """Each finding of this check as one text."""
+        return [
+            f"{each['level']}: {each['found']} {each['advice']}".strip()
+            for each in self.findings
+            if each["check"] == check
+        ]
+
+    @property
+    def complaints(self) -> dict[str, str]:
+        return {each["check"]: each["found"] for each in self.findings if each["level"] != "ok"}
+
+
+def execute(url: str, *statements: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def with_user(url: str, user: str, *, database: str | None = None) -> str:
+    parts = urlsplit(url)
+    path = f"/{database}" if database else parts.path
+    return parts._replace(netloc=f"{user}@{parts.hostname}:{parts.port}", path=path).geturl()

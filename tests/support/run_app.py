@@ -1,0 +1,45 @@
+"""The product as it is served: with a database made ready for it, and programs run to their end."""
+
+import subprocess
+import sys
+
+from .raw_http import ALICE, NOTE
+from .servers.gunicorn import ROOT, environment
+
+SERVED = "tests.settings_with_notes"
+MEMORY = "sqlite://:memory:"
+ALICE_ID = "0191f3a8-0000-7000-8000-00000000a11c"
+
+PREPARE = f"""
+from django.core.management import call_command
+from django.db import connection
+from accounts.models import User
+from tests.support.notes import Note
+call_command("migrate", verbosity=0)
+with connection.schema_editor() as editor:
+    editor.create_model(Note)
+alice = User.objects.create_user("{ALICE}", id="{ALICE_ID}")
+Note.objects.create(id="{NOTE[-36:]}", owner=alice, title="the first")
+"""
+
+
+def prepare(url: str) -> str:
+    """Make the tables, Alice and her note in an empty database; gives back its URL."""
+    shell = [sys.executable, "manage.py", "shell", "-v0", "-c", PREPARE]
+    ended = start(shell, DJANGO_SETTINGS_MODULE=SERVED, DATABASE_URL=url)
+    assert ended.returncode == 0, ended.stderr
+    return url
+
+
+def start(arguments: list[str], **changes: str | None) -> subprocess.CompletedProcess[str]:
+    """Run a program of the product to its end."""
+    return subprocess.run(
+        arguments,
+        cwd=ROOT,
+        env=environment(**changes),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

@@ -1,0 +1,168 @@
+"""From any exception or foreign error response to the one shape."""
+
+import logging
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from django.core.exceptions import (
+    BadRequest,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    ValidationError,
+)
+from django.db import DatabaseError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.request import UnreadablePostError
+from django.shortcuts import render
+from rest_framework import exceptions as drf
+from rest_framework.fields import get_error_detail
+from rest_framework.response import Response
+from rest_framework.settings import api_settings
+
+from todo_project.db.errors import Refused, Unavailable, diagnose
+
+from .errors import (
+    ApiError,
+    Conflict,
+    ErrorResponse,
+    Forbidden,
+    InternalError,
+    MalformedRequest,
+    NotFound,
+    PayloadTooLarge,
+    QueryTimeout,
+    RateLimited,
+    ServiceUnavailable,
+    ValidationFailed,
+    error_for_status,
+)
+
+logger = logging.getLogger(__name__)
+
+HTML_PREFIX = "/admin/"
+
+
+def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:
+    """DRF's hook: every exception of a view becomes the one shape; ours are logged with their stack."""
+    error = translate(exc)
+    if error.status_code >= 500:
+        log = logger.exception if isinstance(error, InternalError) else logger.warning
+        log("%s: %s", error.code, type(exc).__name__, exc_info=exc)
+    return Response(error.body, status=error.status_code, headers=error.headers)
+
+
+def translate(exc: Exception) -> ApiError:
+    """What an exception means to the client."""
+    match exc:
+        case ApiError():
+            return exc
+        case DatabaseError():
+            return _translate_database_error(exc)
+        case drf.ValidationError():
+            return ValidationFailed(flatten(exc.get_full_details()))
+        case ValidationError():
+            return ValidationFailed(flatten(drf.ValidationError(get_error_detail(exc)).get_full_details()))
+        case drf.ParseError() | UnreadablePostError() | BadRequest():
+            return MalformedRequest()
+        case drf.Throttled():
+            return RateLimited(retry_after=math.ceil(getattr(exc, "wait", None) or 1))
+        case drf.APIException():
+            return error_for_status(exc.status_code)
+        case Http404():
+            return NotFound()
+        case PermissionDenied():
+            return Forbidden()
+        case RequestDataTooBig():
+            return PayloadTooLarge()
+        case SuspiciousOperation():
+            return MalformedRequest()
+        case _:
+            return InternalError()
+
+
+def _translate_database_error(exc: DatabaseError) -> ApiError:
+    match diagnose(exc):
+        case Refused(conflict=True) as refused:
+            return Conflict(refused.message, details={"field": refused.field, "constraint": refused.code})
+        case Refused() as refused:
+            return ValidationFailed.of(refused.field, refused.code, refused.message)
+        case Unavailable(timeout=True):
+            return QueryTimeout()
+        case Unavailable(contention=True):
+            return Conflict()
+        case Unavailable():
+            return ServiceUnavailable()
+        case _:
+            return InternalError()
+
+
+def flatten(detail: Any, path: tuple[str, ...] = ()) -> Iterator[dict[str, Any]]:
+    """DRF's nested details as a flat list, with dotted paths such as operations.3.title."""
+    if _is_one_error(detail):
+        named = [part for part in path if part != api_settings.NON_FIELD_ERRORS_KEY]
+        yield {
+            "field": ".".join(named) or None,
+            "constraint": detail["code"],
+            "message": _name_the_field(str(detail["message"]), named),
+        }
+    elif isinstance(detail, Mapping):
+        # DRF keys the errors of many=True by the row's number.
+        for key, inner in detail.items():
+            yield from flatten(inner, (*path, str(key)))
+    else:
+        for index, inner in enumerate(detail):
+            yield from flatten(inner, path if _is_one_error(inner) else (*path, str(index)))
+
+
+def _is_one_error(detail: Any) -> bool:
+    return (
+        isinstance(detail, Mapping) and set(detail) == {"message", "code"} and isinstance(detail["code"], str)
+    )
+
+
+def _name_the_field(message: str, path: list[str]) -> str:
+    label = path[-1].replace("_", " ").capitalize() if path else "The body"
+    return message.replace("This field", label, 1).replace("this field", label.lower(), 1)
+
+
+class ErrorShapeMiddleware:
+    """Gives the one shape to what no API view answered: Django's own errors, whatever DEBUG says.
+
+    The admin keeps its pages, with one more for a database that does not answer.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if (
+            response.status_code < 400
+            or is_html_area(request)
+            or isinstance(response, Response | ErrorResponse)
+        ):
+            return response
+        error = ErrorResponse(error_for_status(response.status_code))
+        for name, value in response.items():
+            if not name.lower().startswith("content-"):
+                error.headers.setdefault(name, value)
+        return error
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        error = translate(exception)
+        if isinstance(error, InternalError):
+            return None  # Django logs it with its stack; the shape is given on the way out.
+        if error.status_code >= 500:
+            logger.warning("%s: %s", error.code, type(exception).__name__, exc_info=exception)
+        if not is_html_area(request):
+            return ErrorResponse(error)
+        if not isinstance(exception, DatabaseError):
+            return None
+        return render(request, "503.html", {"message": error.message}, status=error.status_code)
+
+
+def is_html_area(request: HttpRequest) -> bool:
+    """Where people look at pages, errors stay pages."""
+    return request.path_info.startswith(HTML_PREFIX)

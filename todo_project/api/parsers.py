@@ -1,0 +1,70 @@
+"""JSON in, by orjson: bounded in size and depth, UTF-8 only, and no text that a database cannot store."""
+
+from collections.abc import Mapping
+from typing import IO, Any
+
+import orjson
+from django.http import HttpRequest
+from django.utils.http import parse_header_parameters
+from rest_framework.parsers import BaseParser
+
+from .errors import MalformedRequest, PayloadTooLarge, UnsupportedMediaType
+
+MAX_DEPTH = 32
+# Names of fields included. A bulk of 100 tasks holds about 2,000; checking each value takes microseconds.
+MAX_VALUES = 10_000
+
+
+class JSONParser(BaseParser):
+    media_type = "application/json"
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        _, parameters = parse_header_parameters(media_type or "")
+        if parameters.get("charset", "utf-8").lower() not in {"utf-8", "utf8"}:
+            raise UnsupportedMediaType("The body must be UTF-8.")
+        return loads(read_body(stream))
+
+
+def read_body(stream: Any) -> bytes:
+    """The whole body; by Django's `body` it is limited, and stays for the idempotency fingerprint."""
+    body: bytes = stream.body if isinstance(stream, HttpRequest) else stream.read()
+    if isinstance(stream, HttpRequest) and len(body) < int(stream.META.get("CONTENT_LENGTH") or 0):
+        # What is left of a body may well be valid JSON.
+        raise MalformedRequest("The body broke off before its Content-Length.")
+    return body
+
+
+def loads(body: bytes) -> Any:
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise MalformedRequest(f"The body is not valid JSON: see {place}.") from error
+    # The walk costs more than the parse, so only a body that could hold what it refuses is walked.
+    separators = body.count(b"[") + body.count(b"{")
+    if separators > MAX_DEPTH or body.count(b",") + separators > MAX_VALUES or b"\\u0000" in body:
+        check_complexity(data)
+    return data
+
+
+def check_complexity(data: Any) -> None:
+    """Refuse what would cost far more than it weighs, or cannot be stored."""
+    level, seen = [data], 0
+    for _ in range(MAX_DEPTH):
+        seen += len(level)
+        if seen > MAX_VALUES:
+            raise PayloadTooLarge(f"The body holds more than {MAX_VALUES} values. Send less at once.")
+        if any(isinstance(value, str) and "\0" in value for value in level):
+            raise MalformedRequest("The body holds the character NUL (\\u0000), which cannot be stored.")
+        level = [inner for value in level for inner in _inside(value)]
+        if not level:
+            return
+    raise MalformedRequest(f"The body is nested more than {MAX_DEPTH} levels deep.")
+
+
+def _inside(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [*value.keys(), *value.values()]
+    return value if isinstance(value, list) else []

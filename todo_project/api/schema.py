@@ -1,0 +1,246 @@
+"""The OpenAPI description: what DRF's classes tell, and what the frame promises of every operation."""
+
+import hashlib
+import inspect
+from functools import cache
+from http import HTTPStatus
+from typing import Any
+
+from drf_spectacular import openapi
+from drf_spectacular.generators import SchemaGenerator
+from rest_framework.permissions import SAFE_METHODS, AllowAny
+
+from .errors import ApiError, contract
+from .renderers import dumps
+
+RESPONSE_HEADERS = {
+    "X-Request-ID": "The request's id, as sent or made up here; quote it when reporting a problem.",
+    "RateLimit-Limit": "Requests allowed in the current window.",
+    "RateLimit-Remaining": "Requests left in it.",
+    "RateLimit-Reset": "Seconds until the next window.",
+}
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "description": "Makes a retry safe: for 24 hours the same key and body get the first answer again.",
+    "example": "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52",
+}
+CONDITIONS = {
+    "If-None-Match": "The ETag that you hold. While it is current, the answer is 304, without a body.",
+    "If-Match": "The ETag that you change from. When it is not current any more, the answer is 412.",
+}
+COMMON_HEADERS = {name: {"$ref": f"#/components/headers/{name}"} for name in RESPONSE_HEADERS}
+REPLAYED = {
+    "description": "true where this is the first answer again, and nothing was done once more.",
+    "schema": {"type": "string", "enum": ["true"]},
+}
+RETRY_AFTER = {
+    "Retry-After": {"description": "Seconds until it is worth another try.", "schema": {"type": "integer"}}
+}
+ERROR_HEADERS = {
+    401: {"WWW-Authenticate": {"description": "How to authenticate.", "schema": {"type": "string"}}},
+    429: RETRY_AFTER,
+    503: RETRY_AFTER,
+}
+ETAG = {
+    "description": "The current state, to send in If-None-Match or If-Match.",
+    "schema": {"type": "string"},
+}
+
+
+class AutoSchema(openapi.AutoSchema):
+    """Adds to an operation what holds for it without its view saying so."""
+
+    def get_operation_id(self) -> str:
+        """The path and the action: two actions of one method on one resource do not collide."""
+        action = getattr(self.view, "action", None)
+        if action is None:
+            return str(super().get_operation_id())
+        path = self._tokenize_path()
+        return "_".join(path if path[-1] == action else [*path, action])
+
+    def _map_basic_serializer(self, serializer: Any, direction: str) -> dict[str, Any]:
+        """An answer always has all of its fields, whatever a body may leave out."""
+        schema: dict[str, Any] = super()._map_basic_serializer(serializer, direction)
+        if direction == "response" and "properties" in schema:
+            schema["required"] = sorted(schema["properties"])
+        if getattr(serializer, "partial", False):
+            # What is left out of a PATCH is left alone: a client that fills in defaults would undo things.
+            for name, told in schema["properties"].items():
+                schema["properties"][name] = {key: value for key, value in told.items() if key != "default"}
+        return schema
+
+    def get_override_parameters(self) -> list[Any]:
+        declared = getattr(self.view, "query_parameters", {})
+        action = getattr(self.view, "action", None) or self.method.lower()
+        return [declared[action]] if action in declared else []
+
+    def get_description(self) -> str:  # type: ignore[override]
+        """What the view itself says; a docstring inherited from the frame is about the frame."""
+        method = getattr(self.view, getattr(self.view, "action", None) or self.method.lower(), None)
+        return inspect.cleandoc(getattr(method, "__doc__", None) or type(self.view).__doc__ or "")
+
+    def get_auth(self) -> list[dict[str, list[str]]]:
+        return [{}] if self.is_public else [{"bearer": []}]
+
+    @property
+    def is_public(self) -> bool:
+        return any(isinstance(permission, AllowAny) for permission in self.view.get_permissions())
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
+        operation = super().get_operation(*args, **kwargs)
+        if operation is None:
+            return None
+        for response in operation["responses"].values():
+            response.setdefault("headers", {}).update(COMMON_HEADERS)
+            if self.takes_idempotency_key:
+                response["headers"]["Idempotent-Replayed"] = {
+                    "$ref": "#/components/headers/Idempotent-Replayed"
+                }
+        for status in self.error_statuses(operation):
+            operation["responses"].setdefault(
+                str(status), {"$ref": f"#/components/responses/{response_name(status)}"}
+            )
+        if self.takes_idempotency_key:
+            operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
+        if self.is_conditional:
+            self.describe_condition(operation)
+        return operation
+
+    @property
+    def is_conditional(self) -> bool:
+        return getattr(self.view, "action", None) in getattr(self.view, "conditional", ())
+
+    def describe_condition(self, operation: dict[str, Any]) -> None:
+        reads = self.method in SAFE_METHODS
+        name = "If-None-Match" if reads else "If-Match"
+        operation.setdefault("parameters", []).append(
+            {"name": name, "in": "header", "schema": {"type": "string"}, "description": CONDITIONS[name]}
+        )
+        tag = {"ETag": {"$ref": "#/components/headers/ETag"}}
+        if getattr(self.view, "action", None) not in getattr(self.view, "final", ()):
+            operation["responses"]["200"]["headers"] |= tag
+        if reads:
+            operation["responses"]["304"] = {"description": "Not Modified", "headers": tag}
+
+    @property
+    def takes_idempotency_key(self) -> bool:
+        return self.method == "POST" and not self.is_public and getattr(self.view, "idempotent", False)
+
+    def error_statuses(self, operation: dict[str, Any]) -> list[int]:
+        statuses = {400, 406, 429, 500, 503, 504}
+        statuses |= set(getattr(self.view, "extra_statuses", ()))
+        if not self.is_public:
+            statuses |= {401, 403}
+        if any(parameter["in"] == "path" for parameter in operation.get("parameters", [])):
+            statuses.add(404)
+        if self.method not in SAFE_METHODS:
+            statuses |= {409, 413, 415}
+            if self.is_conditional:
+                statuses.add(412)
+        if self.takes_idempotency_key:
+            statuses.add(422)
+        return sorted(statuses)
+
+
+def response_name(status: int) -> str:
+    return HTTPStatus(status).phrase.title().replace(" ", "").replace("-", "")
+
+
+def add_components(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """drf-spectacular's hook: what the operations refer to."""
+    components = result.setdefault("components", {})
+    components.setdefault("schemas", {})["Error"] = error_schema()
+    components["headers"] = {
+        name: {"description": text, "schema": {"type": "string" if name.startswith("X-") else "integer"}}
+        for name, text in RESPONSE_HEADERS.items()
+    } | {"ETag": ETAG, "Idempotent-Replayed": REPLAYED}
+    components["responses"] = {}
+    for error in contract():
+        response = components["responses"].setdefault(response_name(error.status_code), error_response(error))
+        response["content"]["application/json"]["examples"][error.default_code] = {"value": example(error)}
+    components["securitySchemes"] = {
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An access token or a personal access token.",
+        }
+    }
+    return result
+
+
+def error_response(error: type[ApiError]) -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}, "examples": {}}}
+    return {
+        "description": HTTPStatus(error.status_code).phrase,
+        "headers": COMMON_HEADERS | ERROR_HEADERS.get(error.status_code, {}),
+        "content": content,
+    }
+
+
+def example(error: type[ApiError]) -> dict[str, Any]:
+    message, details = str(error.default_detail), {}
+    if error.default_code == "VALIDATION_ERROR":
+        message = "Title may not be blank."
+        one = {"field": "title", "constraint": "blank"}
+        details = {**one, "errors": [{**one, "message": message}]}
+    return {
+        "error": {
+            "code": error.default_code,
+            "message": message,
+            "request_id": "0b8f3c1de5a94f0c8a54e9e1f2f7d9aa",
+            "details": details,
+        }
+    }
+
+
+def error_schema() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["error"],
+        "properties": {
+            "error": {
+                "type": "object",
+                "required": ["code", "message", "request_id", "details"],
+                "properties": {
+                    "code": {"type": "string", "enum": sorted({error.default_code for error in contract()})},
+                    "message": {
+                        "type": "string",
+                        "description": "For people; may change. Programs read the code.",
+                    },
+                    "request_id": {"type": "string"},
+                    "details": {
+                        "type": "object",
+                        "description": "What there is to add; empty where there is nothing.",
+                        "properties": {
+                            "field": {
+                                "type": ["string", "null"],
+                                "description": "Dotted path; null for the whole.",
+                            },
+                            "constraint": {"type": "string"},
+                            "errors": {
+                                "type": "array",
+                                "items": {
+                                    "type": "object",
+                                    "required": ["field", "constraint", "message"],
+                                    "properties": {
+                                        "field": {"type": ["string", "null"]},
+                                        "constraint": {"type": "string"},
+                                        "message": {"type": "string"},
+                                    },
+                                },
+                            },
+                        },
+                    },
+                },
+            }
+        },
+    }
+
+
+@cache
+def document() -> tuple[dict[str, Any], str]:
+    """The description and its digest. Made once: it never changes, and takes as long as many requests."""
+    schema = SchemaGenerator().get_schema(request=None, public=True)
+    return schema, hashlib.sha256(dumps(schema)).hexdigest()[:32]

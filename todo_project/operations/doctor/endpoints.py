@@ -1,0 +1,65 @@
+"""The databases' URLs, each as a place to connect to."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.utils import DEFAULT_DB_ALIAS, ConnectionHandler
+
+from todo_project.config import database
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One of the URLs, and what it becomes."""
+
+    variable: str
+    config: database.Config
+
+    @property
+    def host(self) -> str:
+        options = self.config.get("OPTIONS", {})
+        return str(options.get("hostaddr") or self.config.get("HOST") or options.get("host") or "")
+
+    @property
+    def taken_for_pooler(self) -> bool:
+        return bool(self.config.get("DISABLE_SERVER_SIDE_CURSORS"))
+
+
+def endpoints() -> list[Endpoint]:
+    """As settings.py makes them; it keeps only the one that this process uses."""
+    configure = partial(database.configure, base_dir=settings.BASE_DIR)
+    pooled = configure(settings.DATABASE_URL, variable="DATABASE_URL", pooler=settings.DATABASE_POOLER)
+    found = [Endpoint("DATABASE_URL", pooled)]
+    if url := settings.DATABASE_URL_UNPOOLED:
+        direct = configure(url, variable="DATABASE_URL_UNPOOLED", direct=True)
+        found.append(Endpoint("DATABASE_URL_UNPOOLED", direct))
+    return found
+
+
+@contextmanager
+def connected(endpoint: Endpoint) -> Iterator[BaseDatabaseWrapper]:
+    """A connection beside Django's own, which know only one of the URLs."""
+    connection = ConnectionHandler({DEFAULT_DB_ALIAS: dict(endpoint.config)})[DEFAULT_DB_ALIAS]
+    try:
+        connection.ensure_connection()
+        yield connection
+    finally:
+        connection.close()
+
+
+def is_missing_file(endpoint: Endpoint) -> bool:
+    """SQLite would make it, empty."""
+    name = str(endpoint.config["NAME"])
+    return endpoint.config["ENGINE"].endswith("sqlite3") and name != ":memory:" and not Path(name).is_file()
+
+
+def ask(connection: BaseDatabaseWrapper, sql: str, *params: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params or None)
+        return cursor.fetchall()
