@@ -6,19 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import connection
 from django.db.models import DateTimeField, UUIDField
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from todo_project.api.errors import Forbidden
 from todo_project.db.compiled import CompiledQuery
-from todo_project.db.errors import violates
 
-from . import jwks, tokens
-from .errors import InvalidToken
-from .models import Identity, PersonalToken, User
+from . import identities, tokens
+from .errors import InsufficientScope, InvalidToken
+from .models import PersonalToken, User
 from .scopes import ALL
 
 
@@ -29,6 +27,11 @@ class Credential:
     scopes: frozenset[str]
     session: uuid.UUID | None = None
     issued_at: int | None = None
+
+    def require(self, *scopes: str) -> None:
+        for scope in scopes:
+            if scope not in self.scopes:
+                raise InsufficientScope(scope)
 
 
 class SignedInRequest(Request):
@@ -53,7 +56,7 @@ class BearerAuthentication(BaseAuthentication):
             return by_personal_token(token)
         if tokens.is_ours(token):
             return by_access_token(token)
-        return by_outside_token(token, *tokens.peek(token))
+        return by_outside_token(token)
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="api"'
@@ -105,44 +108,11 @@ def by_personal_token(token: str) -> tuple[User, Credential]:
     return found.user, Credential(frozenset(found.scopes))
 
 
-def by_outside_token(token: str, header: dict[str, Any], told: dict[str, Any]) -> tuple[User, Credential]:
-    claims = read_outside_token(token, header, told)
+def by_outside_token(token: str) -> tuple[User, Credential]:
+    claims = identities.verify(token)
     issuer, subject = claims["iss"], claims["sub"]
     known = User.objects.with_identity(issuer=issuer, subject=subject).with_annotations()
-    user = known.first() or create_user_for(claims) or known.get()
+    user = known.first() or identities.create_user_for(claims) or known.get()
     if not user.is_active:
         raise InvalidToken
     return user, Credential(ALL, issued_at=int(claims["iat"]))
-
-
-def read_outside_token(token: str, header: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
-    """Its claims, proven by its issuer. One that is not in the registry costs nothing but this look-up."""
-    named = told.get("iss")
-    issuer = settings.TRUSTED_ISSUERS.get(named) if isinstance(named, str) else None
-    if issuer is None or header.get("alg") not in issuer.algorithms:
-        raise InvalidToken
-    claims = tokens.read_outside_token(token, issuer, jwks.key_for(issuer, header))
-    if claims.get("banned") is True:
-        raise Forbidden("Your account is banned where you signed in.")
-    return claims
-
-
-def create_user_for(claims: dict[str, Any]) -> User | None:
-    """Make an account for an identity that comes for the first time; of parallel firsts only one makes it."""
-    issuer, subject = claims["iss"], claims["sub"]
-    try:
-        with transaction.atomic():
-            user = User.objects.create_user(None, name=text_claim(claims, "name", 150))
-            Identity.objects.create(
-                user=user, issuer=issuer, subject=subject, email=text_claim(claims, "email", 254)
-            )
-            return user
-    except IntegrityError as error:
-        if not violates(error, "identity_once"):
-            raise
-        return None
-
-
-def text_claim(claims: dict[str, Any], name: str, longest: int) -> str:
-    value = claims.get(name)
-    return value[:longest] if isinstance(value, str) and tokens.is_storable(value) else ""

@@ -1,6 +1,6 @@
-"""The errors of the contract that are about who is asking."""
+"""Errors of authentication and authorization."""
 
-from todo_project.api.errors import Forbidden, NotAuthenticated
+from todo_project.api.errors import Forbidden, NotAuthenticated, ValidationFailed
 
 
 class InvalidToken(NotAuthenticated):
@@ -17,6 +17,12 @@ class TokenExpired(InvalidToken):
 class InvalidCredentials(NotAuthenticated):
     default_code = "INVALID_CREDENTIALS"
     default_detail = "Email and password do not match an active account."
+    commits_on_error = True  # the count of failures
+
+
+class WrongPassword(ValidationFailed):
+    """The password that a signed-in user was asked for is wrong."""
+
     commits_on_error = True  # the count of failures
 
 

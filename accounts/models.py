@@ -196,6 +196,28 @@ class PersonalToken(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @classmethod
+    def issue(
+        cls,
+        user: User,
+        *,
+        at: datetime,
+        name: str,
+        scopes: list[str],
+        expires_at: datetime | None = None,
+    ) -> tuple["PersonalToken", str]:
+        """A new token and its secret, which is not stored."""
+        secret = tokens.new_personal_token()
+        token = cls.objects.create(
+            user=user,
+            name=name,
+            hash=tokens.digest(secret),
+            scopes=scopes,
+            created_at=at,
+            expires_at=expires_at or at + cls.LIFETIME,
+        )
+        return token, secret
+
     def touch(self, *, at: datetime) -> None:
         """Remember the use, to the minute: a write on every read would cost more than the read."""
         if self.last_used_at is None or self.last_used_at < at - timedelta(minutes=1):

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.mail import send_mail
 from django.db import transaction
 
+from todo_project.api.errors import ValidationFailed
 from todo_project.api.throttling import count_up
 
 from . import login_guard
@@ -23,7 +24,7 @@ PER_HOUR = 3
 _postman = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mail")
 
 
-def offer(email: str) -> None:
+def send_token(email: str) -> None:
     """Send a token to this email if it is an account's; say nothing about it either way."""
     user = User.objects.active().filter(email=email).first()
     sent, _ = count_up(f"reset:{email}", period=3600)
@@ -50,16 +51,20 @@ def deliver(email: str, token: str) -> None:
         logger.exception("A mail with a password reset could not be sent.")
 
 
-def redeem(user: User, password: str, *, at: datetime) -> None:
+def set_password(user: User, password: str, *, at: datetime) -> None:
     """Set the password, by which the token is used up, and end every session."""
     user.change_password(password, at=at)
     login_guard.clear_account_failures(user.email or "")
 
 
-def owner_of(token: str) -> User | None:
+def user_of_token(token: str) -> User:
     user_id, _, secret = token.partition(".")
     try:
         user = User.objects.active().filter(pk=user_id).first()
     except (ValueError, ValidationError):
-        return None
-    return user if user is not None and default_token_generator.check_token(user, secret) else None
+        user = None
+    if user is None or not default_token_generator.check_token(user, secret):
+        raise ValidationFailed.of(
+            "token", "invalid", "This token has expired or was already used. Request a new one."
+        )
+    return user

@@ -7,8 +7,6 @@ from rest_framework.request import Request
 
 from todo_project.api.errors import NotAuthenticated
 
-from .errors import InsufficientScope
-
 TASKS_READ, TASKS_WRITE, ACCOUNT = "tasks:read", "tasks:write", "account"
 ALL = frozenset({TASKS_READ, TASKS_WRITE, ACCOUNT})
 
@@ -29,7 +27,6 @@ class HasScope(BasePermission):
     def has_permission(self, request: Request, view: Any) -> bool:
         if not request.user.is_authenticated:
             raise NotAuthenticated
-        needed = needed_scope(view, str(request.method))
-        if needed not in getattr(request.auth, "scopes", ()):
-            raise InsufficientScope(needed)
+        credential: Any = request.auth
+        credential.require(needed_scope(view, str(request.method)))
         return True

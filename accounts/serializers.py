@@ -32,12 +32,11 @@ class PasswordField(serializers.CharField):
         super().__init__(max_length=1000, trim_whitespace=False, write_only=True, **kwargs)
 
 
-def validate_new_password(password: str, user: User) -> str:
+def validate_new_password(password: str, user: User, *, field: str) -> None:
     try:
         password_validation.validate_password(password, user)
     except ValidationError as error:
-        raise serializers.ValidationError(get_error_detail(error)) from error
-    return password
+        raise serializers.ValidationError({field: get_error_detail(error)}) from error
 
 
 class UserSerializer(StrictSerializer):
@@ -60,10 +59,7 @@ class RegistrationSerializer(StrictSerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         user = User(email=attrs["email"], name=attrs.get("name", ""))
-        try:
-            validate_new_password(attrs["password"], user)
-        except serializers.ValidationError as error:
-            raise serializers.ValidationError({"password": error.detail}) from error
+        validate_new_password(attrs["password"], user, field="password")
         return attrs
 
 
@@ -106,8 +102,9 @@ class PasswordChangeSerializer(StrictSerializer):
     current_password = PasswordField()
     new_password = PasswordField()
 
-    def validate_new_password(self, value: str) -> str:
-        return validate_new_password(value, self.context["request"].user)
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        validate_new_password(attrs["new_password"], self.context["request"].user, field="new_password")
+        return attrs
 
 
 class DeletionSerializer(StrictSerializer):

@@ -2,24 +2,34 @@ from typing import Any
 
 from django.urls import path
 
-from . import views
+from .views.credentials import IdentityViewSet, PersonalTokenViewSet, SessionViewSet
+from .views.profile import ExportView, PasswordView, ProfileView
+from .views.sign_in import (
+    LogoutView,
+    PasswordResetConfirmView,
+    PasswordResetView,
+    RegisterView,
+    TokenRefreshView,
+    TokenView,
+)
 
 collection: Any = {"get": "list", "post": "create"}
+detail: Any = {"delete": "destroy"}
 
 urlpatterns = [
-    path("auth/register", views.Register.as_view(), name="register"),
-    path("auth/token", views.Token.as_view(), name="token"),
-    path("auth/token/refresh", views.TokenRefresh.as_view(), name="token-refresh"),
-    path("auth/logout", views.Logout.as_view(), name="logout"),
-    path("auth/password/reset", views.PasswordReset.as_view(), name="password-reset"),
-    path("auth/password/reset/confirm", views.PasswordResetConfirm.as_view(), name="password-reset-confirm"),
-    path("me", views.Me.as_view(), name="me"),
-    path("me/export", views.Export.as_view(), name="export"),
-    path("me/password", views.Password.as_view(), name="password"),
-    path("me/sessions", views.Sessions.as_view({"get": "list", "delete": "destroy_all"}), name="sessions"),
-    path("me/sessions/<id:id>", views.Sessions.as_view({"delete": "destroy"}), name="session"),
-    path("me/tokens", views.PersonalTokens.as_view(collection), name="personal-tokens"),
-    path("me/tokens/<id:id>", views.PersonalTokens.as_view({"delete": "destroy"}), name="personal-token"),
-    path("me/identities", views.Identities.as_view(collection), name="identities"),
-    path("me/identities/<id:id>", views.Identities.as_view({"delete": "destroy"}), name="identity"),
+    path("auth/register", RegisterView.as_view(), name="register"),
+    path("auth/token", TokenView.as_view(), name="token"),
+    path("auth/token/refresh", TokenRefreshView.as_view(), name="token-refresh"),
+    path("auth/logout", LogoutView.as_view(), name="logout"),
+    path("auth/password/reset", PasswordResetView.as_view(), name="password-reset"),
+    path("auth/password/reset/confirm", PasswordResetConfirmView.as_view(), name="password-reset-confirm"),
+    path("me", ProfileView.as_view(), name="me"),
+    path("me/export", ExportView.as_view(), name="export"),
+    path("me/password", PasswordView.as_view(), name="password"),
+    path("me/sessions", SessionViewSet.as_view({"get": "list", "delete": "destroy_all"}), name="sessions"),
+    path("me/sessions/<id:id>", SessionViewSet.as_view(detail), name="session"),
+    path("me/tokens", PersonalTokenViewSet.as_view(collection), name="personal-tokens"),
+    path("me/tokens/<id:id>", PersonalTokenViewSet.as_view(detail), name="personal-token"),
+    path("me/identities", IdentityViewSet.as_view(collection), name="identities"),
+    path("me/identities/<id:id>", IdentityViewSet.as_view(detail), name="identity"),
 ]

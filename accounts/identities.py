@@ -1,0 +1,71 @@
+"""Identities at outside issuers: their tokens, the accounts that they create, and linking to an account."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from todo_project.api.errors import Conflict, Forbidden, NotAuthenticated, ValidationFailed
+from todo_project.db.errors import violates
+
+from . import jwks, tokens
+from .errors import InvalidToken
+from .models import Identity, User
+from .querysets import IdentityQuerySet
+
+
+def verify(token: str) -> dict[str, Any]:
+    """The claims of an outside token, verified. An unknown issuer costs no request to anybody."""
+    header, unverified = tokens.peek(token)
+    name = unverified.get("iss")
+    issuer = settings.TRUSTED_ISSUERS.get(name) if isinstance(name, str) else None
+    if issuer is None or header.get("alg") not in issuer.algorithms:
+        raise InvalidToken
+    claims = tokens.read_outside_token(token, issuer, jwks.key_for(issuer, header))
+    if claims.get("banned") is True:
+        raise Forbidden("Your identity provider has banned this account.")
+    return claims
+
+
+def create_user_for(claims: dict[str, Any]) -> User | None:
+    """Create the account of a new identity; None if a parallel request has just done so."""
+    try:
+        with transaction.atomic():
+            user = User.objects.create_user(None, name=text_claim(claims, "name", max_length=150))
+            Identity.objects.create(user=user, **columns(claims))
+            return user
+    except IntegrityError as error:
+        if not violates(error, "identity_once"):
+            raise
+        return None
+
+
+def link(identities: IdentityQuerySet, user: User, token: str) -> tuple[Identity, bool]:
+    """The user's identity that this token proves, and whether it is new. Linking again changes nothing."""
+    try:
+        claims = verify(token)
+    except NotAuthenticated as error:
+        # The caller is signed in; it is the body that is wrong.
+        raise ValidationFailed.of(
+            "token", "invalid", "The token is invalid or was not issued by a trusted identity provider."
+        ) from error
+    # If it belongs to another account it is not among the user's, and the unique constraint refuses it.
+    return identities.get_or_create(
+        issuer=claims["iss"], subject=claims["sub"], defaults={"user": user, **columns(claims)}
+    )
+
+
+def unlink(identities: IdentityQuerySet, user: User, identity: Identity) -> None:
+    if not user.has_usable_password() and not identities.exclude(pk=identity.pk).exists():
+        raise Conflict("This identity is the only way to sign in to your account.")
+    identity.delete()
+
+
+def columns(claims: dict[str, Any]) -> dict[str, str]:
+    email = text_claim(claims, "email", max_length=254)
+    return {"issuer": claims["iss"], "subject": claims["sub"], "email": email}
+
+
+def text_claim(claims: dict[str, Any], name: str, *, max_length: int) -> str:
+    value = claims.get(name)
+    return value[:max_length] if isinstance(value, str) and tokens.is_storable(value) else ""

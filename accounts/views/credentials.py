@@ -1,0 +1,122 @@
+"""Sessions, personal access tokens and outside identities of the signed-in user."""
+
+import uuid
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework.mixins import ListModelMixin
+from rest_framework.response import Response
+
+from todo_project.api.errors import NotFound
+from todo_project.api.pagination import KeysetPagination, PageParameters, ordering_parameter
+from todo_project.api.views import ApiViewSet
+
+from .. import identities
+from ..authentication import SignedInRequest
+from ..models import Identity, PersonalToken, Session
+from ..querysets import IdentityQuerySet, PersonalTokenQuerySet, SessionQuerySet
+from ..scopes import ACCOUNT
+from ..serializers import (
+    EndedSerializer,
+    IdentitySerializer,
+    NewPersonalTokenSerializer,
+    PersonalTokenSerializer,
+    SessionSerializer,
+)
+from .base import NO_STORE, validated_body
+
+
+class CredentialListParameters(PageParameters):
+    ordering = ordering_parameter("created_at", default="-created_at")
+
+
+class CredentialViewSet(ListModelMixin, ApiViewSet):
+    scope_area = ACCOUNT
+    pagination_class = KeysetPagination
+    query_parameters = {"list": CredentialListParameters}
+    lookup_field = "id"
+
+
+@extend_schema_view(list=extend_schema(summary="List your sessions"))
+@extend_schema(tags=["me"])
+class SessionViewSet(CredentialViewSet):
+    """The sessions in which you are signed in."""
+
+    serializer_class = SessionSerializer
+    queryset = Session.objects.none()
+
+    def get_queryset(self) -> SessionQuerySet:
+        return Session.objects.for_user(self.request.user).live(at=timezone.now())
+
+    @extend_schema(summary="End all of your sessions, including this one", responses={200: EndedSerializer})
+    def destroy_all(self, request: SignedInRequest) -> Response:
+        return Response({"ended": self.get_queryset().end(at=timezone.now())})
+
+    @extend_schema(summary="End one of your sessions", responses={200: EndedSerializer})
+    def destroy(self, request: SignedInRequest, id: uuid.UUID) -> Response:  # noqa: A002
+        ended = self.get_queryset().filter(pk=id).end(at=timezone.now())
+        if not ended:
+            raise NotFound
+        return Response({"ended": ended})
+
+
+@extend_schema_view(list=extend_schema(summary="List your personal access tokens"))
+@extend_schema(tags=["me"])
+class PersonalTokenViewSet(CredentialViewSet):
+    """Your tokens for scripts."""
+
+    serializer_class = PersonalTokenSerializer
+    queryset = PersonalToken.objects.none()
+    # The response contains the token, which the server does not store. A retry fails on the unique name.
+    idempotent = False
+
+    def get_queryset(self) -> PersonalTokenQuerySet:
+        return PersonalToken.objects.for_user(self.request.user)
+
+    @extend_schema(
+        summary="Create a personal access token",
+        request=PersonalTokenSerializer,
+        responses={201: NewPersonalTokenSerializer},
+    )
+    def create(self, request: SignedInRequest) -> Response:
+        body = validated_body(request, PersonalTokenSerializer)
+        request.auth.require(*body["scopes"])  # No token creates one with more rights than its own.
+        token, secret = PersonalToken.issue(request.user, at=timezone.now(), **body)
+        data = {**self.get_serializer(token).data, "token": secret}
+        return Response(data, status=201, headers={**NO_STORE, "Location": f"{request.path}/{token.pk}"})
+
+    @extend_schema(summary="Revoke a personal access token", responses={200: PersonalTokenSerializer})
+    def destroy(self, request: SignedInRequest, id: uuid.UUID) -> Response:  # noqa: A002
+        token = self.get_object()
+        data = self.get_serializer(token).data
+        token.delete()
+        return Response(data)
+
+
+@extend_schema_view(list=extend_schema(summary="List your identities at outside issuers"))
+@extend_schema(tags=["me"])
+class IdentityViewSet(CredentialViewSet):
+    """Your identities at outside issuers."""
+
+    serializer_class = IdentitySerializer
+    queryset = Identity.objects.none()
+
+    def get_queryset(self) -> IdentityQuerySet:
+        return Identity.objects.for_user(self.request.user)
+
+    @extend_schema(
+        summary="Link an outside identity to your account",
+        request=IdentitySerializer,
+        responses={200: IdentitySerializer, 201: IdentitySerializer},
+    )
+    def create(self, request: SignedInRequest) -> Response:
+        token = validated_body(request, IdentitySerializer)["token"]
+        identity, created = identities.link(self.get_queryset(), request.user, token)
+        return Response(self.get_serializer(identity).data, status=201 if created else 200)
+
+    @extend_schema(summary="Unlink an outside identity", responses={200: IdentitySerializer})
+    def destroy(self, request: SignedInRequest, id: uuid.UUID) -> Response:  # noqa: A002
+        identity = self.get_object()
+        data = self.get_serializer(identity).data
+        identities.unlink(self.get_queryset(), request.user, identity)
+        return Response(data)

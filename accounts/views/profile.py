@@ -1,0 +1,68 @@
+"""The profile of the signed-in user, their password and their export."""
+
+from django.http import FileResponse
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiTypes, extend_schema
+from rest_framework.response import Response
+
+from .. import erasure, export, reauthentication
+from ..authentication import SignedInRequest
+from ..serializers import DeletionSerializer, PasswordChangeSerializer, UserSerializer
+from .base import NO_STORE, AccountView, validated_body
+
+
+@extend_schema(tags=["me"])
+class ProfileView(AccountView):
+    @extend_schema(summary="Get your profile", responses={200: UserSerializer})
+    def get(self, request: SignedInRequest) -> Response:
+        return Response(UserSerializer(request.user).data)
+
+    @extend_schema(summary="Change your profile", request=UserSerializer, responses={200: UserSerializer})
+    def patch(self, request: SignedInRequest) -> Response:
+        user = request.user
+        changes = validated_body(request, UserSerializer)
+        for field, value in changes.items():
+            setattr(user, field, value)
+        if changes:
+            user.save(update_fields=list(changes))
+        return Response(UserSerializer(user).data)
+
+    @extend_schema(
+        summary="Permanently delete your account and all of its data",
+        request=DeletionSerializer,
+        responses={200: UserSerializer},
+    )
+    def delete(self, request: SignedInRequest) -> Response:
+        password = validated_body(request, DeletionSerializer).get("password")
+        reauthentication.confirm_deletion(request, password, at=timezone.now())
+        profile = UserSerializer(request.user).data
+        erasure.erase(request.user)
+        return Response(profile)
+
+
+@extend_schema(tags=["me"])
+class PasswordView(AccountView):
+    @extend_schema(
+        summary="Change your password and end all other sessions",
+        request=PasswordChangeSerializer,
+        responses={200: UserSerializer},
+    )
+    def post(self, request: SignedInRequest) -> Response:
+        body = validated_body(request, PasswordChangeSerializer)
+        now = timezone.now()
+        reauthentication.confirm_password(request, body["current_password"], field="current_password", at=now)
+        request.user.change_password(body["new_password"], at=now, keep=request.auth.session)
+        return Response(UserSerializer(request.user).data)
+
+
+@extend_schema(tags=["me"])
+class ExportView(AccountView):
+    @extend_schema(summary="Export all of your data as one JSON file", responses={200: OpenApiTypes.OBJECT})
+    def get(self, request: SignedInRequest) -> FileResponse:
+        return FileResponse(
+            export.whole(request.user),
+            as_attachment=True,
+            filename="export.json",
+            content_type="application/json",
+            headers=NO_STORE,
+        )

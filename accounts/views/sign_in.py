@@ -1,0 +1,127 @@
+"""Registration, sign-in, sign-out and password reset."""
+
+import uuid
+from typing import cast
+
+from django.conf import settings
+from django.contrib.auth import authenticate
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from todo_project.api.errors import Forbidden, NotAuthenticated
+from todo_project.api.views import ApiView
+
+from .. import password_reset, sessions, tokens
+from ..authentication import SignedInRequest
+from ..errors import InvalidCredentials
+from ..models import Session, User
+from ..serializers import (
+    EndedSerializer,
+    LoginAnswerSerializer,
+    LoginSerializer,
+    LogoutSerializer,
+    RefreshSerializer,
+    RegistrationSerializer,
+    ResetConfirmationSerializer,
+    ResetSerializer,
+    TokenPairSerializer,
+    UserSerializer,
+    validate_new_password,
+)
+from .base import NO_STORE, PublicView, validated_body
+
+
+@extend_schema(tags=["auth"])
+class RegisterView(PublicView):
+    extra_statuses = (403,)
+
+    @extend_schema(summary="Register", request=RegistrationSerializer, responses={201: UserSerializer})
+    def post(self, request: Request) -> Response:
+        if not settings.REGISTRATION_OPEN:
+            raise Forbidden("Registration is closed. Ask an administrator for an account.")
+        user = User.objects.create_user(**validated_body(request, RegistrationSerializer))
+        return Response(UserSerializer(user).data, status=201, headers=NO_STORE)
+
+
+@extend_schema(tags=["auth"])
+class TokenView(PublicView):
+    extra_statuses = (401,)
+
+    @extend_schema(summary="Sign in", request=LoginSerializer, responses={200: LoginAnswerSerializer})
+    def post(self, request: Request) -> Response:
+        body = validated_body(request, LoginSerializer)
+        user = authenticate(request._request, username=body["email"], password=body["password"])
+        if not isinstance(user, User):
+            raise InvalidCredentials
+        pair = sessions.sign_in(user, request, at=timezone.now())
+        return Response({**pair, "user": UserSerializer(user).data}, headers=NO_STORE)
+
+
+@extend_schema(tags=["auth"])
+class TokenRefreshView(PublicView):
+    extra_statuses = (401,)
+
+    @extend_schema(
+        summary="Exchange a refresh token", request=RefreshSerializer, responses={200: TokenPairSerializer}
+    )
+    def post(self, request: Request) -> Response:
+        token = validated_body(request, RefreshSerializer)["refresh"]
+        return Response(sessions.refresh(token, at=timezone.now()), headers=NO_STORE)
+
+
+@extend_schema(tags=["auth"])
+class LogoutView(ApiView):
+    """Ends the session of the access token, or of the refresh token in the body if there is one.
+
+    A client can therefore sign out after its access token has expired.
+    """
+
+    permission_classes = [AllowAny]
+    idempotent = False
+    extra_statuses = (401,)
+
+    def perform_authentication(self, request: Request) -> None:
+        """Not before the body is read: with a refresh token the header is ignored."""
+
+    @extend_schema(summary="Sign out", request=LogoutSerializer, responses={200: EndedSerializer})
+    def post(self, request: Request) -> Response:
+        refresh = validated_body(request, LogoutSerializer).get("refresh")
+        session = tokens.read_refresh_token(refresh)[0] if refresh else self.current_session(request)
+        ended = Session.objects.filter(pk=session).end(at=timezone.now()) if session else 0
+        return Response({"ended": ended})
+
+    def current_session(self, request: Request) -> uuid.UUID | None:
+        if not request.user.is_authenticated:
+            raise NotAuthenticated
+        return cast(SignedInRequest, request).auth.session
+
+
+@extend_schema(tags=["auth"])
+class PasswordResetView(PublicView):
+    @extend_schema(
+        summary="Request a password reset by email",
+        description="Always 202, whether an account with this email exists or not.",
+        request=ResetSerializer,
+        responses={202: None},
+    )
+    def post(self, request: Request) -> Response:
+        password_reset.send_token(validated_body(request, ResetSerializer)["email"])
+        return Response({}, status=202)
+
+
+@extend_schema(tags=["auth"])
+class PasswordResetConfirmView(PublicView):
+    @extend_schema(
+        summary="Confirm a password reset",
+        request=ResetConfirmationSerializer,
+        responses={200: UserSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        body = validated_body(request, ResetConfirmationSerializer)
+        user = password_reset.user_of_token(body["token"])
+        validate_new_password(body["new_password"], user, field="new_password")
+        password_reset.set_password(user, body["new_password"], at=timezone.now())
+        return Response(UserSerializer(user).data)
