@@ -17,6 +17,7 @@ from django.test import Client
 from tests.support.programs import require
 from tests.support.servers.pgbouncer import PgBouncer, find_pgbouncer
 from tests.support.servers.postgres import Postgres, find_binaries
+from tests.support.servers.server import sweep
 from todo_project.config import database
 
 
@@ -26,6 +27,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--pgbouncer", action="store_true", help="run on a real PostgreSQL behind a real PgBouncer"
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # a worker of pytest-xdist
+        sweep()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

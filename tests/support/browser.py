@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from .servers.keeper import tail
+from .servers.server import tail
 
 MISSING = "No browser was found: install the Debian package chromium."
 
@@ -242,7 +242,7 @@ class Browser:
                 ready, _, _ = select.select([self._answers], [], [], max(0, deadline - time.monotonic()))
                 piece = os.read(self._answers, 1 << 20) if ready else b""
                 if not piece:
-                    said = tail(self._log.read_bytes())
+                    said = tail(self._log.read_text())
                     raise BrowserError(f"The browser {'has ended' if ready else 'does not answer'}: {said}")
                 self._unread += piece
                 continue

@@ -14,8 +14,8 @@ from cryptography.x509.oid import NameOID
 from tests.support.doctor import NOWHERE, PASSWORD, Report, execute, with_user
 from tests.support.processes import becomes_true
 from tests.support.programs import require
-from tests.support.servers.keeper import give
 from tests.support.servers.postgres import Postgres
+from tests.support.servers.server import give
 from todo_project.operations.doctor import databases, inside
 
 pytestmark = pytest.mark.own_servers

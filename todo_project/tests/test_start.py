@@ -4,12 +4,11 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 
 import pytest
 
-from tests.support.processes import becomes_true, is_running
+from tests.support.processes import becomes_true
 from tests.support.raw_http import ANSWER_WITHIN, HOST, levels, receive, sent
 from tests.support.run_app import MEMORY, SERVED, start
 from tests.support.servers.gunicorn import ROOT, Gunicorn, command
@@ -130,30 +129,6 @@ def test_a_request_that_runs_is_finished_before_the_end(sqlite_url):
         client.sendall(body)
 
         assert receive(client).status_code == 201
-
-
-def test_nothing_is_left_when_the_tests_are_killed(tmp_path):
-    program = f"""
-import time
-from tests.support.servers.gunicorn import Gunicorn
-with Gunicorn(DATABASE_URL="{MEMORY}") as server:
-    print(*server.pids, flush=True)
-    time.sleep(600)
-"""
-    with subprocess.Popen(
-        [sys.executable, "-c", program],
-        cwd=ROOT,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as tests:
-        assert tests.stdout is not None
-        pids = [int(pid) for pid in tests.stdout.readline().split()]
-        assert [is_running(pid) for pid in pids] == [True, True]
-        tests.kill()
-
-    assert becomes_true(lambda: not any(map(is_running, pids)))
-    assert becomes_true(lambda: not list(tmp_path.iterdir()))
 
 
 def test_a_command_tells_a_database_that_is_not_migrated_in_one_line(sqlite_file):
