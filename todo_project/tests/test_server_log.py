@@ -1,5 +1,8 @@
 """What the real server writes: one JSON object a line, and no secret."""
 
+import json
+import uuid
+
 import pytest
 
 from tests.support.assertions import assert_error
@@ -10,11 +13,18 @@ from tests.support.servers.gunicorn import Gunicorn
 pytestmark = pytest.mark.own_servers
 
 SECRETS = ("Cookie: sessionid=a-secret", "X-Api-Key: a-secret", "Referer: http://example.com/a-secret")
+
+
+def new_note() -> bytes:
+    """A different one each time, because an owner has no two with the same title."""
+    return sent(json.dumps({"title": f"a-secret {uuid.uuid4().hex[:8]}"}), *SECRETS)
+
+
 LOGGED = {
-    "a list": (request("GET /api/v1/notes?q=a-secret", *SECRETS), "GET", "/api/v1/notes", 200),
-    "a new note": (sent('{"title": "a-secret"}', *SECRETS), "POST", "/api/v1/notes", 201),
+    "a list": (lambda: request("GET /api/v1/notes?q=a-secret", *SECRETS), "GET", "/api/v1/notes", 200),
+    "a new note": (new_note, "POST", "/api/v1/notes", 201),
     "a note refused": (
-        sent('{"a-secret": "a-secret"}', *SECRETS, to=f"PATCH {NOTE}?q=a-secret"),
+        lambda: sent('{"a-secret": "a-secret"}', *SECRETS, to=f"PATCH {NOTE}?q=a-secret"),
         "PATCH",
         "/api/v1/notes/<id:id>",
         400,
@@ -24,7 +34,7 @@ LOGGED = {
 
 @pytest.mark.parametrize(("raw", "method", "route", "status"), LOGGED.values(), ids=LOGGED)
 def test_a_request_leaves_one_line_that_says_who_did_what(server, raw, method, route, status):
-    answer = ask(server, raw)
+    answer = ask(server, raw())
 
     [line] = [line for line in lines(server.log) if line["request_id"] == answer["X-Request-ID"]]
     assert line.pop("duration_ms") > 0
@@ -46,7 +56,7 @@ def test_a_request_leaves_one_line_that_says_who_did_what(server, raw, method, r
     "secret", ["a-secret", ALICE, NOTE[-36:]], ids=["what was sent", "the token", "an id"]
 )
 def test_the_log_keeps_no_secret(server, raw, secret):
-    ask(server, raw)
+    ask(server, raw())
 
     assert secret not in server.log
 
