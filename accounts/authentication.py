@@ -1,4 +1,4 @@
-"""The one place that looks at a token. One query tells who is asking and whether they still may."""
+"""Bearer tokens: which user sends a request, and with which scopes. One query for each request."""
 
 import uuid
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ from .scopes import ALL
 
 @dataclass(frozen=True)
 class Credential:
-    """What came with a request, as `request.auth`."""
+    """What `request.auth` holds."""
 
     scopes: frozenset[str]
     session: uuid.UUID | None = None
@@ -35,14 +35,14 @@ class Credential:
 
 
 class SignedInRequest(Request):
-    """What a request is behind HasScope, for the types."""
+    """The type of a request that HasScope has let through."""
 
     user: User
     auth: Credential
 
 
 class BearerAuthentication(BaseAuthentication):
-    """An access token of ours, a personal access token, or a token of an outside issuer."""
+    """Accepts our access tokens, personal access tokens and tokens of identity providers."""
 
     def authenticate(self, request: Request) -> tuple[User, Credential] | None:
         header = request.headers.get("Authorization")
@@ -51,18 +51,18 @@ class BearerAuthentication(BaseAuthentication):
         scheme, _, token = header.partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token.isascii() or " " in token or not token:
-            raise InvalidToken("Send the token as 'Authorization: Bearer …'.")
+            raise InvalidToken("Send the token as 'Authorization: Bearer <token>'.")
         if token.startswith(tokens.PERSONAL_PREFIX):
-            return by_personal_token(token)
+            return authenticate_personal_token(token)
         if tokens.is_ours(token):
-            return by_access_token(token)
-        return by_outside_token(token)
+            return authenticate_access_token(token)
+        return authenticate_external_token(token)
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="api"'
 
 
-def by_access_token(token: str) -> tuple[User, Credential]:
+def authenticate_access_token(token: str) -> tuple[User, Credential]:
     now = timezone.now()
     claims = tokens.read_access_token(token, at=now)
     found = SIGNED_IN(user=claims.user, session=claims.session, at=now)
@@ -93,7 +93,7 @@ def carry(user: User, values: Iterable[Any]) -> None:
         setattr(user, name, value)
 
 
-def by_personal_token(token: str) -> tuple[User, Credential]:
+def authenticate_personal_token(token: str) -> tuple[User, Credential]:
     now = timezone.now()
     found = (
         PersonalToken.objects.live(at=now)
@@ -103,12 +103,12 @@ def by_personal_token(token: str) -> tuple[User, Credential]:
     )
     if found is None:
         raise InvalidToken
-    found.touch(at=now)
+    found.record_use(at=now)
     carry(found.user, (getattr(found, name) for name in settings.USER_ANNOTATIONS))
     return found.user, Credential(frozenset(found.scopes))
 
 
-def by_outside_token(token: str) -> tuple[User, Credential]:
+def authenticate_external_token(token: str) -> tuple[User, Credential]:
     claims = identities.verify(token)
     issuer, subject = claims["iss"], claims["sub"]
     known = User.objects.with_identity(issuer=issuer, subject=subject).with_annotations()

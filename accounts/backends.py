@@ -1,4 +1,4 @@
-"""Signing in with email and password, the same for the API and the admin."""
+"""Sign-in by email and password, for the API and the admin."""
 
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from .models import User
 
 
 class GuardedBackend(ModelBackend):
-    """Django's own, behind the count of failures. An unknown email costs a hash too, as Django does it."""
+    """ModelBackend behind the login guard. As there, an unknown email costs one hash too."""
 
     def authenticate(
         self,
@@ -29,6 +29,6 @@ class GuardedBackend(ModelBackend):
             return None
         now, address = timezone.now(), client_address(request) if request else UNKNOWN
         email = email[:254]
-        prove = partial(super().authenticate, request, username=email, password=password)
+        check = partial(super().authenticate, request, username=email, password=password)
         with transaction.atomic():
-            return login_guard.attempt(email, address, prove, at=now)
+            return login_guard.attempt(email, address, check, at=now)

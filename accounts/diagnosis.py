@@ -18,7 +18,7 @@ def outside_issuers() -> Iterator[Finding]:
         if issuer.secret:
             continue
         try:
-            number = len(jwks.read(issuer.jwks_url))
+            number = len(jwks.fetch_keys(issuer.jwks_url))
         except (OSError, HTTPException, ValueError, RecursionError) as error:
             yield problem(
                 f"The keys of {issuer.issuer} cannot be had: {said(error)}",

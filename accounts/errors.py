@@ -5,18 +5,18 @@ from todo_project.api.errors import Forbidden, NotAuthenticated, ValidationFaile
 
 class InvalidToken(NotAuthenticated):
     default_code = "INVALID_TOKEN"
-    default_detail = "This token is not valid (any more). Refresh it, or sign in again."
+    default_detail = "This token is invalid or has been revoked. Refresh it or sign in again."
     challenge = 'Bearer realm="api", error="invalid_token"'
 
 
 class TokenExpired(InvalidToken):
     default_code = "TOKEN_EXPIRED"
-    default_detail = "This token has expired. Refresh it, or sign in again."
+    default_detail = "This token has expired. Refresh it or sign in again."
 
 
 class InvalidCredentials(NotAuthenticated):
     default_code = "INVALID_CREDENTIALS"
-    default_detail = "Email and password do not match an active account."
+    default_detail = "The email or the password is incorrect, or the account is not active."
     commits_on_error = True  # the count of failures
 
 
@@ -28,7 +28,7 @@ class WrongPassword(ValidationFailed):
 
 class TokenReused(NotAuthenticated):
     default_code = "TOKEN_REUSED"
-    default_detail = "This refresh token was used before. Use the newest one, or sign in again."
+    default_detail = "This refresh token was already used. Use the newest one or sign in again."
     commits_on_error = True  # the end of the session
 
 
@@ -36,4 +36,4 @@ class InsufficientScope(Forbidden):
     default_code = "INSUFFICIENT_SCOPE"
 
     def __init__(self, scope: str) -> None:
-        super().__init__(f"This token lacks the scope {scope}.", details={"scope": scope})
+        super().__init__(f"This token does not have the scope {scope}.", details={"scope": scope})

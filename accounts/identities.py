@@ -1,4 +1,4 @@
-"""Identities at outside issuers: their tokens, the accounts that they create, and linking to an account."""
+"""Identities at identity providers: verifying tokens, creating accounts, linking and unlinking."""
 
 from typing import Any
 
@@ -15,20 +15,20 @@ from .querysets import IdentityQuerySet
 
 
 def verify(token: str) -> dict[str, Any]:
-    """The claims of an outside token, verified. An unknown issuer costs no request to anybody."""
+    """The verified claims of an identity provider's token. An unknown issuer causes no network request."""
     header, unverified = tokens.peek(token)
     name = unverified.get("iss")
     issuer = settings.TRUSTED_ISSUERS.get(name) if isinstance(name, str) else None
     if issuer is None or header.get("alg") not in issuer.algorithms:
         raise InvalidToken
-    claims = tokens.read_outside_token(token, issuer, jwks.key_for(issuer, header))
+    claims = tokens.read_external_token(token, issuer, jwks.key_for(issuer, header))
     if claims.get("banned") is True:
         raise Forbidden("Your identity provider has banned this account.")
     return claims
 
 
 def create_user_for(claims: dict[str, Any]) -> User | None:
-    """Create the account of a new identity; None if a parallel request has just done so."""
+    """Create an account for a new identity; None if a parallel request has just created it."""
     try:
         with transaction.atomic():
             user = User.objects.create_user(None, name=text_claim(claims, "name", max_length=150))
@@ -41,15 +41,15 @@ def create_user_for(claims: dict[str, Any]) -> User | None:
 
 
 def link(identities: IdentityQuerySet, user: User, token: str) -> tuple[Identity, bool]:
-    """The user's identity that this token proves, and whether it is new. Linking again changes nothing."""
+    """Get or create the user's identity from a token; also returns whether it is new."""
     try:
         claims = verify(token)
     except NotAuthenticated as error:
-        # The caller is signed in; it is the body that is wrong.
+        # 400 instead of 401: the caller is signed in, and the body is wrong.
         raise ValidationFailed.of(
             "token", "invalid", "The token is invalid or was not issued by a trusted identity provider."
         ) from error
-    # If it belongs to another account it is not among the user's, and the unique constraint refuses it.
+    # The unique constraint refuses an identity that belongs to another account.
     return identities.get_or_create(
         issuer=claims["iss"], subject=claims["sub"], defaults={"user": user, **columns(claims)}
     )

@@ -84,7 +84,7 @@ def _must_be_meant(user: User, into: str | None) -> None:
     """A file could name anybody's id: whose account it may write, the operator says. Never that of staff."""
     if user.is_staff or user.is_superuser or user.pk == FORMER_STAFF:
         raise NotImportable(f"profile: {user} is an account of staff, which no file may write.")
-    if into is None or User.objects.called(into) != user:
+    if into is None or User.objects.find(into) != user:
         told = user.email or user.pk
         raise NotImportable(f"profile: {told} is here already. If you mean this account: --into {told}.")
 

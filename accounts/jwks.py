@@ -1,4 +1,4 @@
-"""The public keys of outside issuers: fetched seldom, kept while the issuer is down, in nobody's way."""
+"""The public keys of identity providers, fetched over HTTP, cached, and served stale during an outage."""
 
 import json
 import logging
@@ -18,46 +18,46 @@ from .errors import InvalidToken
 
 logger = logging.getLogger(__name__)
 
-FETCH_SECONDS = 3
-LARGEST = 256 * 1024
-FRESH_SECONDS = 600
-PAUSE_SECONDS = 10
-"""Between two fetches, whatever made them necessary: so many tokens with made-up keys cost so few fetches."""
+FETCH_TIMEOUT = 3
+MAX_BYTES = 256 * 1024
+MAX_AGE = 600
+MIN_FETCH_INTERVAL = 10
+"""In seconds like the others; limits the fetches that tokens with made-up key ids can cause."""
 
 
 def key_for(issuer: Issuer, header: dict[str, Any]) -> Any:
-    """The key that must have signed a token with this header."""
+    """The key that verifies a token with this header."""
     if issuer.secret:
         return issuer.secret.encode()
-    return _keys_of(issuer.jwks_url).find(header)
+    return _cached_keys(issuer.jwks_url).find(header)
 
 
 class Keys:
-    """One issuer's keys. Readers never wait for a fetch that could only tell them the same again."""
+    """The keys of one issuer. A request whose key is known never waits for a fetch."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.by_id: dict[str | None, dict[str, Any]] = {}
-        self.fetched_at = self.tried_at = float("-inf")
-        self.fetching = threading.Lock()
+        self.fetched_at = self.attempted_at = float("-inf")
+        self.fetch_lock = threading.Lock()
 
     def find(self, header: dict[str, Any]) -> Any:
-        key = self.known(header)
+        key = self.cached(header)
         if key is None:
-            self.learn()
-            key = self.known(header)
-        elif time.monotonic() - self.fetched_at > FRESH_SECONDS:
+            self.fetch_missing()
+            key = self.cached(header)
+        elif time.monotonic() - self.fetched_at > MAX_AGE:
             self.refresh()
-            key = self.known(header)
+            key = self.cached(header)
         if key is not None:
             return key
         if not self.by_id:
             raise ServiceUnavailable(
-                "The keys of the token's issuer cannot be had right now. Try again shortly."
+                "The keys of the token's identity provider are not available. Try again shortly."
             )
         raise InvalidToken
 
-    def known(self, header: dict[str, Any]) -> Any:
+    def cached(self, header: dict[str, Any]) -> Any:
         kid = header.get("kid")
         if kid is None and len(self.by_id) == 1:
             [found] = self.by_id.values()
@@ -67,42 +67,44 @@ class Keys:
             return found["key"]
         return None
 
-    def learn(self) -> None:
-        """Fetch for a key that is not known; only while none is known, wait for one who fetches already."""
-        if self.fetching.acquire(timeout=0 if self.by_id else FETCH_SECONDS):
+    def fetch_missing(self) -> None:
+        """Fetch because a key is unknown. Wait for another thread only while there are no keys."""
+        if self.fetch_lock.acquire(timeout=0 if self.by_id else FETCH_TIMEOUT):
             try:
                 self.fetch()
             finally:
-                self.fetching.release()
+                self.fetch_lock.release()
         elif self.by_id:
-            raise ServiceUnavailable("The keys of the token's issuer are being fetched. Try again shortly.")
+            raise ServiceUnavailable(
+                "The keys of the token's identity provider are being fetched. Try again shortly."
+            )
 
     def refresh(self) -> None:
-        """Fetch keys anew that are only old; one caller does it, the others go on with the old ones."""
-        if self.fetching.acquire(blocking=False):
+        """Fetch keys that are out of date; other threads use the old ones meanwhile."""
+        if self.fetch_lock.acquire(blocking=False):
             try:
                 self.fetch()
             finally:
-                self.fetching.release()
+                self.fetch_lock.release()
 
     def fetch(self) -> None:
-        if time.monotonic() - self.tried_at < PAUSE_SECONDS:
+        if time.monotonic() - self.attempted_at < MIN_FETCH_INTERVAL:
             return
-        self.tried_at = time.monotonic()
+        self.attempted_at = time.monotonic()
         try:
-            self.by_id = read(self.url)
+            self.by_id = fetch_keys(self.url)
             self.fetched_at = time.monotonic()
         except (OSError, HTTPException, ValueError, RecursionError) as error:
-            logger.warning("The keys at %s cannot be had: %s", self.url, type(error).__name__)
+            logger.warning("Could not fetch the keys at %s: %s", self.url, type(error).__name__)
 
 
 @cache
-def _keys_of(url: str) -> Keys:
+def _cached_keys(url: str) -> Keys:
     return Keys(url)
 
 
 class NoRedirects(urllib.request.HTTPRedirectHandler):
-    """The registry says where keys come from, and nobody else."""
+    """Keys come only from the URL in TRUSTED_ISSUERS."""
 
     def redirect_request(self, *args: Any, **kwargs: Any) -> None:
         return None
@@ -111,11 +113,11 @@ class NoRedirects(urllib.request.HTTPRedirectHandler):
 _opener = urllib.request.build_opener(NoRedirects)
 
 
-def read(url: str) -> dict[str | None, dict[str, Any]]:
-    """The usable keys of a JWKS by their id, or ValueError when there is none."""
-    with _opener.open(url, timeout=FETCH_SECONDS) as response:
-        content = response.read(LARGEST + 1)
-    if len(content) > LARGEST:
+def fetch_keys(url: str) -> dict[str | None, dict[str, Any]]:
+    """The usable keys of a JWKS by key id; ValueError if there is none."""
+    with _opener.open(url, timeout=FETCH_TIMEOUT) as response:
+        content = response.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
         raise ValueError("too large")
     document = json.loads(content)
     entries = document.get("keys") if isinstance(document, dict) else None
@@ -127,7 +129,7 @@ def read(url: str) -> dict[str | None, dict[str, Any]]:
             try:
                 keys[entry.get("kid")] = {"key": jwt.PyJWK(entry).key, "alg": entry.get("alg")}
             except (jwt.PyJWTError, ValueError, TypeError):
-                logger.warning("A key at %s is of a kind not known here; it is left out.", url)
+                logger.warning("Ignored a key of an unsupported type at %s", url)
     if not keys:
         raise ValueError("no usable key")
     return keys

@@ -1,8 +1,8 @@
-"""Passwords cannot be tried without end: failures are counted, and refused before a hash is computed.
+"""Limits password guessing: counts failed logins and refuses further attempts before hashing.
 
-Three counts over the last quarter of an hour: of an account from one address, of an address over all
-accounts, and of an account over all addresses. The last stops a swarm, and must not become a way to lock
-somebody out: it does not hold where the person has signed in before, and a password reset clears it.
+Three limits for the last 15 minutes: for an account from one address, for an address over all accounts,
+and for an account over all addresses. So that nobody can lock out a user by the last one, it does not apply
+to addresses from which the user has signed in before, and a password reset clears it.
 """
 
 from collections.abc import Callable
@@ -25,20 +25,20 @@ PER_ADDRESS = 50
 PER_ACCOUNT = 100
 
 
-def attempt(email: str, address: str, prove: Callable[[], T], *, at: datetime) -> T:
-    """What `prove` says; nothing, or a no, is a failure that counts. Runs in the caller's transaction."""
+def attempt(email: str, address: str, check: Callable[[], T], *, at: datetime) -> T:
+    """The result of `check`; a false one counts as a failure. Needs a transaction."""
     lock_attempts(email, address)
     check_attempts(email, address, at=at)
-    proven = prove()
-    if not proven:
+    result = check()
+    if not result:
         record_failure(email, address, at=at)
-    return proven
+    return result
 
 
 def lock_attempts(email: str, address: str) -> None:
-    """Until this transaction ends let nobody else try this account from there: all would find the count low.
+    """Run attempts for one account and address one by one: in parallel, all would see a low count.
 
-    SQLite has one writer at a time anyway. A lock of the transaction is safe behind a pooler.
+    SQLite has only one writer anyway. A lock that ends with the transaction is safe behind a pooler.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -48,30 +48,30 @@ def lock_attempts(email: str, address: str) -> None:
 
 
 def check_attempts(email: str, address: str, *, at: datetime) -> None:
-    """Raise RateLimited, with the time until the oldest failure is forgotten."""
-    account, here = Q(email=email), Q(address=address)
-    counted = (
+    """Raise RateLimited, with the time until the oldest failure leaves the window."""
+    same_account, same_address = Q(email=email), Q(address=address)
+    counts = (
         FailedLogin.objects.since(at - WINDOW)
-        .filter(account | here)
+        .filter(same_account | same_address)
         .aggregate(
-            by_both=Count("pk", filter=account & here),
-            by_address=Count("pk", filter=here),
-            by_account=Count("pk", filter=account),
-            first_both=Min("at", filter=account & here),
-            first_address=Min("at", filter=here),
-            first_account=Min("at", filter=account),
+            by_both=Count("pk", filter=same_account & same_address),
+            by_address=Count("pk", filter=same_address),
+            by_account=Count("pk", filter=same_account),
+            first_both=Min("at", filter=same_account & same_address),
+            first_address=Min("at", filter=same_address),
+            first_account=Min("at", filter=same_account),
         )
     )
-    if counted["by_both"] >= PER_ACCOUNT_AND_ADDRESS:
-        _refuse_until(counted["first_both"] + WINDOW, at)
-    if counted["by_address"] >= PER_ADDRESS:
-        _refuse_until(counted["first_address"] + WINDOW, at)
-    if counted["by_account"] >= PER_ACCOUNT and not _is_familiar(email, address):
-        _refuse_until(counted["first_account"] + WINDOW, at)
+    if counts["by_both"] >= PER_ACCOUNT_AND_ADDRESS:
+        _refuse_until(counts["first_both"] + WINDOW, at)
+    if counts["by_address"] >= PER_ADDRESS:
+        _refuse_until(counts["first_address"] + WINDOW, at)
+    if counts["by_account"] >= PER_ACCOUNT and not _is_familiar(email, address):
+        _refuse_until(counts["first_account"] + WINDOW, at)
 
 
 def check_password_counted(user: User, password: str, address: str, *, at: datetime) -> bool:
-    """Whether somebody who is signed in knows their password; guesses count as failed logins."""
+    """Whether this is the password of a signed-in user; wrong ones count as failed logins."""
     return attempt(user.email or str(user.pk), address, partial(user.check_password, password), at=at)
 
 
@@ -80,12 +80,12 @@ def record_failure(email: str, address: str, *, at: datetime) -> None:
 
 
 def clear_failures(user: User, address: str) -> None:
-    """Who is signed in from there, all of it done; what others have tried elsewhere still counts."""
+    """After a sign-in from this address; failures from other addresses still count."""
     FailedLogin.objects.of_account(user.email or "").from_address(address).delete()
 
 
 def clear_account_failures(email: str) -> None:
-    """After a password reset: whoever reads the mailbox is not kept out by what others tried."""
+    """After a password reset, which proves the mailbox, from whatever address the failures came."""
     FailedLogin.objects.of_account(email).delete()
 
 

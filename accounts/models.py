@@ -1,4 +1,4 @@
-"""Who is asking: people, and what proves who they are."""
+"""Users, their credentials (sessions, personal tokens, identities) and failed logins."""
 
 import uuid
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ from .querysets import (
 
 
 class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type: ignore[misc]
-    """Users are found by email, whatever its case."""
+    """Finds users by email, ignoring case."""
 
     def create_user(self, email: str | None, password: str | None = None, **fields: Any) -> "User":
         user: User = self.model(email=self.normalize_email(email), **fields)
@@ -36,38 +36,38 @@ class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type:
         user: User = self.get(email=self.normalize_email(email) or "")
         return user
 
-    def called(self, email_or_id: str) -> "User | None":
-        """For commands, where a person is named by either."""
+    def find(self, email_or_id: str) -> "User | None":
         try:
-            named: dict[str, Any] = {"pk": uuid.UUID(email_or_id)}
+            lookup: dict[str, Any] = {"pk": uuid.UUID(email_or_id)}
         except ValueError:
-            # Nothing names nobody: of those who have no email, it would name somebody.
-            named = {"email": self.normalize_email(email_or_id) or ""}
-        user: User | None = self.filter(**named).first()
+            # Not None: an empty argument would find a user who has no email.
+            lookup = {"email": self.normalize_email(email_or_id) or ""}
+        user: User | None = self.filter(**lookup).first()
         return user
 
     @classmethod
     def normalize_email(cls, email: str | None) -> str | None:
-        """All in lower case: no provider in use tells two mailboxes apart by case, but people mistype it."""
+        """Lower-case: providers in use ignore the case of a mailbox, and people mistype it."""
         return (email or "").strip().lower() or None
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person (or the owner of a script). The email is the login."""
+    """A person or the owner of a script, who signs in by email."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    # NULL, because many people may have none and yet an email is unique.
+    # NULL, not "": many users may have no email, and emails are unique.
     email = models.EmailField(  # noqa: DJ001
         max_length=254,
         null=True,
         blank=True,
-        help_text="The login. Empty for a person who signs in with an outside issuer only.",
+        help_text="Used to sign in. Empty for users who sign in only through an identity provider.",
     )
     name = models.CharField(max_length=150, blank=True)
     is_active = models.BooleanField(
-        default=True, help_text="Uncheck instead of deleting: the person is out at once."
+        default=True,
+        help_text="Uncheck to disable this account without deleting it. All sessions end immediately.",
     )
-    is_staff = models.BooleanField(default=False, help_text="May sign in to this admin.")
+    is_staff = models.BooleanField(default=False, help_text="Can sign in to this admin site.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = UserManager()
@@ -81,12 +81,12 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.UniqueConstraint(
                 fields=["email"],
                 name="user_email_unique",
-                violation_error_message="There is an account with this email already.",
+                violation_error_message="An account with this email already exists.",
             ),
-            # Together with the first, this makes emails unique whatever their case, for every writer.
+            # With the constraint above: unique regardless of case, whoever writes the row.
             models.CheckConstraint(condition=models.Q(email=Lower("email")), name="user_email_lowercase"),
         ]
-        # The orders of the admin's list. The two with a condition hold few rows and cost next to nothing.
+        # For the admin's list and its filters. The two partial indexes hold few rows.
         indexes = [
             models.Index(fields=["created_at", "id"], name="user_created"),
             models.Index(fields=["created_at", "id"], name="user_staff", condition=models.Q(is_staff=True)),
@@ -105,7 +105,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.name or str(self)
 
     def change_password(self, password: str, *, at: datetime, keep: uuid.UUID | None = None) -> None:
-        """Set a password and end every session but the one named: whoever knew the old one is out."""
+        """Set a password and end all sessions but `keep`: anyone else who knew the old one is signed out."""
         self.set_password(password)
         self.save(update_fields=["password"])
         others = Session.objects.for_user(self)
@@ -113,7 +113,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class Session(models.Model):
-    """One sign-in on one device: a family of refresh tokens, of which the newest alone is good."""
+    """One sign-in on one device: a family of refresh tokens, of which only the newest is valid."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions", db_index=False)
@@ -144,11 +144,11 @@ class Session(models.Model):
 
     @classmethod
     def start(cls, user: User, *, at: datetime, user_agent: str, address: str) -> tuple["Session", str]:
-        """A new family and its first refresh token."""
-        family = uuid.uuid4()
-        refresh = tokens.new_refresh_token(family, generation=1)
+        """A new session and its first refresh token."""
+        session_id = uuid.uuid4()
+        refresh = tokens.new_refresh_token(session_id, generation=1)
         session = cls.objects.create(
-            id=family,
+            id=session_id,
             user=user,
             refresh_hash=tokens.digest(refresh),
             user_agent=user_agent[:300],
@@ -161,7 +161,7 @@ class Session(models.Model):
 
 
 class PersonalToken(models.Model):
-    """A token for a script: named, limited in time and scope. Only its hash is kept."""
+    """A token for a script, limited in time and scope. Only its hash is stored."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens", db_index=False)
@@ -174,17 +174,18 @@ class PersonalToken(models.Model):
 
     objects = PersonalTokenQuerySet.as_manager()
 
-    LIFETIME = timedelta(days=90)
-    LONGEST = timedelta(days=366)
+    DEFAULT_LIFETIME = timedelta(days=90)
+    MAX_LIFETIME = timedelta(days=366)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["hash"], name="token_hash_unique"),
-            # A retried creation cannot leave a second token that nobody has seen.
+            # A retried request must not create a second token that nobody has seen.
             models.UniqueConstraint(
                 fields=["user", "name"],
                 name="token_name_once_per_user",
-                violation_error_message="You have a token of this name. Revoke it, or choose another name.",
+                violation_error_message="You already have a token with this name. "
+                "Revoke it or choose another name.",
             ),
         ]
         indexes = [
@@ -214,18 +215,18 @@ class PersonalToken(models.Model):
             hash=tokens.digest(secret),
             scopes=scopes,
             created_at=at,
-            expires_at=expires_at or at + cls.LIFETIME,
+            expires_at=expires_at or at + cls.DEFAULT_LIFETIME,
         )
         return token, secret
 
-    def touch(self, *, at: datetime) -> None:
-        """Remember the use, to the minute: a write on every read would cost more than the read."""
+    def record_use(self, *, at: datetime) -> None:
+        """Store the time, to the minute: a write for each request would cost more than the request."""
         if self.last_used_at is None or self.last_used_at < at - timedelta(minutes=1):
             type(self).objects.filter(pk=self.pk).update(last_used_at=at)
 
 
 class Identity(models.Model):
-    """A person as an outside issuer knows them. What it says of an email is kept, and never looked up."""
+    """A user as an identity provider knows them. The email is for information; no lookup uses it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="identities", db_index=False)
@@ -242,12 +243,12 @@ class Identity(models.Model):
             models.UniqueConstraint(
                 fields=["issuer", "subject"],
                 name="identity_once",
-                violation_error_message="This identity belongs to an account already.",
+                violation_error_message="This identity already belongs to an account.",
             ),
         ]
         indexes = [
             models.Index(fields=["user", "created_at", "id"], name="identity_user_created"),
-            # Everybody's, in the admin's list.
+            # For the admin's list.
             models.Index(fields=["created_at", "id"], name="identity_created"),
         ]
 
@@ -256,7 +257,7 @@ class Identity(models.Model):
 
 
 class FailedLogin(models.Model):
-    """A sign-in that failed, by the account that was tried and the address it came from."""
+    """A failed login, with the email that was tried and the address of the client."""
 
     email = models.CharField(max_length=254)
     address = models.CharField(max_length=64)

@@ -1,4 +1,4 @@
-"""A forgotten password is replaced by who reads the account's mailbox."""
+"""Password reset by email."""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +9,7 @@ from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
 from django.core.mail import send_mail
 from django.db import transaction
+from django.template.defaultfilters import pluralize
 
 from todo_project.api.errors import ValidationFailed
 from todo_project.api.throttling import count_up
@@ -18,41 +19,42 @@ from .models import User
 
 logger = logging.getLogger(__name__)
 
-PER_HOUR = 3
+MAX_MAILS_PER_HOUR = 3
 
-# Mail is sent aside: by the time it takes, the answer would tell whether there is such an account.
-_postman = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mail")
+# Mail is sent in the background: the response time would reveal whether the account exists.
+_mail_executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mail")
 
 
 def send_token(email: str) -> None:
-    """Send a token to this email if it is an account's; say nothing about it either way."""
+    """Send a token to this email if it belongs to an active account."""
     user = User.objects.active().filter(email=email).first()
-    sent, _ = count_up(f"reset:{email}", period=3600)
-    if user is None or sent > PER_HOUR:
+    requests, _ = count_up(f"reset:{email}", period=3600)
+    if user is None or requests > MAX_MAILS_PER_HOUR:
         return
     token = f"{user.pk.hex}.{default_token_generator.make_token(user)}"
-    transaction.on_commit(lambda: _postman.submit(deliver, email, token))
+    transaction.on_commit(lambda: _mail_executor.submit(deliver, email, token))
 
 
 def deliver(email: str, token: str) -> None:
-    where = settings.PASSWORD_RESET_URL.replace("{token}", token) if settings.PASSWORD_RESET_URL else token
+    link_or_token = settings.PASSWORD_RESET_URL.replace("{token}", token) or token
     hours = settings.PASSWORD_RESET_TIMEOUT // 3600
     try:
         send_mail(
-            "Choose a new password",
-            "Somebody, probably you, asked for a new password for your to-do account.\n\n"
-            f"    {where}\n\n"
-            f"This is good for {hours} hour and for one change. If it was not you, there is nothing to do.\n",
+            "Reset your password",
+            "We received a request to reset the password of your to-do account.\n\n"
+            f"    {link_or_token}\n\n"
+            f"This works once and expires in {hours} hour{pluralize(hours)}. "
+            "If you did not request it, ignore this email.\n",
             None,
             [email],
         )
     except OSError:
         # smtplib's exceptions are OSErrors too.
-        logger.exception("A mail with a password reset could not be sent.")
+        logger.exception("A password reset email could not be sent.")
 
 
 def set_password(user: User, password: str, *, at: datetime) -> None:
-    """Set the password, by which the token is used up, and end every session."""
+    """Set the password, which invalidates the token, and end all sessions."""
     user.change_password(password, at=at)
     login_guard.clear_account_failures(user.email or "")
 

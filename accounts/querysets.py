@@ -1,4 +1,4 @@
-"""Every rule about whose credentials still count. Time is an argument."""
+"""Which users and credentials exist for a caller and are still valid. Time is an argument."""
 
 import uuid
 from datetime import datetime
@@ -10,24 +10,22 @@ from django.db.models import Count, F, Q
 
 
 class UserQuerySet(models.QuerySet[Any]):
-    """Who is asking: each sentence is one query, and gives nobody where the credential no longer counts."""
-
     def active(self) -> Self:
         return self.filter(is_active=True)
 
     def stats(self, *, new_since: datetime) -> dict[str, int]:
-        """How many there are, and how many of them are new, in one query."""
+        """The numbers of all and of new users, in one query."""
         return self.aggregate(all=Count("pk"), new=Count("pk", filter=Q(created_at__gt=new_since)))
 
     def deactivate(self) -> int:
-        """Put them out, at once; who is out stays out."""
+        """Deactivate the active ones; returns their number."""
         return self.active().update(is_active=False)
 
     def staff(self) -> Self:
         return self.filter(is_staff=True)
 
     def found_by(self, words: list[str]) -> Self:
-        """Each word in the email or in the name."""
+        """Users whose email or name contains each of the words."""
         return self.filter(*(Q(email__icontains=word) | Q(name__icontains=word) for word in words))
 
     def with_annotations(self) -> Self:
@@ -59,7 +57,7 @@ class SessionQuerySet(models.QuerySet[Any]):
         return self.filter(Q(expires_at__lte=at) | Q(ended_at__lte=at))
 
     def end(self, *, at: datetime) -> int:
-        """End those that have not ended; ending again changes nothing."""
+        """End the open ones; returns their number. Sessions that have ended keep their time."""
         return self.filter(ended_at__isnull=True).update(ended_at=at)
 
 

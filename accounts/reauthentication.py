@@ -1,4 +1,4 @@
-"""What a signed-in caller has to prove again before changes that cannot be undone."""
+"""Confirming who a signed-in caller is, before changes that cannot be undone."""
 
 from datetime import datetime, timedelta
 
@@ -13,14 +13,14 @@ MAX_TOKEN_AGE = timedelta(minutes=10)
 
 
 def confirm_password(request: SignedInRequest, password: str, *, field: str, at: datetime) -> None:
-    """Raise unless this is the caller's password; wrong ones count as failed logins."""
+    """Raise WrongPassword unless this is the caller's password; wrong ones count as failed logins."""
     address = client_address(request._request)
     if not login_guard.check_password_counted(request.user, password, address, at=at):
         raise WrongPassword.of(field, "wrong", "The password is incorrect.")
 
 
 def confirm_deletion(request: SignedInRequest, password: str | None, *, at: datetime) -> None:
-    """Raise unless the caller sends their password or, if they have none, a new token of their issuer."""
+    """Require the password or, from users without one, a recent token of their identity provider."""
     if request.user.has_usable_password():
         if password is None:
             raise ValidationFailed.of("password", "required", "Password is required.")

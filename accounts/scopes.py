@@ -1,4 +1,4 @@
-"""What a token may be used for: a view names its area, the method says whether it reads or writes."""
+"""Scopes: a view declares its area, and the method decides between reading and writing."""
 
 from typing import Any
 
@@ -12,17 +12,17 @@ ALL = frozenset({TASKS_READ, TASKS_WRITE, ACCOUNT})
 
 
 def needed_scope(view: Any, method: str) -> str:
-    """A view that names no area is closed: forgetting one shows at the first request."""
+    """Raises TypeError for a view without an area, so that none is open by mistake."""
     area = getattr(view, "scope_area", None)
     if area == ACCOUNT:
         return ACCOUNT
     if area == "tasks":
         return TASKS_READ if method in SAFE_METHODS else TASKS_WRITE
-    raise TypeError(f"{type(view).__name__} names no scope_area")
+    raise TypeError(f"{type(view).__name__} declares no scope_area")
 
 
 class HasScope(BasePermission):
-    """The default permission: signed in, with a token that was given this right."""
+    """The default permission: a signed-in user whose token has the scope that the view needs."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if not request.user.is_authenticated:

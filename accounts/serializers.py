@@ -1,4 +1,4 @@
-"""What goes in and out of the accounts' routes."""
+"""Request and response bodies of the accounts API."""
 
 from datetime import timedelta
 from typing import Any
@@ -16,7 +16,7 @@ from .scopes import ALL
 
 
 class EmailField(serializers.EmailField):
-    """An email in the one form in which accounts keep it."""
+    """An email, normalized as in User."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=254, **kwargs)
@@ -26,7 +26,7 @@ class EmailField(serializers.EmailField):
 
 
 class PasswordField(serializers.CharField):
-    """A password as it was typed. The limit keeps hashing a long text from becoming work to order."""
+    """A password, not trimmed. The limit bounds the cost of hashing."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=1000, trim_whitespace=False, write_only=True, **kwargs)
@@ -46,7 +46,7 @@ class UserSerializer(StrictSerializer):
     has_password = serializers.BooleanField(
         source="has_usable_password",
         read_only=True,
-        help_text="False for who signs in with an outside issuer only.",
+        help_text="False for users who sign in only through an identity provider.",
     )
     created_at = serializers.DateTimeField(read_only=True)
 
@@ -78,13 +78,15 @@ class LogoutSerializer(StrictSerializer):
 
 
 class TokenPairSerializer(serializers.Serializer[Any]):
-    access = serializers.CharField(help_text="Send it as `Authorization: Bearer …`.")
-    refresh = serializers.CharField(help_text="Good for one refresh, which gives the next one.")
+    access = serializers.CharField(help_text="Send it as `Authorization: Bearer <token>`.")
+    refresh = serializers.CharField(
+        help_text="Works once; the response to the refresh contains the next one."
+    )
     token_type = serializers.CharField(default="Bearer")
-    expires_in = serializers.IntegerField(help_text="Seconds for which `access` is good.")
+    expires_in = serializers.IntegerField(help_text="Lifetime of `access` in seconds.")
 
 
-class LoginAnswerSerializer(TokenPairSerializer):
+class LoginResponseSerializer(TokenPairSerializer):
     user = UserSerializer()
 
 
@@ -93,7 +95,7 @@ class ResetSerializer(StrictSerializer):
 
 
 class ResetConfirmationSerializer(StrictSerializer):
-    token = serializers.CharField(max_length=200, help_text="As it came by email.")
+    token = serializers.CharField(max_length=200, help_text="The token from the email.")
     new_password = PasswordField()
 
 
@@ -108,7 +110,7 @@ class PasswordChangeSerializer(StrictSerializer):
 
 
 class DeletionSerializer(StrictSerializer):
-    password = PasswordField(required=False, help_text="Required of who has one.")
+    password = PasswordField(required=False, help_text="Required if the account has a password.")
 
 
 class SessionSerializer(serializers.Serializer[Any]):
@@ -125,7 +127,7 @@ class SessionSerializer(serializers.Serializer[Any]):
 
 
 class EndedSerializer(serializers.Serializer[Any]):
-    ended = serializers.IntegerField(help_text="How many sessions have ended by this.")
+    ended = serializers.IntegerField(help_text="Number of sessions that this request has ended.")
 
 
 @body_example(name="backup script", scopes=["tasks:read"], expires_at="2027-06-30T00:00:00Z")
@@ -136,7 +138,9 @@ class PersonalTokenSerializer(StrictSerializer):
         child=serializers.ChoiceField(choices=sorted(ALL)), allow_empty=False, max_length=len(ALL)
     )
     created_at = serializers.DateTimeField(read_only=True)
-    expires_at = InstantField(required=False, help_text="At most a year ahead; 90 days if not sent.")
+    expires_at = InstantField(
+        required=False, help_text="At most one year from now; 90 days from now by default."
+    )
     last_used_at = serializers.DateTimeField(read_only=True, allow_null=True)
 
     def validate_scopes(self, value: list[str]) -> list[str]:
@@ -144,21 +148,25 @@ class PersonalTokenSerializer(StrictSerializer):
 
     def validate_expires_at(self, value: Any) -> Any:
         now = timezone.now()
-        if not now < value <= now + PersonalToken.LONGEST + timedelta(minutes=1):
-            raise serializers.ValidationError("Choose a time between now and a year from now.", code="range")
+        if not now < value <= now + PersonalToken.MAX_LIFETIME + timedelta(minutes=1):
+            raise serializers.ValidationError(
+                "expires_at must be between now and one year from now.", code="range"
+            )
         return value
 
 
 class NewPersonalTokenSerializer(PersonalTokenSerializer):
-    token = serializers.CharField(read_only=True, help_text="The token itself. It is shown this once.")
+    token = serializers.CharField(read_only=True, help_text="The token itself. Not shown again.")
 
 
 class IdentitySerializer(StrictSerializer):
     id = serializers.UUIDField(read_only=True)
     issuer = serializers.CharField(read_only=True)
     subject = serializers.CharField(read_only=True)
-    email = serializers.CharField(read_only=True, help_text="What the issuer said; not verified here.")
+    email = serializers.CharField(
+        read_only=True, help_text="As reported by the identity provider; not verified."
+    )
     created_at = serializers.DateTimeField(read_only=True)
     token = serializers.CharField(
-        write_only=True, max_length=8192, help_text="A token of the outside issuer."
+        write_only=True, max_length=8192, help_text="A token of the identity provider."
     )

@@ -1,4 +1,4 @@
-"""Signing in, going on and leaving: the verbs on sessions."""
+"""Signing in, and refreshing the tokens of a session."""
 
 import uuid
 from datetime import datetime, timedelta
@@ -16,8 +16,8 @@ from .errors import InvalidToken, TokenReused
 from .models import Session, User
 from .scopes import ALL
 
-GRACE = timedelta(seconds=10)
-"""How long a token that was just replaced is taken for a lost race and not for a theft."""
+REUSE_GRACE = timedelta(seconds=10)
+"""A token reused within this time after its replacement lost a race; later it counts as stolen."""
 
 
 def sign_in(user: User, request: Request, *, at: datetime) -> dict[str, Any]:
@@ -26,41 +26,41 @@ def sign_in(user: User, request: Request, *, at: datetime) -> dict[str, Any]:
     session, refresh = Session.start(
         user, at=at, user_agent=printable(request.headers.get("User-Agent", "")), address=address
     )
-    return pair(user.pk, session.pk, refresh, at=at)
+    return token_pair(user.pk, session.pk, refresh, at=at)
 
 
 def refresh(token: str, *, at: datetime) -> dict[str, Any]:
-    """Exchange a refresh token for the next pair. Of many callers with the same token one succeeds.
+    """Exchange a refresh token for the next pair. Of parallel requests with one token, one succeeds.
 
-    The others are told so. If it was replaced longer ago than a lost race explains, somebody has a copy:
-    then the session ends, for the thief and for the owner, who signs in again.
+    The others get TokenReused. If the token was replaced longer ago than a race explains, somebody has a
+    copy of it, so the session ends.
     """
     session_id, generation = tokens.read_refresh_token(token)
-    following = tokens.new_refresh_token(session_id, generation=generation + 1)
-    # The hash is compared on the row itself. A join with the user would put it into a subquery, and who had
-    # waited for the row's lock would find that the subquery, as of before, still names the row.
-    replaced = (
+    next_token = tokens.new_refresh_token(session_id, generation=generation + 1)
+    # Compare the hash on the row itself. A join with the user would move it into a subquery, and PostgreSQL
+    # does not evaluate that again for a request that has waited for the row's lock.
+    updated = (
         Session.objects.live(at=at)
         .filter(pk=session_id, refresh_hash=tokens.digest(token), user__in=User.objects.active())
         .update(
-            refresh_hash=tokens.digest(following),
+            refresh_hash=tokens.digest(next_token),
             generation=F("generation") + 1,
             last_used_at=at,
             expires_at=at + settings.REFRESH_TOKEN_LIFETIME,
         )
     )
     session = Session.objects.filter(pk=session_id).first()
-    if replaced and session:
-        return pair(session.user_id, session_id, following, at=at)
+    if updated and session:
+        return token_pair(session.user_id, session_id, next_token, at=at)
     if session is None or session.generation == generation:
         raise InvalidToken("This session has ended. Sign in again.")
-    lost_race = session.generation == generation + 1 and session.last_used_at > timezone.now() - GRACE
+    lost_race = session.generation == generation + 1 and session.last_used_at > timezone.now() - REUSE_GRACE
     if not lost_race:
         Session.objects.filter(pk=session_id).end(at=at)
     raise TokenReused
 
 
-def pair(user_id: uuid.UUID, session_id: uuid.UUID, refresh: str, *, at: datetime) -> dict[str, Any]:
+def token_pair(user_id: uuid.UUID, session_id: uuid.UUID, refresh: str, *, at: datetime) -> dict[str, Any]:
     return {
         "access": tokens.new_access_token(user_id, session_id, sorted(ALL), at=at),
         "refresh": refresh,
@@ -70,4 +70,4 @@ def pair(user_id: uuid.UUID, session_id: uuid.UUID, refresh: str, *, at: datetim
 
 
 def printable(text: str) -> str:
-    return "".join(one for one in text if one.isprintable())
+    return "".join(character for character in text if character.isprintable())

@@ -1,7 +1,8 @@
-"""How tokens are made and read. Cryptography only: what a token still allows, the database says."""
+"""Creating and verifying tokens. Cryptography only: whether a token was revoked is in the database."""
 
 import base64
 import hashlib
+import re
 import secrets
 import uuid
 from dataclasses import dataclass
@@ -23,9 +24,9 @@ AUDIENCE = "todo-api"
 ALGORITHM = "HS256"
 REQUIRED = ["exp", "iat", "sub", "iss", "aud"]
 PERSONAL_PREFIX = "pat_"
-LONGEST = 8192
+MAX_LENGTH = 8192
 LEEWAY = 5
-"""Seconds by which an outside issuer's clock may differ from ours."""
+"""Seconds by which the clock of an identity provider may differ."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def read_access_token(token: str, *, at: datetime) -> AccessClaims:
 
 @lru_cache(maxsize=4096)
 def _read_access_token(token: str, keys: tuple[bytes, ...]) -> AccessClaims:
-    """A client sends one token many times; what its signature proves does not change until it expires."""
+    """Cached, because a client sends one token many times and the result depends on nothing else."""
     for key in keys:
         try:
             claims = _decode(
@@ -80,8 +81,8 @@ def _read_access_token(token: str, keys: tuple[bytes, ...]) -> AccessClaims:
     raise InvalidToken
 
 
-def read_outside_token(token: str, issuer: Issuer, key: Any) -> dict[str, Any]:
-    """The verified claims of an outside issuer's token."""
+def read_external_token(token: str, issuer: Issuer, key: Any) -> dict[str, Any]:
+    """The verified claims of an identity provider's token."""
     try:
         claims = _decode(
             token, key, list(issuer.algorithms), audience=issuer.audience, issuer=issuer.issuer, leeway=LEEWAY
@@ -94,8 +95,8 @@ def read_outside_token(token: str, issuer: Issuer, key: Any) -> dict[str, Any]:
 
 
 def is_ours(token: str) -> bool:
-    """Whether it says so, as nearly every token does; told more cheaply than by peek(). Nothing is proven."""
-    if len(token) > LONGEST:
+    """Whether the token claims to be ours. Verifies nothing; cheaper than peek(), as nearly all are ours."""
+    if len(token) > MAX_LENGTH:
         return False
     try:
         payload = base64.urlsafe_b64decode(token.split(".")[1] + "==")
@@ -105,14 +106,14 @@ def is_ours(token: str) -> bool:
 
 
 def peek(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Header and claims as the token tells them, to know whom to ask. Nothing of it is proven."""
-    if len(token) > LONGEST:
+    """The unverified header and claims, to find the issuer."""
+    if len(token) > MAX_LENGTH:
         raise InvalidToken
     try:
-        told = jwt.decode_complete(token, options={"verify_signature": False})
+        decoded = jwt.decode_complete(token, options={"verify_signature": False})
     except (jwt.PyJWTError, ValueError, RecursionError) as error:
         raise InvalidToken from error
-    return told["header"], told["payload"]
+    return decoded["header"], decoded["payload"]
 
 
 def _decode(
@@ -125,7 +126,7 @@ def _decode(
     extra: list[str] = [],  # noqa: B006  (never changed)
     leeway: int = 0,
 ) -> dict[str, Any]:
-    """PyJWT, with every way in which it fails on hostile claims made one of ours."""
+    """jwt.decode, with every exception that hostile claims can cause translated."""
     try:
         return jwt.decode(
             token,
@@ -134,7 +135,7 @@ def _decode(
             audience=audience,
             issuer=issuer,
             leeway=leeway,
-            # A claim that is not required may be absent: a token without exp would be good for ever.
+            # PyJWT accepts a token without exp, which would never expire, unless exp is required.
             options={"require": [*REQUIRED, *extra]},
         )
     except jwt.ExpiredSignatureError as error:
@@ -146,7 +147,7 @@ def _decode(
 
 
 def _keys() -> tuple[bytes, ...]:
-    """The signing key, and those of rotated secrets that may still verify."""
+    """The signing key, followed by the keys of rotated secrets, which only verify."""
     return tuple(_key(secret) for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS))
 
 
@@ -156,11 +157,11 @@ def _key(secret: str) -> bytes:
 
 
 def is_storable(text: Any) -> bool:
-    """PostgreSQL keeps neither NUL nor half a surrogate pair."""
-    return isinstance(text, str) and "\0" not in text and not any("\ud800" <= one <= "\udfff" for one in text)
+    """PostgreSQL can store neither NUL nor unpaired surrogates."""
+    return isinstance(text, str) and not re.search("[\0\ud800-\udfff]", text)
 
 
-# Opaque tokens. They carry enough randomness that a fast hash is safe to keep.
+# Opaque tokens. They are random enough for a fast hash to be safe.
 
 
 def new_personal_token() -> str:
@@ -168,17 +169,17 @@ def new_personal_token() -> str:
 
 
 def new_refresh_token(session: uuid.UUID, *, generation: int) -> str:
-    """Random, and signed with its place in its family: so an old one is known without keeping them all."""
+    """Random, and signed with its generation, so that a reused token is recognised without storing it."""
     return _refresh_signer().sign(f"{session.hex}.{generation}.{secrets.token_urlsafe(32)}")
 
 
 def read_refresh_token(token: str) -> tuple[uuid.UUID, int]:
-    """The session it belongs to, and its place; a forged one never reaches the database."""
+    """Its session and generation; a forged token never reaches the database."""
     try:
         session, generation, _ = _refresh_signer().unsign(token).split(".")
         return uuid.UUID(session), int(generation)
     except (signing.BadSignature, ValueError) as error:
-        raise InvalidToken("This refresh token is not valid. Sign in again.") from error
+        raise InvalidToken("This refresh token is invalid. Sign in again.") from error
 
 
 def _refresh_signer() -> signing.Signer:

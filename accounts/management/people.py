@@ -12,7 +12,7 @@ from todo_project.db.errors import Refused, diagnose
 
 
 def person(email_or_id: str) -> User:
-    user = User.objects.called(email_or_id)
+    user = User.objects.find(email_or_id)
     if user is None:
         raise CommandError(f"There is no account with the email or id {email_or_id}.")
     return user

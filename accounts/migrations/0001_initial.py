@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
                     "email",
                     models.EmailField(
                         blank=True,
-                        help_text="The login. Empty for a person who signs in with an outside issuer only.",
+                        help_text="Used to sign in. Empty for users who sign in only through an identity provider.",
                         max_length=254,
                         null=True,
                     ),
@@ -47,10 +47,11 @@ class Migration(migrations.Migration):
                 (
                     "is_active",
                     models.BooleanField(
-                        default=True, help_text="Uncheck instead of deleting: the person is out at once."
+                        default=True,
+                        help_text="Uncheck to disable this account without deleting it. All sessions end immediately.",
                     ),
                 ),
-                ("is_staff", models.BooleanField(default=False, help_text="May sign in to this admin.")),
+                ("is_staff", models.BooleanField(default=False, help_text="Can sign in to this admin site.")),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 (
                     "groups",
@@ -177,7 +178,7 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(
                 fields=("email",),
                 name="user_email_unique",
-                violation_error_message="There is an account with this email already.",
+                violation_error_message="An account with this email already exists.",
             ),
         ),
         migrations.AddConstraint(
@@ -196,7 +197,7 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(
                 fields=("issuer", "subject"),
                 name="identity_once",
-                violation_error_message="This identity belongs to an account already.",
+                violation_error_message="This identity already belongs to an account.",
             ),
         ),
         migrations.AddIndex(
@@ -212,7 +213,7 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(
                 fields=("user", "name"),
                 name="token_name_once_per_user",
-                violation_error_message="You have a token of this name. Revoke it, or choose another name.",
+                violation_error_message="You already have a token with this name. Revoke it or choose another name.",
             ),
         ),
         migrations.AddIndex(

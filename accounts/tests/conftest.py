@@ -56,7 +56,7 @@ def issuer(settings: Any, db: None) -> Iterator[Issuer]:
     """An issuer with a key server, trusted beside "backend"."""
     server = Issuer()
     trust(settings, server.registered, BACKEND)
-    jwks._keys_of.cache_clear()
+    jwks._cached_keys.cache_clear()
     yield server
     server.close()
 

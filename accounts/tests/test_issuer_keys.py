@@ -159,13 +159,13 @@ def test_an_issuer_that_comes_back_is_asked_again(issuer, clock):
 @pytest.fixture
 def waiting(issuer):
     """The issuer takes its time, and one thread is waiting for it."""
-    keys = jwks._keys_of(issuer.registered["jwks_url"])
+    keys = jwks._cached_keys(issuer.registered["jwks_url"])
     header = {"kid": "k1", "alg": "EdDSA"}
 
     def start(known):
         if known:
             keys.find(header)
-            keys.fetched_at = keys.tried_at = float("-inf")
+            keys.fetched_at = keys.attempted_at = float("-inf")
         issuer.go_on.clear()
         asked = issuer.fetches
         thread = threading.Thread(target=lambda: keys.find(header))

@@ -20,7 +20,7 @@ def ask(anyone, django_capture_on_commit_callbacks):
     def ask(email="alice@example.com"):
         with django_capture_on_commit_callbacks(execute=True):
             response = anyone("post", "/auth/password/reset", {"email": email})
-        password_reset._postman.submit(lambda: None).result(
+        password_reset._mail_executor.submit(lambda: None).result(
             timeout=10
         )  # what was posted before has been sent
         return response

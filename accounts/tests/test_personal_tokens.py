@@ -77,7 +77,7 @@ def test_a_creation_that_is_sent_again_makes_no_second_token(as_alice):
     make(as_alice)
     error = assert_error(make(as_alice), 409, "CONFLICT")
 
-    assert error["message"].startswith("You have a token of this name.")
+    assert error["message"].startswith("You already have a token with this name.")
     assert PersonalToken.objects.count() == 1
 
 

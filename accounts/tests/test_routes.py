@@ -67,4 +67,4 @@ def test_a_token_for_tasks_does_not_open_the_account(alice, scopes):
     error = assert_error(Caller("pat_x")("get", "/me"), 403, "INSUFFICIENT_SCOPE")
 
     assert error["details"] == {"scope": ACCOUNT}
-    assert error["message"] == "This token lacks the scope account."
+    assert error["message"] == "This token does not have the scope account."

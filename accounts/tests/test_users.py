@@ -106,4 +106,4 @@ def test_an_email_that_is_taken_is_told_in_the_form(as_root, alice):
     response = as_root.post("/admin/accounts/user/add/", fields)
 
     assert response.status_code == 200
-    assert b"There is an account with this email already." in response.content
+    assert b"An account with this email already exists." in response.content

@@ -1,4 +1,4 @@
-"""Sessions, personal access tokens and outside identities of the signed-in user."""
+"""Sessions, personal access tokens and identities of the signed-in user."""
 
 import uuid
 
@@ -93,10 +93,10 @@ class PersonalTokenViewSet(CredentialViewSet):
         return Response(data)
 
 
-@extend_schema_view(list=extend_schema(summary="List your identities at outside issuers"))
+@extend_schema_view(list=extend_schema(summary="List your identities"))
 @extend_schema(tags=["me"])
 class IdentityViewSet(CredentialViewSet):
-    """Your identities at outside issuers."""
+    """Your accounts at identity providers."""
 
     serializer_class = IdentitySerializer
     queryset = Identity.objects.none()
@@ -105,7 +105,7 @@ class IdentityViewSet(CredentialViewSet):
         return Identity.objects.for_user(self.request.user)
 
     @extend_schema(
-        summary="Link an outside identity to your account",
+        summary="Link an identity to your account",
         request=IdentitySerializer,
         responses={200: IdentitySerializer, 201: IdentitySerializer},
     )
@@ -114,7 +114,7 @@ class IdentityViewSet(CredentialViewSet):
         identity, created = identities.link(self.get_queryset(), request.user, token)
         return Response(self.get_serializer(identity).data, status=201 if created else 200)
 
-    @extend_schema(summary="Unlink an outside identity", responses={200: IdentitySerializer})
+    @extend_schema(summary="Unlink an identity", responses={200: IdentitySerializer})
     def destroy(self, request: SignedInRequest, id: uuid.UUID) -> Response:  # noqa: A002
         identity = self.get_object()
         data = self.get_serializer(identity).data

@@ -20,7 +20,7 @@ from ..errors import InvalidCredentials
 from ..models import Session, User
 from ..serializers import (
     EndedSerializer,
-    LoginAnswerSerializer,
+    LoginResponseSerializer,
     LoginSerializer,
     LogoutSerializer,
     RefreshSerializer,
@@ -50,7 +50,7 @@ class RegisterView(PublicView):
 class TokenView(PublicView):
     extra_statuses = (401,)
 
-    @extend_schema(summary="Sign in", request=LoginSerializer, responses={200: LoginAnswerSerializer})
+    @extend_schema(summary="Sign in", request=LoginSerializer, responses={200: LoginResponseSerializer})
     def post(self, request: Request) -> Response:
         body = validated_body(request, LoginSerializer)
         user = authenticate(request._request, username=body["email"], password=body["password"])

@@ -34,7 +34,7 @@ exit codes: 0 done; 1 an error, such as that they are not staff; 130 interrupted
         parser.add_argument("--remove", action="store_true", help="only take away what they have")
 
     def handle(self, *args: Any, person: str, remove: bool, **options: Any) -> None:
-        user = User.objects.called(person)
+        user = User.objects.find(person)
         if user is None or not user.is_staff:
             raise CommandError("None of the staff has this email or id.")
         try:
