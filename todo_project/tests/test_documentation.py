@@ -16,6 +16,7 @@ from todo_project.config import env
 
 README = (settings.BASE_DIR / "README.md").read_text()
 EXAMPLE = (settings.BASE_DIR / ".env.example").read_text()
+PAGES = sorted([*settings.BASE_DIR.glob("*.md"), *settings.BASE_DIR.glob("docs/**/*.md")])
 GUIDE = (settings.BASE_DIR / "docs" / "operations.md").read_text()
 
 
@@ -80,13 +81,29 @@ def test_readme_lists_every_package_and_top_level_module():
     assert modules | top_level <= listed
 
 
-@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#:]+)[)#]", README))))
-def test_links_in_readme_lead_to_files(link):
-    assert (settings.BASE_DIR / link).exists()
-
-
 def test_readme_links_to_the_operations_guide():
     assert "](docs/operations.md)" in section("Deploying on Neon")
+
+
+def anchor(title: str) -> str:
+    return re.sub(r"[^a-z0-9-]", "", title.lower().replace(" ", "-"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_and_their_sections(page):
+    for path, fragment in re.findall(r"\]\(([^)#:]*)#?([^):]*)\)", page.read_text()):
+        target = page.parent / path if path else page
+
+        assert target.exists(), path
+        if fragment:
+            assert fragment in map(anchor, re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE))
+
+
+def test_the_table_of_contents_of_the_operations_guide_lists_its_sections():
+    titles = re.findall(r"^## (.+)$", GUIDE, re.MULTILINE)
+    listed = re.findall(r"^- \[(.+)\]\(#(.+)\)$", GUIDE, re.MULTILINE)
+
+    assert listed == [(title, anchor(title)) for title in titles]
 
 
 def logged_messages():
