@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Compare `manage.py seed` with psql's bare \\copy of the same tasks, in turn, on an empty database.
+"""Compare the speed of `manage.py seed` with that of psql's \\copy of the same tasks.
 
     python benchmarks/seed_speed.py postgresql://todo@127.0.0.1:5432/empty --tasks 1000000 --rounds 3
 
-Migrates the database, so that all constraints and indexes are there for both, and empties its tables of users
-and tasks between the rounds; it begins only where there are none. Seed's time is that of the whole program,
-\\copy's that of psql reading a ready file. Prints both in rows a second, their ratio and seed's peak memory.
+Migrates the database, so that both write to all constraints and indexes, and empties the tables of users and
+tasks between rounds; it refuses a database with users. The time of seed is that of the whole process, that of
+\\copy the time of psql reading an existing file. Prints rows per second, their ratio and seed's peak memory.
 """
 
 import argparse
@@ -19,23 +19,23 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SETTINGS = {"ENV_FILE": os.devnull, "DEBUG": "true", "SECRET_KEY": "only for this measurement " * 2}
+SETTINGS = {"ENV_FILE": os.devnull, "DEBUG": "true", "SECRET_KEY": "only for this benchmark " * 3}
 EMPTY = "SET client_min_messages = warning; TRUNCATE accounts_user CASCADE"
 
 
 def run(arguments: list[str], **environment: str) -> tuple[str, float]:
     started = time.perf_counter()
-    ended = subprocess.run(
+    completed = subprocess.run(
         arguments, cwd=ROOT, env={**os.environ, **environment}, check=True, stdout=subprocess.PIPE, text=True
     )
-    return ended.stdout, time.perf_counter() - started
+    return completed.stdout, time.perf_counter() - started
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("url", help="of an empty database")
+    parser.add_argument("url", help="URL of an empty database")
     parser.add_argument("--users", type=int, default=10_000)
     parser.add_argument("--tasks", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
@@ -49,7 +49,7 @@ def main() -> None:
 
     manage("migrate", "--verbosity", "0")
     if int(psql("SELECT count(*) FROM accounts_user")[0]):
-        sys.exit("There are users in this database; it would lose them.")
+        sys.exit("The database contains users, whom this benchmark would delete. Use an empty database.")
     seeds, copies = [], []
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "tasks"
@@ -65,8 +65,8 @@ def main() -> None:
             print(f"seed {seeds[-1]:6.1f} s   \\copy {copies[-1]:6.1f} s", flush=True)
         psql(EMPTY)
     seed, copy = (options.tasks / statistics.median(times) for times in (seeds, copies))
-    print(f"seed {seed:,.0f} rows a second, \\copy {copy:,.0f}: {seed / copy:.2f} of its speed")
-    # Of all the programs that ran; psql's own is far smaller.
+    print(f"seed {seed:,.0f} rows/s, \\copy {copy:,.0f} rows/s, ratio {seed / copy:.2f}")
+    # The maximum of all child processes; psql needs far less.
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     print(f"peak memory {peak / 1024:.0f} MiB")
 

@@ -7,10 +7,10 @@ class FrameConfig(AppConfig):
     verbose_name = "Frame"
 
     PLUGIN_MODULES = ("dashboard", "diagnosis", "export", "importing", "purge", "roles")
-    """An app that has one of these registers there what it adds to the frame."""
+    """Modules in which an app registers what it adds to the admin and the commands."""
 
     def ready(self) -> None:
-        """Import the plug-ins at once: a mistake in one stops the start instead of waiting for its first use."""
+        """Import the plug-ins now, so that a mistake in one of them stops the start."""
         from .config import checks  # noqa: F401  (registers the system checks)
 
         autodiscover_modules(*self.PLUGIN_MODULES)

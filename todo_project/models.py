@@ -1,5 +1,3 @@
-"""What the frame itself remembers."""
-
 import uuid
 
 from django.conf import settings
@@ -8,7 +6,7 @@ from django.utils import timezone
 
 
 class IdempotencyKey(models.Model):
-    """The first answer to a request that was sent with an Idempotency-Key, kept for its retries."""
+    """The response to the first request with an Idempotency-Key, stored for its retries."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(

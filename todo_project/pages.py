@@ -1,4 +1,4 @@
-"""The pages for people, which load nothing from another host, and the schema that they show."""
+"""The landing page, the API documentation and the OpenAPI description. They load nothing from other hosts."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,12 +21,12 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-# Swagger UI and Redoc write style elements as they draw, and Redoc searches in a worker made of a blob.
+# Swagger UI and Redoc insert style elements, and Redoc's search runs in a worker created from a blob.
 DOCS_POLICY = POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'") + "; worker-src blob:"
 
 
 class ContentSecurityPolicyMiddleware:
-    """Django has this from 6.0 on; until then, one policy for every page that does not bring its own."""
+    """Send POLICY with each page that sets no policy of its own. Django 6.0 has such a middleware."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -38,9 +38,8 @@ class ContentSecurityPolicyMiddleware:
         return response
 
 
-@method_decorator(
-    csrf_exempt, name="dispatch"
-)  # A POST is told that it is the wrong method, not the wrong form.
+# Without the exemption a POST would get 403 (CSRF) instead of 405.
+@method_decorator(csrf_exempt, name="dispatch")
 class Page(TemplateView):
     http_method_names = ["get", "head"]
 
@@ -50,13 +49,13 @@ class Docs(Page):
         return super().render_to_response(context, headers={CSP: DOCS_POLICY}, **kwargs)
 
 
-SCHEMA = OpenApiResponse(OpenApiTypes.OBJECT, "The description.")
+SCHEMA_RESPONSE = OpenApiResponse(OpenApiTypes.OBJECT, "The OpenAPI description.")
 
 
 class Schema(ApiView):
     permission_classes = [AllowAny]
 
-    @extend_schema(summary="This API as OpenAPI 3.1", tags=["meta"], responses={200: SCHEMA})
+    @extend_schema(summary="Get the OpenAPI 3.1 description", tags=["meta"], responses={200: SCHEMA_RESPONSE})
     def get(self, request: Request) -> Response:
         schema, digest = document()
         current = etag(digest)

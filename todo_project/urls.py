@@ -1,4 +1,4 @@
-"""The map: the API under /api/v1, the admin, the pages and the probes."""
+"""Routes of the API (/api/v1), the admin, the HTML pages and the health probes."""
 
 from typing import Any
 

@@ -1,10 +1,11 @@
-"""The server's entry."""
+"""The WSGI application."""
 
 import io
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "todo_project.settings")
@@ -13,9 +14,9 @@ WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]
 
 
 def with_chunked_bodies(application: WSGIApplication, *, limit: int) -> WSGIApplication:
-    """Django takes a body without Content-Length for an empty one: a chunked request would lose what it says.
+    """Read chunked request bodies, which Django ignores because they have no Content-Length.
 
-    Such a body is read here, to one byte past the limit: its length then tells Django that it is too large.
+    At most one byte more than the limit is read; from its length Django sees that the body is too large.
     """
 
     def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -25,18 +26,12 @@ def with_chunked_bodies(application: WSGIApplication, *, limit: int) -> WSGIAppl
                 body = environ["wsgi.input"].read(limit + 1)
                 length = len(body)
             except OSError:
-                body, length = b"", 1  # It broke off; the parser finds that less has come than was told.
+                # The connection broke off. The parser rejects a body that is shorter than its length.
+                body, length = b"", 1
             environ.update({"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(length)})
         return application(environ, start_response)
 
     return serve
 
 
-def build() -> WSGIApplication:
-    django_application = get_wsgi_application()
-    from django.conf import settings  # only now are they loaded with a named module
-
-    return with_chunked_bodies(django_application, limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
-
-
-application = build()
+application = with_chunked_bodies(get_wsgi_application(), limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)

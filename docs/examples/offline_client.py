@@ -1,10 +1,10 @@
-"""A small offline client: one person's tasks in a file, changed without a network, synced when there is one.
+"""A small offline client: keeps a user's tasks in a file, changes them offline, and syncs when online.
 
     python offline_client.py --token pat_… sync
 
-Standard library only. docs/offline-clients.md says why each step is as it is.
+Uses the standard library only. docs/offline-clients.md explains each step.
 """
-# ruff: noqa: S310, T201  (the person chooses the URL, and reads what is printed)
+# ruff: noqa: S310, T201  (the user chooses the URL and reads the output)
 
 import argparse
 import getpass
@@ -20,71 +20,75 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-PAGE, BATCH = 500, 100
-REMEMBERED_FOR = 23 * 3600
-"""Seconds for which the server surely knows an Idempotency-Key again; it promises 24 hours."""
+PAGE_SIZE, BATCH_SIZE = 500, 100
+KEY_LIFETIME = 23 * 3600
+"""Seconds. The server remembers an Idempotency-Key for 24 hours; an hour is left for the request itself."""
 
 Task = dict[str, Any]
 Change = dict[str, Any]
 
-SHOWS: dict[str, Task] = {
-    **{"update": {}, "complete": {"completed": True}, "reopen": {"completed": False}},
-    **{"delete": {"deleted_at": "just now"}, "restore": {"deleted_at": None}},
+LOCAL_EFFECTS: dict[str, Task] = {
+    "update": {},
+    "complete": {"completed": True},
+    "reopen": {"completed": False},
+    "delete": {"deleted_at": "just now"},
+    "restore": {"deleted_at": None},
 }
+"""What each operation changes in the local copy until the server has answered."""
 
 
-class TryLater(Exception):
-    """The server cannot be reached or is busy. Nothing is lost: call again `after` so many seconds."""
+class RetryLater(Exception):
+    """The server is unreachable or busy. Nothing is lost: try again after `delay` seconds."""
 
-    def __init__(self, why: str, after: int = 5) -> None:
-        super().__init__(why)
-        self.after = after
+    def __init__(self, reason: str, delay: int = 5) -> None:
+        super().__init__(reason)
+        self.delay = delay
 
 
-class Refused(Exception):
-    """The server understood, and did nothing."""
+class Rejected(Exception):
+    """The server rejected the request and changed nothing."""
 
     def __init__(self, status: int, error: dict[str, Any]) -> None:
         self.status, self.details = status, error.get("details", {})
-        self.why = f"{error.get('code', status)}: {error.get('message', 'refused')}"
-        super().__init__(self.why)
+        self.reason = f"{error.get('code', status)}: {error.get('message', 'rejected')}"
+        super().__init__(self.reason)
 
 
 class OfflineClient:
-    """Use it from one thread, and one process, at a time."""
+    """Use it from one thread and one process only."""
 
     def __init__(self, url: str, file: str | Path, token: str, new_token: Callable[[], str]) -> None:
         self.api, self.file = url.rstrip("/") + "/api/v1", Path(file)
         self.token, self.new_token = token, new_token
         self.state: dict[str, Any] = {"since": 0, "tasks": {}, "outbox": [], "conflicts": []}
-        self.state |= {"batch": None, "batch_size": BATCH}
+        self.state |= {"batch": None, "batch_size": BATCH_SIZE}
         if self.file.exists():
             self.state = json.loads(self.file.read_text(encoding="utf-8"))
 
-    # What the person does; none of it needs a network.
+    # Changes by the user, which need no network.
 
     def tasks(self) -> dict[str, Task]:
-        """By id, the trashed ones too: the copy, and on it at once what the outbox will do."""
-        seen = {id_: dict(task) for id_, task in self.state["tasks"].items()}
+        """All tasks by id, trashed ones included: the copy with the changes in the outbox applied to it."""
+        tasks = {id_: dict(task) for id_, task in self.state["tasks"].items()}
         for change in self.state["outbox"]:
             id_ = change["id"]
             if change["op"] == "create":
-                seen[id_] = {"id": id_, "completed": False, "deleted_at": None, **change["data"]}
-            elif id_ in seen:
-                seen[id_] |= {**SHOWS[change["op"]], **(change["data"] or {})}
-        return seen
+                tasks[id_] = {"id": id_, "completed": False, "deleted_at": None, **change["data"]}
+            elif id_ in tasks:
+                tasks[id_] |= {**LOCAL_EFFECTS[change["op"]], **(change["data"] or {})}
+        return tasks
 
     def create(self, **data: Any) -> str:
-        """Gives back the id that the task has here until the server gives it another."""
+        """Return the local id of the task, which is valid until the server assigns another."""
         id_ = f"local-{uuid.uuid4()}"
         self._record({"op": "create", "id": id_, "data": data, "if_match": None})
         return id_
 
     def change(self, op: str, id_: str, **data: Any) -> None:
-        """`op` is update (with the new values as `data`), complete, reopen, delete or restore."""
-        if op not in SHOWS or id_ not in self.tasks():
+        """Record an update (with the new values as `data`), complete, reopen, delete or restore."""
+        if op not in LOCAL_EFFECTS or id_ not in self.tasks():
             raise KeyError(op, id_)
-        # The version that the person saw: if the server's is another one by then, that is a conflict.
+        # The version that the user saw. If the server has another one by the time of the push, they conflict.
         version = self.state["tasks"].get(id_, {}).get("version")
         self._record({"op": op, "id": id_, "data": data or None, "if_match": version})
 
@@ -92,47 +96,47 @@ class OfflineClient:
         self.state["outbox"].append(change)
         self._save()
 
-    # What needs a network. Each may raise TryLater, and is then called again.
+    # Requests to the server. Each may raise RetryLater and can then be repeated.
 
-    def sync(self, patience: int = 60) -> None:
-        """Push and pull; wait when the server asks for it, but not longer than `patience` seconds in all."""
+    def sync(self, max_wait: int = 60) -> None:
+        """Push and pull. Wait if the server is busy, for at most `max_wait` seconds in total."""
         while True:
             try:
                 self.push()
                 return self.pull()
-            except TryLater as later:
-                patience -= later.after
-                if patience < 0:
+            except RetryLater as error:
+                max_wait -= error.delay
+                if max_wait < 0:
                     raise
-                time.sleep(later.after)
+                time.sleep(error.delay)
 
     def push(self) -> None:
-        """Send the outbox, in order. A batch stays on disk, under one key, until it is answered."""
+        """Send the outbox in order. A batch stays on disk, with one key, until the server answers."""
         while self.state["outbox"]:
-            if self.state["batch"] and time.time() - self.state["batch"]["made_at"] > REMEMBERED_FOR:
-                self._give_up_batch()
+            if self.state["batch"] and time.time() - self.state["batch"]["made_at"] > KEY_LIFETIME:
+                self._abandon_batch()
                 continue
             batch = self.state["batch"] or self._new_batch()
             try:
-                answer = self._call("POST", "/tasks/bulk", batch["body"], batch["key"])
-            except Refused as refusal:
-                self._take_out(refusal)
+                response = self._call("POST", "/tasks/bulk", batch["body"], batch["key"])
+            except Rejected as error:
+                self._handle_rejection(error)
             else:
-                self._settle(answer["results"])
+                self._apply_results(response["results"])
 
     def pull(self) -> None:
         """Follow the feed to its end."""
         if self.state["batch"]:
-            self.push()  # The feed may tell of its new tasks, whose ids nobody here knows.
+            self.push()  # The feed may list the tasks that the batch creates, whose ids are still unknown.
         self._follow()
 
     def _follow(self) -> None:
         has_more = True
         while has_more:
             try:
-                page = self._call("GET", f"/sync?since={self.state['since']}&limit={PAGE}")
-            except Refused as refusal:
-                if refusal.status != 410 or self.state["since"] == 0:
+                page = self._call("GET", f"/sync?since={self.state['since']}&limit={PAGE_SIZE}")
+            except Rejected as error:
+                if error.status != 410 or self.state["since"] == 0:
                     raise
                 page = {"changes": [], "since": 0, "has_more": True}
                 self.state["tasks"] = {}
@@ -140,16 +144,16 @@ class OfflineClient:
                 if change.get("purged"):
                     self.state["tasks"].pop(change["id"], None)
                 else:
-                    self._keep(change)
+                    self._store(change)
             self.state["since"], has_more = page["since"], page["has_more"]
-            self._save()  # The copy and its place in the feed, together.
+            self._save()  # The copy and its position in the feed together.
 
     def _new_batch(self) -> dict[str, Any]:
         created: set[str] = set()
         operations: list[Change] = []
         for change in self.state["outbox"][: self.state["batch_size"]]:
             if change["id"] in created:
-                break  # It must wait for the id that the server gives.
+                break  # It must wait for the id that the server assigns.
             if change["op"] == "create":
                 created.add(change["id"])
                 operations.append({"op": "create", "data": change["data"]})
@@ -162,57 +166,60 @@ class OfflineClient:
         self._save()
         return dict(self.state["batch"])
 
-    def _settle(self, results: list[Task]) -> None:
-        """The batch is done: keep what came of it; what waits behind it builds on that."""
+    def _apply_results(self, results: list[Task]) -> None:
+        """Store the tasks of an accepted batch, and base later changes in the outbox on them."""
         outbox, size = self.state["outbox"], self.state["batch"]["size"]
         for change, task in zip(outbox[:size], results, strict=True):
             for later in outbox[size:]:
-                if same_ground(later, change):
+                if have_same_base(later, change):
                     later |= {"id": task["id"], "if_match": task["version"]}
-            self._keep(task)
-        self.state |= {"outbox": outbox[size:], "batch": None, "batch_size": BATCH}
+            self._store(task)
+        self.state |= {"outbox": outbox[size:], "batch": None, "batch_size": BATCH_SIZE}
         self._save()
 
-    def _take_out(self, refusal: Refused) -> None:
-        """All of the batch was refused because of one change: set it aside, so that the rest can go."""
-        named = re.match(r"operations\.(\d+)", str(refusal.details.get("field")))
+    def _handle_rejection(self, error: Rejected) -> None:
+        """Set aside the change that caused the rejection of the batch, so that the rest can be sent."""
+        index = re.match(r"operations\.(\d+)", str(error.details.get("field")))
         size = self.state["batch"]["size"]
-        if not named and refusal.status not in (400, 413):
-            raise refusal
-        if not named and size > 1:
-            # Too large, or not even to be read: in halves it shows which one it is.
+        if not index and error.status not in (400, 413):
+            raise error
+        if not index and size > 1:
+            # The body is too large or unreadable: halve the batch until the change at fault is alone.
             self.state |= {"batch": None, "batch_size": size // 2}
         else:
-            self._set_aside([self.state["outbox"][int(named[1]) if named else 0]], refusal.why)
-        if current := refusal.details.get("current"):
-            self._keep(current)
+            self._set_aside([self.state["outbox"][int(index[1]) if index else 0]], error.reason)
+        if current := error.details.get("current"):
+            self._store(current)
         self._save()
-        if refusal.status == 404:
-            self._follow()  # In the trash, or gone: the feed tells which.
+        if error.status == 404:
+            self._follow()  # The feed says whether the task was trashed or deleted permanently.
 
-    def _give_up_batch(self) -> None:
-        """Too late to ask what became of it. Changes may be repeated, thanks to if_match; new tasks not."""
+    def _abandon_batch(self) -> None:
+        """The server has forgotten the key: only changes with if_match are safe to repeat."""
         sent = self.state["outbox"][: self.state["batch"]["size"]]
         created = [change for change in sent if change["op"] == "create"]
-        self._set_aside(created, "Perhaps done: the answer never came. Look before you add it again.")
+        self._set_aside(
+            created, "The server did not answer. Check whether the task exists before adding it again."
+        )
         self._save()
         self._follow()
 
-    def _set_aside(self, changes: list[Change], why: str) -> None:
-        """For the person to decide, with the later changes that build on them."""
-        aside = [each for each in self.state["outbox"] if any(same_ground(each, one) for one in changes)]
-        self.state["outbox"] = [each for each in self.state["outbox"] if each not in aside]
-        self.state["conflicts"] += [{**each, "why": why} for each in aside]
+    def _set_aside(self, changes: list[Change], reason: str) -> None:
+        """Move changes, and later ones based on them, from the outbox to the conflicts."""
+        outbox = self.state["outbox"]
+        aside = [change for change in outbox if any(have_same_base(change, other) for other in changes)]
+        self.state["outbox"] = [change for change in outbox if change not in aside]
+        self.state["conflicts"] += [{**change, "reason": reason} for change in aside]
         self.state["batch"] = None
 
-    def _keep(self, task: Task) -> None:
-        """A repeated answer may be older than the copy."""
-        held = self.state["tasks"].get(task["id"])
-        if held is None or held["version"] <= task["version"]:
+    def _store(self, task: Task) -> None:
+        """Keep the newer version: a repeated response may be older than the copy."""
+        stored = self.state["tasks"].get(task["id"])
+        if stored is None or stored["version"] <= task["version"]:
             self.state["tasks"][task["id"]] = task
 
     def _save(self) -> None:
-        """A crash leaves the file as it was or as it is now, never half of it."""
+        """Replace the file atomically, so that a crash leaves either the old or the new one."""
         new = self.file.with_name(f"{self.file.name}.new")
         with new.open("w", encoding="utf-8") as file:
             json.dump(self.state, file)
@@ -220,7 +227,7 @@ class OfflineClient:
             os.fsync(file.fileno())
         new.replace(self.file)
 
-    def _call(self, method: str, path: str, body: str = "", key: str = "", *, again: bool = True) -> Any:
+    def _call(self, method: str, path: str, body: str = "", key: str = "", *, renew: bool = True) -> Any:
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         headers |= {"Idempotency-Key": key} if key else {}
         request = urllib.request.Request(
@@ -230,58 +237,58 @@ class OfflineClient:
             with urllib.request.urlopen(request, timeout=30) as response:
                 return json.load(response)
         except urllib.error.HTTPError as error:
-            refusal = understand(error)
+            failure = parse_error(error)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise TryLater(f"No answer: {error}") from error
-        if isinstance(refusal, Refused) and refusal.status == 401 and again:
+            raise RetryLater(f"No response: {error}") from error
+        if isinstance(failure, Rejected) and failure.status == 401 and renew:
             self.token = self.new_token()
-            return self._call(method, path, body, key, again=False)
-        raise refusal
+            return self._call(method, path, body, key, renew=False)
+        raise failure
 
 
-def same_ground(change: Change, other: Change) -> bool:
-    """Whether both change the same task, from the same version of it."""
+def have_same_base(change: Change, other: Change) -> bool:
+    """Whether both change the same version of the same task."""
     return bool(change["id"] == other["id"] and change["if_match"] == other["if_match"])
 
 
-def understand(response: urllib.error.HTTPError) -> TryLater | Refused:
+def parse_error(response: urllib.error.HTTPError) -> RetryLater | Rejected:
     try:
         with response:
             error = dict(json.load(response)["error"])
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
-        error = {}  # From something between here and the server.
+        error = {}  # A proxy answered.
     if response.code >= 500 or response.code in (409, 429):
-        told = response.headers.get("Retry-After", "")
-        after = max(1, int(told)) if told.isdecimal() else 5
-        return TryLater(f"{response.code} {error.get('code', '')}", after)
-    return Refused(response.code, error)
+        retry_after = response.headers.get("Retry-After", "")
+        delay = max(1, int(retry_after)) if retry_after.isdecimal() else 5
+        return RetryLater(f"{response.code} {error.get('code', '')}", delay)
+    return Rejected(response.code, error)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Your tasks, with or without a network.")
+    parser = argparse.ArgumentParser(description="Manage tasks offline and sync them.")
     parser.add_argument("--url", default="http://127.0.0.1:8000")
-    parser.add_argument("--token", default="", help="an access token, or a personal access token")
-    parser.add_argument("--file", default="tasks.json", help="where your copy is kept")
+    parser.add_argument("--token", default="", help="an access token or a personal access token")
+    parser.add_argument("--file", default="tasks.json", help="the local copy (default: %(default)s)")
     parser.add_argument("command", choices=["add", "list", "complete", "sync"])
-    parser.add_argument("what", nargs="?", default="", help="a title to add, or an id to complete")
-    given = parser.parse_args()
-    client = OfflineClient(given.url, given.file, given.token, lambda: getpass.getpass("A new token: "))
-    if given.command == "add":
-        client.create(title=given.what)
-    elif given.command == "complete":
-        if given.what not in client.tasks():
-            parser.error(f"There is no task {given.what!r} here. `list` tells the ids.")
-        client.change("complete", given.what)
-    elif given.command == "sync":
+    parser.add_argument("value", nargs="?", default="", help="the title to add or the id to complete")
+    options = parser.parse_args()
+    client = OfflineClient(options.url, options.file, options.token, lambda: getpass.getpass("New token: "))
+    if options.command == "add":
+        client.create(title=options.value)
+    elif options.command == "complete":
+        if options.value not in client.tasks():
+            parser.error(f"There is no task {options.value!r}. `list` shows the ids.")
+        client.change("complete", options.value)
+    elif options.command == "sync":
         try:
-            client.sync(patience=10)
-        except (TryLater, Refused) as error:
-            print(f"Not synced, but nothing is lost. {error}")
+            client.sync(max_wait=10)
+        except (RetryLater, Rejected) as error:
+            print(f"Sync failed; your changes are kept. {error}")
     for task in client.tasks().values():
         if not task["deleted_at"]:
             print("[x]" if task["completed"] else "[ ]", task["id"], task["title"])
     for conflict in client.state["conflicts"]:
-        print("Set aside:", conflict["op"], conflict["data"] or conflict["id"], "-", conflict["why"])
+        print("Conflict:", conflict["op"], conflict["data"] or conflict["id"], "-", conflict["reason"])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The example of docs/offline-clients.md, against the product as it is served; and answers that get lost."""
+"""The example client of docs/offline-clients.md, against a real server and a proxy that loses responses."""
 
 import http.client
 import importlib.util
@@ -22,7 +22,7 @@ from tests.support.servers.postgres import Postgres, find_binaries
 from tests.support.tasks import WITHIN, server_state
 
 
-def example():
+def load_example():
     path = settings.BASE_DIR / "docs" / "examples" / "offline_client.py"
     spec: Any = importlib.util.spec_from_file_location("offline_client", path)
     module = importlib.util.module_from_spec(spec)
@@ -30,7 +30,7 @@ def example():
     return module
 
 
-offline_client = example()
+offline_client = load_example()
 
 
 @pytest.fixture(scope="module")
@@ -43,18 +43,18 @@ def server():
 
 
 class Person:
-    """Somebody with an account of their own, and clients in a folder."""
+    """A registered user with offline clients, whose files are in one folder."""
 
     def __init__(self, server, folder):
         self.url, self.folder, self.token = server.url, folder, ""
         self.credentials = {"email": f"{folder.name}@example.com", "password": "correct horse battery"}
-        self.ask("POST", "/auth/register", self.credentials)
+        self.call("POST", "/auth/register", self.credentials)
         self.token = self.sign_in()
 
     def sign_in(self):
-        return self.ask("POST", "/auth/token", self.credentials)["access"]
+        return self.call("POST", "/auth/token", self.credentials)["access"]
 
-    def ask(self, method, path, body=None):
+    def call(self, method, path, body=None):
         headers = {"Content-Type": "application/json"}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
@@ -68,7 +68,7 @@ class Person:
         return offline_client.OfflineClient(url or self.url, self.folder / name, token, self.sign_in)
 
     def state(self):
-        return server_state(lambda path: self.ask("GET", path))
+        return server_state(lambda path: self.call("GET", path))
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def person(server, tmp_path):
     return Person(server, tmp_path)
 
 
-def spend_a_day_offline(client, dice):
+def make_random_changes(client, dice):
     for _ in range(12):
         op = dice.choice(["create", "create", "update", "complete", "reopen", "delete", "restore"])
         tasks = [task for task in client.tasks().values() if bool(task["deleted_at"]) == (op == "restore")]
@@ -89,12 +89,12 @@ def spend_a_day_offline(client, dice):
 
 @pytest.mark.own_servers
 @pytest.mark.parametrize("seed", range(5))
-def test_two_offline_clients_of_one_person_end_with_the_servers_state(person, seed):
+def test_two_offline_clients_of_one_user_end_with_the_state_of_the_server(person, seed):
     dice = random.Random(seed)
-    phone, laptop = person.client("phone"), person.client("laptop", token="an-expired-one")
+    phone, laptop = person.client("phone"), person.client("laptop", token="an-expired-token")
     for _ in range(4):
-        spend_a_day_offline(phone, dice)
-        spend_a_day_offline(laptop, dice)
+        make_random_changes(phone, dice)
+        make_random_changes(laptop, dice)
         with ThreadPoolExecutor(2) as pool:
             for syncing in [pool.submit(phone.sync), pool.submit(laptop.sync)]:
                 syncing.result(timeout=WITHIN)
@@ -105,47 +105,47 @@ def test_two_offline_clients_of_one_person_end_with_the_servers_state(person, se
     assert len(person.state()) > 10
     assert phone.state["outbox"] == laptop.state["outbox"] == []
     conflicts = phone.state["conflicts"] + laptop.state["conflicts"]
-    whys = {conflict["why"].partition(":")[0] for conflict in conflicts}
-    assert {"PRECONDITION_FAILED"} <= whys <= {"PRECONDITION_FAILED", "NOT_FOUND"}
+    codes = {conflict["reason"].partition(":")[0] for conflict in conflicts}
+    assert {"PRECONDITION_FAILED"} <= codes <= {"PRECONDITION_FAILED", "NOT_FOUND"}
 
 
 @pytest.mark.own_servers
 @pytest.mark.parametrize(
-    ("meanwhile", "why", "in_the_end"),
+    ("meanwhile", "code", "titles"),
     [
         ([("PATCH", "/tasks/{}", {"title": "theirs"})], "PRECONDITION_FAILED", ["theirs", "new", "bread"]),
         ([("DELETE", "/tasks/{}", None)], "NOT_FOUND", ["milk", "new", "bread"]),
         ([("DELETE", "/tasks/{}", None), ("DELETE", "/trash/{}", None)], "NOT_FOUND", ["new", "bread"]),
     ],
 )
-def test_what_conflicts_is_kept_aside_and_the_rest_is_sent(person, meanwhile, why, in_the_end):
-    milk, client = person.ask("POST", "/tasks", {"title": "milk"})["id"], person.client("phone")
+def test_a_conflicting_change_is_set_aside_and_the_rest_is_sent(person, meanwhile, code, titles):
+    milk, client = person.call("POST", "/tasks", {"title": "milk"})["id"], person.client("phone")
     client.pull()
     client.create(title="new")
     client.change("update", milk, title="mine")
     client.create(title="bread")
     for method, path, body in meanwhile:
-        person.ask(method, path.format(milk), body)
+        person.call(method, path.format(milk), body)
     client.push()
 
     assert client.tasks() == person.state()
-    assert sorted(task["title"] for task in person.state().values()) == sorted(in_the_end)
+    assert sorted(task["title"] for task in person.state().values()) == sorted(titles)
     [conflict] = client.state["conflicts"]
     assert (conflict["op"], conflict["data"], conflict["id"]) == ("update", {"title": "mine"}, milk)
-    assert conflict["why"].startswith(why)
+    assert conflict["reason"].startswith(code)
 
 
 class Proxy(socketserver.ThreadingTCPServer):
-    """Passes every request on to the server, but loses the answers while it is told to."""
+    """Passes each request to the server, and drops the response while `drops_responses` is true."""
 
     def __init__(self, server):
-        super().__init__(("127.0.0.1", 0), PassedOn)
-        self.url, self.behind = f"http://127.0.0.1:{self.server_address[1]}", server.port
-        self.answers: list[bytes] = []
-        self.loses = False
+        super().__init__(("127.0.0.1", 0), ProxyHandler)
+        self.url, self.upstream = f"http://127.0.0.1:{self.server_address[1]}", server.port
+        self.responses: list[bytes] = []
+        self.drops_responses = False
 
 
-class PassedOn(socketserver.StreamRequestHandler):
+class ProxyHandler(socketserver.StreamRequestHandler):
     server: Proxy
 
     def handle(self):
@@ -153,12 +153,12 @@ class PassedOn(socketserver.StreamRequestHandler):
         while head[-1].strip():
             head.append(self.rfile.readline())
         sizes = [int(line.split(b":")[1]) for line in head if line.lower().startswith(b"content-length:")]
-        with socket.create_connection(("127.0.0.1", self.server.behind), timeout=WITHIN) as behind:
-            behind.sendall(b"".join(head) + self.rfile.read(sum(sizes)))
-            with behind.makefile("rb") as answer:
-                self.server.answers.append(answer.read())
-        if not self.server.loses:
-            self.wfile.write(self.server.answers[-1])
+        with socket.create_connection(("127.0.0.1", self.server.upstream), timeout=WITHIN) as upstream:
+            upstream.sendall(b"".join(head) + self.rfile.read(sum(sizes)))
+            with upstream.makefile("rb") as response:
+                self.server.responses.append(response.read())
+        if not self.server.drops_responses:
+            self.wfile.write(self.server.responses[-1])
 
 
 @pytest.fixture
@@ -172,24 +172,24 @@ def proxy(server):
 
 
 @pytest.mark.own_servers
-def test_a_push_whose_answer_was_lost_makes_no_duplicate_and_the_same_ids(person, proxy):
+def test_a_push_whose_response_was_lost_creates_no_duplicates_when_repeated(person, proxy):
     client = person.client("phone", url=proxy.url)
     milk = client.create(title="milk")
     client.create(title="bread")
     client.change("complete", milk)
-    proxy.loses = True
-    with pytest.raises(offline_client.TryLater):
+    proxy.drops_responses = True
+    with pytest.raises(offline_client.RetryLater):
         client.push()
     done = person.state()
-    proxy.loses = False
-    client = person.client("phone", url=proxy.url)  # it crashed, and has only what is on its disk
+    proxy.drops_responses = False
+    client = person.client("phone", url=proxy.url)  # A client that crashed has only its file.
     client.create(title="later")
     client.pull()
 
-    first, again = proxy.answers[:2]
+    first, repeated = proxy.responses[:2]
     assert first.startswith(b"HTTP/1.1 200")
-    assert b"Idempotent-Replayed: true" in again
-    assert first.partition(b"\r\n\r\n")[2] == again.partition(b"\r\n\r\n")[2]
+    assert b"Idempotent-Replayed: true" in repeated
+    assert first.partition(b"\r\n\r\n")[2] == repeated.partition(b"\r\n\r\n")[2]
     assert {task["title"] for task in done.values()} == {"milk", "bread"}
     assert done.keys() < person.state().keys()
     assert client.tasks() == person.state()
@@ -203,7 +203,7 @@ def test_a_push_whose_answer_was_lost_makes_no_duplicate_and_the_same_ids(person
 
 @pytest.mark.own_servers
 @pytest.mark.parametrize("bad", ["a\0b", "a\ud800b"])
-def test_a_change_that_cannot_even_be_read_is_set_aside_and_the_rest_goes(person, bad):
+def test_a_change_that_the_server_cannot_parse_is_set_aside_and_the_rest_is_sent(person, bad):
     client = person.client("phone")
     for title in ("milk", "bread", bad, "eggs"):
         client.create(title=title)
@@ -215,7 +215,7 @@ def test_a_change_that_cannot_even_be_read_is_set_aside_and_the_rest_goes(person
 
 
 @pytest.mark.own_servers
-def test_what_is_too_large_at_once_goes_in_parts(person):
+def test_an_outbox_too_large_for_one_request_is_sent_in_parts(person):
     client = person.client("phone")
     for number in range(30):
         client.create(title=str(number), description="\U0001f95b" * 5000)
@@ -228,7 +228,7 @@ def test_what_is_too_large_at_once_goes_in_parts(person):
 
 
 @pytest.mark.own_servers
-def test_a_creation_whose_answer_was_lost_makes_one_task_however_often_it_is_sent_again(person, proxy):
+def test_a_creation_whose_response_was_lost_creates_one_task_however_often_it_is_repeated(person, proxy):
     def create(url, key="k"):
         headers = {"Content-Type": "application/json", "Idempotency-Key": key}
         headers["Authorization"] = f"Bearer {person.token}"
@@ -236,13 +236,13 @@ def test_a_creation_whose_answer_was_lost_makes_one_task_however_often_it_is_sen
         with urllib.request.urlopen(request, timeout=WITHIN) as response:
             return response.status, response.read()
 
-    proxy.loses = True
+    proxy.drops_responses = True
     with pytest.raises((OSError, http.client.HTTPException)):
         create(proxy.url)
     (done,) = person.state().values()
     with ThreadPoolExecutor(20) as pool:
-        answers = list(pool.map(create, [person.url] * 20))
+        responses = list(pool.map(create, [person.url] * 20))
 
-    assert proxy.answers[0].startswith(b"HTTP/1.1 201")
-    assert answers == [(201, proxy.answers[0].partition(b"\r\n\r\n")[2])] * 20
+    assert proxy.responses[0].startswith(b"HTTP/1.1 201")
+    assert responses == [(201, proxy.responses[0].partition(b"\r\n\r\n")[2])] * 20
     assert person.state() == {done["id"]: done}

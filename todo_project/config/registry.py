@@ -1,4 +1,4 @@
-"""What the apps plug into the frame, registered by each app in a module of its own."""
+"""Registries, to which apps add entries from their plug-in modules (see todo_project/apps.py)."""
 
 from collections.abc import Iterator
 from typing import Generic, TypeVar
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """Entries by name, in the order of registration: that of INSTALLED_APPS, and within an app of its lines."""
+    """Named entries in the order of registration: first by INSTALLED_APPS, then by line."""
 
     def __init__(self, purpose: str) -> None:
         self.purpose = purpose

@@ -1,4 +1,4 @@
-"""The pages for people load nothing from another host, and the browser is told to insist on it."""
+"""HTML pages load nothing from other hosts, and their Content-Security-Policy enforces it."""
 
 import re
 
@@ -16,12 +16,12 @@ def test_a_page_is_served(client, db, path):
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_what_a_page_loads_is_served_here(client, db, path):
+def test_all_assets_of_a_page_are_served_from_the_same_host(client, db, path):
     page = client.get(path).content.decode()
-    loaded = re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="([^"]+)"', page)
+    urls = re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="([^"]+)"', page)
 
-    assert loaded
-    for url in (url for url in loaded if url != "data:,"):
+    assert urls
+    for url in (url for url in urls if url != "data:,"):
         assert url.startswith("/static/")
         asset = client.get(url)
         assert asset.status_code == 200
@@ -29,7 +29,7 @@ def test_what_a_page_loads_is_served_here(client, db, path):
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_says_what_it_may_load(client, db, path):
+def test_the_content_security_policy_allows_no_other_host(client, db, path):
     policy = client.get(path)["Content-Security-Policy"]
 
     assert "default-src 'none'" in policy
@@ -39,20 +39,20 @@ def test_a_page_says_what_it_may_load(client, db, path):
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_has_no_script_of_its_own(client, db, path):
+def test_a_page_has_no_inline_script(client, db, path):
     page = client.get(path).content.decode()
 
     assert not re.search(r"<script(?![^>]*\bsrc=)[^>]*>\s*\S", page)
     assert not re.search(r"\son\w+=", page)
 
 
-def test_styles_may_be_written_only_where_the_docs_do_it(client, db):
+def test_only_the_documentation_pages_allow_inline_styles(client, db):
     inline = {path: "'unsafe-inline'" in client.get(path)["Content-Security-Policy"] for path in PAGES}
 
     assert inline == {"/": False, "/docs": True, "/redoc": True, "/admin/login/": False}
 
 
-def test_the_landing_page_leads_to_what_there_is(client, db):
+def test_all_links_of_the_landing_page_work(client, db):
     page = client.get("/").content.decode()
 
     for link in re.findall(r'<li><a href="([^"]+)"', page):
