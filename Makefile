@@ -1,7 +1,7 @@
-# make run    install, migrate and serve on http://127.0.0.1:8000
-# make test   install and run all tests on SQLite, PostgreSQL and PgBouncer
-# make lint   check style, types, migrations and the OpenAPI description
-# make check  lint and test; CI runs this
+# make run           install, migrate and serve on http://127.0.0.1:8000
+# make test          install and run all tests on SQLite, PostgreSQL and PgBouncer
+# make lint          check style, types, migrations and the OpenAPI description
+# make check         lint and test; CI runs this
 # make format        fix style
 # make openapi       regenerate docs/openapi.yaml
 # make requirements  pin the newest package versions

@@ -280,4 +280,4 @@ def test_a_missing_page_of_the_admin_says_so_in_html(client, db):
     response = client.get("/admin/nothing/here/")
 
     assert response.status_code == 404
-    assert b"<h1>Not found</h1>" in response.content
+    assert b"<h1>Page not found</h1>" in response.content
