@@ -1,4 +1,4 @@
-"""All settings, from top to bottom. What differs between machines comes through env.py; README lists it."""
+"""Settings. Those that differ between machines are read by config/env.py and listed in README."""
 
 import re
 from pathlib import Path
@@ -12,36 +12,36 @@ from .config import database, env, issuers, mail
 BASE_DIR = Path(__file__).resolve().parent.parent
 env.read_file()
 
-# What this machine is
+# General
 
 DEBUG = env.boolean("DEBUG", default=False)
 SECRET_KEY = env.text(
     "SECRET_KEY",
     at_least=50,
-    hint="Make one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'",
+    hint="Create one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'",
 )
 SECRET_KEY_FALLBACKS = env.listing("SECRET_KEY_FALLBACKS")
 
-# Where it is reached
+# Hosts and gunicorn
 
 ALLOWED_HOSTS = env.listing("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
 if not DEBUG and (not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS):
     raise ImproperlyConfigured(
-        "ALLOWED_HOSTS must name the hosts this is reached by, such as api.example.com, and never '*'."
+        "ALLOWED_HOSTS must list the server's host names, such as api.example.com, and must not contain '*'."
     )
 CSRF_TRUSTED_ORIGINS = env.listing("CSRF_TRUSTED_ORIGINS")
 PORT = env.integer("PORT", default=8000, low=1, high=65535)
 WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", default=2, low=1, high=64)
 WEB_THREADS = env.integer("WEB_THREADS", default=4, low=1, high=64)
 
-# HTTPS. gunicorn itself speaks HTTP, behind a proxy that ends TLS.
+# HTTPS. gunicorn serves HTTP behind a proxy that terminates TLS.
 
 HTTPS_ONLY = env.boolean("HTTPS_ONLY", default=not DEBUG)
 TRUSTED_PROXY_COUNT = env.integer("TRUSTED_PROXY_COUNT", default=0, low=0, high=5)
 if HTTPS_ONLY and not TRUSTED_PROXY_COUNT:
     raise ImproperlyConfigured(
-        "TRUSTED_PROXY_COUNT is 0, but HTTPS_ONLY needs a proxy that ends TLS: without one, every request is "
-        "redirected forever. Write 1 behind one proxy, or HTTPS_ONLY=false."
+        "TRUSTED_PROXY_COUNT is 0, but HTTPS_ONLY needs a proxy that terminates TLS: without one, every "
+        "request is redirected forever. Set it to the number of proxies, or set HTTPS_ONLY=false."
     )
 if TRUSTED_PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -54,7 +54,7 @@ SESSION_COOKIE_SECURE = HTTPS_ONLY
 CSRF_COOKIE_SECURE = HTTPS_ONLY
 X_FRAME_OPTIONS = "DENY"
 
-# What it is made of
+# Applications, middleware and templates
 
 ROOT_URLCONF = "todo_project.urls"
 WSGI_APPLICATION = "todo_project.wsgi.application"
@@ -109,12 +109,12 @@ TEMPLATES = [
     }
 ]
 
-# Where it keeps its data
+# Database and cache
 
 DATABASE_URL = env.text(
     "DATABASE_URL",
     default="sqlite:///db.sqlite3" if DEBUG else None,
-    hint=("Write the pooled URL of your Neon database, or sqlite:///db.sqlite3 to use a file on purpose."),
+    hint="Set it to the pooled URL of your Neon database, or on purpose to sqlite:///db.sqlite3.",
 )
 DATABASE_URL_UNPOOLED = env.text("DATABASE_URL_UNPOOLED", default="")
 DATABASE_ENDPOINT = env.choice("DATABASE_ENDPOINT", ("pooled", "direct"), default="pooled")
@@ -133,7 +133,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHE_URL = env.text("CACHE_URL", default="")
 if CACHE_URL and not CACHE_URL.startswith(("redis://", "rediss://")):
     raise ImproperlyConfigured(
-        "CACHE_URL must begin with redis:// or rediss://, or be empty for a cache per process."
+        "CACHE_URL must start with redis:// or rediss://, or be empty for a separate cache in each process."
     )
 CACHES: dict[str, Any] = {
     "default": {
@@ -144,12 +144,12 @@ CACHES: dict[str, Any] = {
     if CACHE_URL
     else {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
-        # The default of 300 would forget a caller's count as soon as many are calling.
+        # The default of 300 entries would evict rate limit counters as soon as there are many clients.
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
 }
 
-# Who may use it
+# Authentication and accounts
 
 AUTH_USER_MODEL = "accounts.User"
 PASSWORD_HASHERS = ["accounts.hashers.Argon2id", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
@@ -171,7 +171,7 @@ PASSWORD_RESET_TIMEOUT = 3600
 PASSWORD_RESET_URL = env.text("PASSWORD_RESET_URL", default="")
 if PASSWORD_RESET_URL and "{token}" not in PASSWORD_RESET_URL:
     raise ImproperlyConfigured(
-        "PASSWORD_RESET_URL must hold {token}, as in https://app.example.com/reset#{token}."
+        "PASSWORD_RESET_URL must contain {token}, such as https://app.example.com/reset#{token}."
     )
 # What GET /me/export writes, each room its own.
 EXPORTED = ["accounts.export.account", "tasks.export.tasks"]
@@ -211,19 +211,20 @@ USER_ANNOTATIONS = {"tick": "clock__tick"}
 RATE_LIMIT_USER = env.rate("RATE_LIMIT_USER", default="600/minute")
 RATE_LIMIT_ANONYMOUS = env.rate("RATE_LIMIT_ANONYMOUS", default="60/minute")
 
-# Mail
+# Email
 
 EMAIL_URL = env.text("EMAIL_URL", default="")
-vars().update(mail.configure(EMAIL_URL, debug=DEBUG))  # EMAIL_BACKEND, EMAIL_HOST and their like
+vars().update(mail.configure(EMAIL_URL, debug=DEBUG))  # sets EMAIL_BACKEND, EMAIL_HOST etc.
 DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", default="todo@localhost")
 
-# Browsers on other origins. They send a token in a header and never a cookie.
+# CORS. Front-ends on other origins authenticate with a token in a header, never with a cookie.
 
 CORS_ALLOWED_ORIGINS = env.listing("CORS_ALLOWED_ORIGINS")
 for _origin in CORS_ALLOWED_ORIGINS:
     if not re.fullmatch(r"https?://[A-Za-z0-9.\-]+(:[0-9]+)?", _origin):
         raise ImproperlyConfigured(
-            f"CORS_ALLOWED_ORIGINS: write {_origin!r} as https://app.example.com, without a path."
+            f"CORS_ALLOWED_ORIGINS must list origins such as https://app.example.com, without a path; "
+            f"{_origin!r} is not one."
         )
 CORS_URLS_REGEX = r"^/api/"
 CORS_ALLOW_HEADERS = (*default_headers, "idempotency-key", "if-match", "if-none-match", "x-request-id")
@@ -232,9 +233,9 @@ CORS_EXPOSE_HEADERS = (
     "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset",
 )  # fmt: skip
 
-# How the API speaks
+# REST API
 
-# A bulk of 100 tasks of the longest texts fits into this, if it is written as UTF-8.
+# Enough for a bulk request with 100 tasks of maximum length in UTF-8.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["todo_project.api.renderers.JSONRenderer"],
@@ -266,10 +267,10 @@ SPECTACULAR_SETTINGS = {
     ],
 }
 
-# Pages
+# Static files and formats
 
 STATIC_URL = "/static/"
-# Served from where the packages keep them: no collectstatic step that a deployment could forget.
+# Serve static files from the packages, so that deployments need no collectstatic step.
 WHITENOISE_USE_FINDERS = True
 LANGUAGE_CODE = "en-us"
 USE_I18N = False
@@ -277,7 +278,7 @@ TIME_ZONE = "UTC"
 FORMAT_MODULE_PATH = "todo_project.formats"
 USE_TZ = True
 
-# What it tells
+# Logging
 
 LOGGING = {
     "version": 1,
@@ -308,12 +309,12 @@ LOGGING = {
         "level": env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO"),
     },
     "loggers": {
-        # Its warnings repeat, with the URL, what the request's line says already.
+        # Its warnings duplicate the request log, and contain the URL.
         "django.request": {"level": "ERROR", "filters": ["stack"]},
-        # It repeats a header, and anybody who scans for open doors could fill the log with it.
+        # Scanners could fill the log with its messages, which contain the Host header.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "django": {"handlers": [], "propagate": True},
-        # It warns of every HEAD request, whose body gunicorn rightly leaves out.
+        # It warns about the omitted body of each HEAD response.
         "gunicorn.http.wsgi": {"level": "ERROR"},
         "gunicorn.error": {"handlers": [], "propagate": True, "filters": ["slow_clients"]},
         "gunicorn.access": {"handlers": [], "propagate": False},
