@@ -9,7 +9,7 @@ class AccountsConfig(AppConfig):
 
 
 class StaffSiteConfig(admin.AdminConfig):
-    """Django's admin, with the sign-in of this room."""
+    """The Django admin with a custom login."""
 
     default = False
     default_site = (

@@ -1,4 +1,4 @@
-"""What has ended is looked for over all people; the other indexes begin with one."""
+"""Indexes for purging expired rows of all users; the other indexes start with the user."""
 
 from django.db import migrations, models
 

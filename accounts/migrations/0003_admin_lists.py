@@ -1,6 +1,6 @@
-"""The orders of the admin's lists, and its search of people.
+"""Indexes for the orderings of the admin's lists, and for searching users.
 
-The search's index, on PostgreSQL, has the expressions that Django writes for `icontains`.
+The expressions of the search index match the SQL that Django generates for `icontains` on PostgreSQL.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ CREATE EXTENSION IF NOT EXISTS pg_trgm;
 CREATE INDEX user_search ON accounts_user
 USING gin (UPPER(email::text) gin_trgm_ops, UPPER(name::text) gin_trgm_ops);
 """
-# The extension stays: others in the database may use it.
+# The extension is kept, because other applications of the database may use it.
 BACKWARD = "DROP INDEX user_search;"
 
 

@@ -1,4 +1,4 @@
-"""The admin's history grows with every action, and is read by what it is about, and by who did it."""
+"""Indexes of the admin's history by object and by user."""
 
 from django.db import migrations
 

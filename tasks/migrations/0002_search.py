@@ -1,6 +1,6 @@
-"""The search's index, on PostgreSQL. Its expressions are those that Django writes for `icontains`.
+"""Index for searching tasks on PostgreSQL. The expressions match the SQL of `icontains`.
 
-Not by Django's TrigramExtension: taken back, it asks SQLite for PostgreSQL's catalogue.
+TrigramExtension is not used, because reversing it queries PostgreSQL's catalogue even on SQLite.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ CREATE EXTENSION IF NOT EXISTS btree_gin;
 CREATE INDEX task_search ON tasks_task
 USING gin (owner_id, UPPER(title::text) gin_trgm_ops, UPPER(description::text) gin_trgm_ops);
 """
-# The extensions stay: others in the database may use them.
+# The extensions are kept, because other applications of the database may use them.
 BACKWARD = "DROP INDEX task_search;"
 
 

@@ -1,4 +1,4 @@
-"""Old trash is looked for over all owners; the other indexes begin with one."""
+"""Index for purging the trash of all owners; the other indexes start with the owner."""
 
 from django.db import migrations, models
 
