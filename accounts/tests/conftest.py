@@ -1,4 +1,4 @@
-"""Alice has a password and is signed in; what she sends and gets is HTTP."""
+"""Alice has a password and is signed in over HTTP."""
 
 import json
 from collections.abc import Iterator

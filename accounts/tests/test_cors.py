@@ -1,4 +1,4 @@
-"""Browser front-ends on other origins: closed unless named."""
+"""CORS: only origins in CORS_ALLOWED_ORIGINS can read responses."""
 
 import pytest
 from django.test import Client
@@ -18,15 +18,15 @@ def preflight(origin, *, method="PATCH", headers="authorization,content-type,if-
 
 
 @pytest.fixture
-def opened(settings, db):
+def allowed_origin(settings, db):
     settings.CORS_ALLOWED_ORIGINS = [APP]
 
 
-def test_nothing_is_open_by_default(db):
+def test_no_origin_is_allowed_by_default(db):
     assert "Access-Control-Allow-Origin" not in preflight(APP)
 
 
-def test_a_named_origin_may_send_what_the_api_reads(opened):
+def test_an_allowed_origin_can_send_the_headers_of_the_api(allowed_origin):
     response = preflight(APP)
 
     assert response.status_code == 200
@@ -46,12 +46,12 @@ def test_a_named_origin_may_send_what_the_api_reads(opened):
 @pytest.mark.parametrize(
     "origin", ["https://evil.example.com", "https://app.example.com.evil.org", "null", APP + ":8443"]
 )
-def test_any_other_origin_may_not(opened, origin):
+def test_other_origins_are_not_allowed(allowed_origin, origin):
     assert "Access-Control-Allow-Origin" not in preflight(origin)
 
 
 @pytest.mark.parametrize("path", ["/api/v1/me", "/api/v1/nothing"])
-def test_an_error_can_be_read_by_a_named_origin_too(opened, path):
+def test_an_allowed_origin_can_read_errors_too(allowed_origin, path):
     response = Client().get(path, headers={"Origin": APP})
 
     assert response.status_code in {401, 404}
@@ -60,9 +60,9 @@ def test_an_error_can_be_read_by_a_named_origin_too(opened, path):
         assert header in response["Access-Control-Expose-Headers"]
 
 
-def test_cookies_are_never_allowed(opened):
+def test_credentials_are_never_allowed(allowed_origin):
     assert "Access-Control-Allow-Credentials" not in preflight(APP)
 
 
-def test_the_admin_is_not_opened(opened):
+def test_the_admin_allows_no_origin(allowed_origin):
     assert "Access-Control-Allow-Origin" not in Client().get("/admin/login/", headers={"Origin": APP})

@@ -1,4 +1,4 @@
-"""A credential that does not hold is 401, in the one shape, and never reaches the database."""
+"""Forged and invalid access tokens are 401 and cause no query."""
 
 import base64
 import hashlib
@@ -26,15 +26,14 @@ OUTSIDE = "https://issuer.example.com"
 
 
 def ours(*, key: Any = None, algorithm: str = "HS256", headers: Any = None, **changes: Any) -> str:
-    """A token like our own, with changes; None takes a claim away."""
+    """An access token with changed claims; None removes a claim."""
     now = int(time.time())
-    told = {
+    content = {
         "iss": "todo", "aud": "todo-api", "sub": str(uuid.uuid4()), "sid": str(uuid.uuid4()),
         "iat": now, "exp": now + 900, "scope": "account", **changes,
     }  # fmt: skip
-    told = {name: value for name, value in told.items() if value is not None}
-    content = json.dumps(told).encode()
-    return jwt.api_jws.encode(content, key or tokens._keys()[0], algorithm, headers=headers)
+    payload = json.dumps({name: value for name, value in content.items() if value is not None}).encode()
+    return jwt.api_jws.encode(payload, key or tokens._keys()[0], algorithm, headers=headers)
 
 
 def without(claim: str) -> Callable[[], str]:
@@ -70,7 +69,7 @@ def public_pem():
 
 
 def confused():
-    """Signed by HS256 with the issuer's public key, which everybody has, as the shared secret."""
+    """Signed by HS256 with the issuer's public key as the secret."""
     head, body = b64({"alg": "HS256", "kid": "k1"}), b64({"iss": OUTSIDE, "aud": AUDIENCE})
     signature = hmac.new(public_pem(), f"{head}.{body}".encode(), hashlib.sha256).digest()
     return f"{head}.{body}.{b64(signature)}"
@@ -136,7 +135,7 @@ FORGED: dict[str, Callable[[], str]] = {
 
 
 @pytest.fixture(autouse=True)
-def trust(settings, db):
+def trusted_issuer(settings, db):
     public = {
         "issuer": OUTSIDE,
         "audience": AUDIENCE,
@@ -147,31 +146,31 @@ def trust(settings, db):
 
 
 @pytest.mark.parametrize("forge", FORGED.values(), ids=FORGED)
-def test_a_forged_token_is_401_and_asks_the_database_nothing(forge, caplog):
+def test_a_forged_token_is_401_without_a_query(forge, caplog):
     caller = Caller(forge())
 
-    with CaptureQueriesContext(connection) as asked:
+    with CaptureQueriesContext(connection) as queries:
         response = caller("get", "/me")
 
     assert_error(response, 401, "INVALID_TOKEN")
     assert response["WWW-Authenticate"] == 'Bearer realm="api", error="invalid_token"'
-    assert asked.captured_queries == []
+    assert queries.captured_queries == []
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 @pytest.mark.parametrize("seconds", [0, 1, 86400])
-def test_an_expired_token_says_so(seconds):
+def test_an_expired_token_has_its_own_code(seconds):
     token = ours(exp=int(time.time()) - seconds)
 
-    with CaptureQueriesContext(connection) as asked:
+    with CaptureQueriesContext(connection) as queries:
         assert_error(Caller(token)("get", "/me"), 401, "TOKEN_EXPIRED")
-    assert asked.captured_queries == []
+    assert queries.captured_queries == []
 
 
 @pytest.mark.parametrize(
     "header", ["Basic YWxpY2U6eA==", "Bearer", "Bearer ", "bearer", "Token x", "x", "", " "]
 )
-def test_a_header_that_holds_no_bearer_token_is_401(header):
+def test_a_header_without_a_bearer_token_is_401(header):
     response = Caller()("get", "/me", Authorization=header)
 
     assert response.status_code == 401
@@ -180,23 +179,23 @@ def test_a_header_that_holds_no_bearer_token_is_401(header):
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
-def test_the_scheme_may_be_written_in_any_case(pair, scheme):
+def test_the_scheme_is_case_insensitive(pair, scheme):
     assert Caller()("get", "/me", Authorization=f"{scheme} {pair['access']}").status_code == 200
 
 
-def test_a_token_of_a_session_that_never_was_is_401():
+def test_a_token_of_an_unknown_session_is_401():
     assert_error(Caller(ours())("get", "/me"), 401, "INVALID_TOKEN")
 
 
-def test_a_token_of_another_persons_session_is_401(pair, bob):
+def test_a_token_for_the_session_of_another_user_is_401(pair, bob):
     claims = jwt.decode(pair["access"], options={"verify_signature": False})
 
     assert_error(Caller(ours(**{**claims, "sub": str(bob.pk)}))("get", "/me"), 401, "INVALID_TOKEN")
 
 
-def test_a_token_signed_before_the_key_was_rotated_is_good_while_the_old_key_is_kept(pair, settings):
+def test_a_token_signed_with_a_rotated_key_is_valid_while_the_key_is_a_fallback(pair, settings):
     old = django_settings.SECRET_KEY
-    settings.SECRET_KEY = "the next key, which signs from now on, and is long enough for all"
+    settings.SECRET_KEY = "a new secret key that is long enough for every check of it"
     settings.SECRET_KEY_FALLBACKS = [old]
     assert Caller(pair["access"])("get", "/me").status_code == 200
 

@@ -1,4 +1,4 @@
-"""/me/identities: linking and unlinking identities at outside issuers."""
+"""/me/identities: linking and unlinking identities."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def link(caller, token):
     return caller("post", "/me/identities", {"token": token})
 
 
-def test_an_identity_is_linked_once_and_then_means_the_account(issuer, as_alice, alice):
+def test_a_linked_identity_authenticates_the_account(issuer, as_alice, alice):
     assert [link(as_alice, issuer.token()).status_code for _ in range(2)] == [201, 200]
 
     assert me(issuer.token()).json()["id"] == str(alice.pk)
@@ -23,15 +23,15 @@ def test_an_identity_is_linked_once_and_then_means_the_account(issuer, as_alice,
 
 
 @pytest.mark.parametrize("token", ["x", "a.b.c", "pat_x", ""])
-def test_what_is_no_outside_token_links_nothing(issuer, as_alice, token):
+def test_linking_refuses_anything_but_a_token_of_an_issuer(issuer, as_alice, token):
     assert_error(link(as_alice, token), 400, "VALIDATION_ERROR", field="token")
 
 
-def test_a_token_of_our_own_links_nothing(issuer, as_alice, pair):
+def test_linking_refuses_an_access_token(issuer, as_alice, pair):
     assert_error(link(as_alice, pair["access"]), 400, "VALIDATION_ERROR", field="token")
 
 
-def test_an_identity_is_listed_and_unlinked(issuer, as_alice):
+def test_an_identity_can_be_listed_and_unlinked(issuer, as_alice):
     made = link(as_alice, issuer.token(email="ann@example.com")).json()
 
     assert as_alice("get", "/me/identities").json()["results"] == [made]
@@ -39,7 +39,7 @@ def test_an_identity_is_listed_and_unlinked(issuer, as_alice):
     assert as_alice("get", "/me/identities").json()["results"] == []
 
 
-def test_the_only_way_in_is_not_unlinked(issuer):
+def test_the_only_way_to_sign_in_cannot_be_unlinked(issuer):
     caller = Caller(issuer.token())
     [identity] = caller("get", "/me/identities").json()["results"]
 

@@ -1,4 +1,4 @@
-"""Public keys of outside issuers: fetched from a real server in every state that it can be in."""
+"""The public keys of identity providers, fetched from a local HTTP server."""
 
 import itertools
 import threading
@@ -14,14 +14,14 @@ from tests.support.issuer import SECRET, claims, private_key, public_jwk
 
 @pytest.fixture
 def clock(monkeypatch):
-    """The keys' clock, put forward by hand."""
+    """Advances the clock that the cache of keys uses."""
     now = {"at": 1000.0}
     monkeypatch.setattr("accounts.jwks.time.monotonic", lambda: now["at"])
 
-    def forward(seconds):
+    def advance(seconds):
         now["at"] += seconds
 
-    return forward
+    return advance
 
 
 def me(token):
@@ -44,7 +44,7 @@ def test_a_new_key_is_fetched_when_it_is_first_used(issuer, clock):
     assert issuer.fetches == 2
 
 
-def test_a_key_that_was_withdrawn_is_forgotten(issuer, clock):
+def test_a_withdrawn_key_is_no_longer_accepted(issuer, clock):
     old = issuer.token()
     me(old)
     clock(601)
@@ -53,7 +53,7 @@ def test_a_key_that_was_withdrawn_is_forgotten(issuer, clock):
     assert_error(me(old), 401, "INVALID_TOKEN")
 
 
-def test_a_flood_of_made_up_keys_costs_one_fetch(issuer, clock):
+def test_many_unknown_key_ids_cause_one_fetch(issuer, clock):
     me(issuer.token())
     clock(11)
     for number in range(100):
@@ -72,14 +72,14 @@ def test_a_flood_of_made_up_keys_costs_one_fetch(issuer, clock):
         {"kid": "k1"},
     ],
 )
-def test_a_key_for_something_else_proves_nothing(issuer, published):
+def test_a_key_that_is_not_for_signatures_of_this_algorithm_is_ignored(issuer, published):
     issuer.publish(published, public_jwk("ES256", "k2"))
 
     assert_error(me(issuer.token()), 401, "INVALID_TOKEN")
 
 
 @pytest.mark.parametrize(("signed", "published"), [*itertools.permutations(["EdDSA", "ES256", "RS256"], 2)])
-def test_a_key_of_another_kind_under_the_same_name_proves_nothing(issuer, signed, published):
+def test_a_key_of_another_type_with_the_same_id_is_refused(issuer, signed, published):
     key = public_jwk(published, "k1")
     del key["alg"]
     issuer.publish(key)
@@ -96,7 +96,7 @@ def test_a_key_is_used_only_for_the_algorithm_it_was_published_for(issuer):
     assert me(issuer.token("RS256")).status_code == 200
 
 
-def test_a_single_key_needs_no_name(issuer):
+def test_a_single_key_needs_no_key_id(issuer):
     token = jwt.encode(claims(issuer.name), private_key("EdDSA", "k1"), algorithm="EdDSA")
 
     assert me(token).status_code == 200
@@ -127,7 +127,7 @@ OUTAGES = {
 
 
 @pytest.mark.parametrize("outage", OUTAGES.values(), ids=OUTAGES)
-def test_without_any_key_the_answer_is_to_try_again_later(issuer, outage):
+def test_an_outage_without_cached_keys_is_503_with_retry_after(issuer, outage):
     token = issuer.token()
     outage(issuer)
 
@@ -137,7 +137,7 @@ def test_without_any_key_the_answer_is_to_try_again_later(issuer, outage):
 
 
 @pytest.mark.parametrize("outage", OUTAGES.values(), ids=OUTAGES)
-def test_keys_that_are_known_serve_through_an_outage(issuer, clock, outage):
+def test_cached_keys_serve_during_an_outage(issuer, clock, outage):
     me(issuer.token())
     outage(issuer)
     clock(3600)
@@ -145,7 +145,7 @@ def test_keys_that_are_known_serve_through_an_outage(issuer, clock, outage):
     assert me(issuer.token()).status_code == 200
 
 
-def test_an_issuer_that_comes_back_is_asked_again(issuer, clock):
+def test_keys_are_fetched_again_when_the_issuer_comes_back(issuer, clock):
     issuer.close()
     assert_error(me(issuer.token()), 503, "SERVICE_UNAVAILABLE")
     issuer.open()
@@ -158,7 +158,7 @@ def test_an_issuer_that_comes_back_is_asked_again(issuer, clock):
 
 @pytest.fixture
 def waiting(issuer):
-    """The issuer takes its time, and one thread is waiting for it."""
+    """Starts a thread that waits for a slow issuer."""
     keys = jwks._cached_keys(issuer.registered["jwks_url"])
     header = {"kid": "k1", "alg": "EdDSA"}
 
@@ -167,10 +167,10 @@ def waiting(issuer):
             keys.find(header)
             keys.fetched_at = keys.attempted_at = float("-inf")
         issuer.go_on.clear()
-        asked = issuer.fetches
+        fetches = issuer.fetches
         thread = threading.Thread(target=lambda: keys.find(header))
         thread.start()
-        while issuer.fetches == asked:
+        while issuer.fetches == fetches:
             pass
         threads.append(thread)
 
@@ -181,7 +181,7 @@ def waiting(issuer):
         thread.join()
 
 
-def test_a_slow_issuer_is_in_nobody_elses_way(issuer, waiting, as_alice):
+def test_a_slow_issuer_delays_no_token_of_others(issuer, waiting, as_alice):
     waiting(known=False)
 
     assert as_alice("get", "/me").status_code == 200
@@ -189,14 +189,14 @@ def test_a_slow_issuer_is_in_nobody_elses_way(issuer, waiting, as_alice):
     assert not issuer.go_on.is_set()
 
 
-def test_a_key_that_is_known_does_not_wait_for_a_slow_issuer(issuer, waiting):
+def test_a_cached_key_does_not_wait_for_a_slow_issuer(issuer, waiting):
     waiting(known=True)
 
     assert me(issuer.token()).status_code == 200
     assert not issuer.go_on.is_set()
 
 
-def test_a_key_that_is_unknown_does_not_wait_behind_another(issuer, waiting):
+def test_an_unknown_key_does_not_wait_for_a_fetch_in_progress(issuer, waiting):
     waiting(known=True)
 
     assert_error(me(issuer.token(kid="k9")), 503, "SERVICE_UNAVAILABLE")

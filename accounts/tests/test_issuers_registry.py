@@ -1,4 +1,4 @@
-"""TRUSTED_ISSUERS is read strictly: a mistake stops the start by one sentence."""
+"""TRUSTED_ISSUERS is validated at the start."""
 
 import json
 
@@ -20,12 +20,12 @@ def without(entry, *names):
     return {name: value for name, value in entry.items() if name not in names}
 
 
-def test_no_registry_trusts_nobody():
+def test_an_empty_setting_trusts_no_issuer():
     assert parse("") == {}
     assert parse("[]") == {}
 
 
-def test_a_registry_is_found_by_the_issuers_name():
+def test_issuers_are_indexed_by_name():
     registry = parse(json.dumps([GOOD, SHARED]))
 
     assert set(registry) == {"https://a.example.com", "backend"}
@@ -36,7 +36,7 @@ def test_a_registry_is_found_by_the_issuers_name():
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:9/jwks", "http://localhost/jwks", "http://[::1]/jwks", "https://x/y"]
 )
-def test_keys_come_by_https_or_from_this_machine(url):
+def test_a_key_url_must_use_https_or_localhost(url):
     assert parse(json.dumps([{**GOOD, "jwks_url": url}]))
 
 
@@ -75,7 +75,7 @@ def test_keys_come_by_https_or_from_this_machine(url):
         [GOOD, GOOD],
     ],
 )
-def test_a_mistake_is_one_sentence_that_names_the_variable(registry):
+def test_an_invalid_setting_is_one_sentence_with_the_name_of_the_variable(registry):
     text = registry if isinstance(registry, str) else json.dumps(registry)
 
     with pytest.raises(ImproperlyConfigured, match=r"^TRUSTED_ISSUERS") as refusal:

@@ -1,4 +1,4 @@
-"""Passwords cannot be tried without end, and nobody can be locked out for good."""
+"""Password guessing is limited, and nobody can lock out a user permanently."""
 
 from datetime import timedelta
 
@@ -30,7 +30,7 @@ def fail(number, *, email="alice@example.com", address=HOME, ago=timedelta(0)):
     )
 
 
-def test_after_five_failures_the_right_password_waits_too(alice):
+def test_after_five_failures_the_correct_password_is_refused_too(alice):
     assert [try_from(HOME).status_code for _ in range(6)] == [401] * 5 + [429]
 
     response = try_from(HOME, password=PASSWORD)
@@ -40,7 +40,7 @@ def test_after_five_failures_the_right_password_waits_too(alice):
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_of_twenty_four_attempts_at_once_five_are_tried(alice):
+def test_of_24_parallel_attempts_five_are_checked(alice):
     answers = run_together(24, lambda: try_from(HOME))
 
     assert sorted(answer.status_code for answer in answers) == [401] * 5 + [429] * 19
@@ -53,7 +53,7 @@ def test_a_blocked_attempt_costs_no_hash(alice, monkeypatch):
     assert_error(try_from(HOME), 429, "RATE_LIMITED")
 
 
-def test_a_blocked_attempt_does_not_prolong_the_block(alice):
+def test_a_blocked_attempt_does_not_extend_the_block(alice):
     fail(5, ago=timedelta(minutes=14))
     try_from(HOME)
     FailedLogin.objects.update(at=timezone.now() - timedelta(minutes=15))
@@ -61,24 +61,24 @@ def test_a_blocked_attempt_does_not_prolong_the_block(alice):
     assert try_from(HOME, password=PASSWORD).status_code == 200
 
 
-def test_an_unknown_email_is_counted_alike(alice):
+def test_attempts_for_an_unknown_email_count_too(alice):
     assert [try_from(HOME, "nobody@example.com").status_code for _ in range(6)] == [401] * 5 + [429]
 
 
-def test_the_owner_signs_in_from_elsewhere_meanwhile(alice):
+def test_the_user_can_sign_in_from_another_address_during_a_block(alice):
     fail(5)
 
     assert try_from("198.51.100.1", password=PASSWORD).status_code == 200
 
 
-def test_a_success_forgets_the_failures_from_there(alice):
+def test_a_success_clears_the_failures_from_the_same_address(alice):
     fail(4)
     try_from(HOME, password=PASSWORD)
 
     assert not FailedLogin.objects.exists()
 
 
-def test_an_address_that_tries_many_accounts_is_stopped(alice):
+def test_an_address_that_tries_many_accounts_is_blocked(alice):
     for number in range(50):
         fail(1, email=f"user{number}@example.com")
 
@@ -86,14 +86,14 @@ def test_an_address_that_tries_many_accounts_is_stopped(alice):
     assert try_from("198.51.100.1", password=PASSWORD).status_code == 200
 
 
-def test_a_swarm_is_stopped_where_the_owner_never_was(alice):
+def test_failures_from_many_addresses_block_an_unfamiliar_address(alice):
     for number in range(100):
         fail(1, address=f"10.0.0.{number}")
 
     assert_error(try_from("198.51.100.1", password=PASSWORD), 429, "RATE_LIMITED")
 
 
-def test_a_swarm_does_not_lock_the_owner_out_of_a_familiar_place(alice):
+def test_failures_from_many_addresses_do_not_block_a_familiar_address(alice):
     try_from(HOME, password=PASSWORD)
     for number in range(100):
         fail(1, address=f"10.0.0.{number}")
@@ -101,13 +101,13 @@ def test_a_swarm_does_not_lock_the_owner_out_of_a_familiar_place(alice):
     assert try_from(HOME, password=PASSWORD).status_code == 200
 
 
-def test_what_a_client_claims_about_its_address_counts_for_nothing(alice):
+def test_a_forged_forwarded_address_is_ignored(alice):
     forged = [f"10.0.0.{number}, {HOME}" for number in range(6)]
 
     assert [try_from(address).status_code for address in forged] == [401] * 5 + [429]
 
 
-def test_the_admins_login_counts_and_is_refused_too(alice):
+def test_the_admin_login_is_counted_and_blocked_too(alice):
     client = Client(headers={"X-Forwarded-For": HOME})
     for _ in range(5):
         client.post("/admin/login/", {"username": "alice@example.com", "password": "wrong"})
@@ -117,7 +117,7 @@ def test_the_admins_login_counts_and_is_refused_too(alice):
     assert_error(try_from(HOME, password=PASSWORD), 429, "RATE_LIMITED")
 
 
-def test_the_count_asks_one_question(alice, django_assert_num_queries):
+def test_checking_the_limits_takes_one_query(alice, django_assert_num_queries):
     fail(3)
 
     with django_assert_num_queries(1):

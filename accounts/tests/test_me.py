@@ -1,4 +1,4 @@
-"""GET, PATCH, DELETE /me, /me/password and /me/sessions."""
+"""GET, PATCH, DELETE /me and POST /me/password."""
 
 import pytest
 
@@ -9,14 +9,14 @@ from tests.support.caller import PASSWORD, Caller, sign_in
 NEW = "another horse, another battery"
 
 
-def test_the_profile_tells_who_you_are(as_alice, alice):
+def test_the_profile_describes_the_signed_in_user(as_alice, alice):
     profile = as_alice("get", "/me").json()
 
     assert set(profile) == {"id", "email", "name", "has_password", "created_at"}
     assert (profile["id"], profile["has_password"]) == (str(alice.pk), True)
 
 
-def test_a_name_can_be_changed(as_alice):
+def test_the_name_can_be_changed(as_alice):
     assert as_alice("patch", "/me", {"name": "Alice Liddell"}).json()["name"] == "Alice Liddell"
     assert as_alice("get", "/me").json()["name"] == "Alice Liddell"
 
@@ -38,7 +38,7 @@ def test_an_empty_change_changes_nothing(as_alice):
         ({"name": "x" * 151}, "name", "max_length"),
     ],
 )
-def test_anything_else_in_a_profile_is_refused_by_name(as_alice, body, field, constraint):
+def test_any_other_change_of_the_profile_is_refused_with_the_field(as_alice, body, field, constraint):
     error = assert_error(as_alice("patch", "/me", body), 400, "VALIDATION_ERROR", field=field)
 
     assert error["details"]["constraint"] == constraint
@@ -48,7 +48,7 @@ def change(caller, current=PASSWORD, new=NEW):
     return caller("post", "/me/password", {"current_password": current, "new_password": new})
 
 
-def test_a_changed_password_ends_every_other_session_at_once(as_alice, pair):
+def test_changing_the_password_ends_all_other_sessions_immediately(as_alice, pair):
     other = sign_in().json()
 
     assert change(as_alice).status_code == 200
@@ -59,7 +59,7 @@ def test_a_changed_password_ends_every_other_session_at_once(as_alice, pair):
     assert sign_in(password=NEW).status_code == 200
 
 
-def test_the_current_password_must_be_right(as_alice):
+def test_a_wrong_current_password_is_refused(as_alice):
     error = assert_error(change(as_alice, current="wrong"), 400, "VALIDATION_ERROR", field="current_password")
 
     assert error["details"]["constraint"] == "wrong"
@@ -67,7 +67,7 @@ def test_the_current_password_must_be_right(as_alice):
 
 
 @pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "k"}])
-def test_guesses_of_the_current_password_run_out(as_alice, key):
+def test_guessing_the_current_password_is_limited(as_alice, key):
     body = {"current_password": "wrong", "new_password": NEW}
     statuses = [as_alice("post", "/me/password", body, **key).status_code for _ in range(6)]
 
@@ -81,13 +81,13 @@ def test_a_weak_new_password_is_refused(as_alice):
     assert error["details"]["constraint"] == "password_too_common"
 
 
-def test_deleting_the_account_asks_for_the_password(as_alice):
+def test_deleting_the_account_requires_the_password(as_alice):
     assert_error(as_alice("delete", "/me"), 400, "VALIDATION_ERROR", field="password")
     assert_error(as_alice("delete", "/me", {"password": "wrong"}), 400, "VALIDATION_ERROR", field="password")
     assert User.objects.count() == 1
 
 
-def test_deleting_the_account_takes_everything_with_it_at_once(as_alice, pair):
+def test_deleting_the_account_deletes_all_of_its_credentials(as_alice, pair):
     personal = as_alice("post", "/me/tokens", {"name": "n", "scopes": ["account"]}).json()["token"]
     response = as_alice("delete", "/me", {"password": PASSWORD})
 

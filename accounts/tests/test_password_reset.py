@@ -16,21 +16,20 @@ NEW = "another horse, another battery"
 
 
 @pytest.fixture
-def ask(anyone, django_capture_on_commit_callbacks):
-    def ask(email="alice@example.com"):
+def request_reset(anyone, django_capture_on_commit_callbacks):
+    def request_reset(email="alice@example.com"):
         with django_capture_on_commit_callbacks(execute=True):
             response = anyone("post", "/auth/password/reset", {"email": email})
-        password_reset._mail_executor.submit(lambda: None).result(
-            timeout=10
-        )  # what was posted before has been sent
+        # Wait until the single worker has sent the emails submitted before.
+        password_reset._mail_executor.submit(lambda: None).result(timeout=10)
         return response
 
-    return ask
+    return request_reset
 
 
 @pytest.fixture
-def token(alice, ask):
-    ask()
+def token(alice, request_reset):
+    request_reset()
     [found] = re.findall(r"^ {4}(\S+)", str(mail.outbox[0].body), re.MULTILINE)
     return found
 
@@ -39,22 +38,22 @@ def confirm(token, password=NEW):
     return Caller()("post", "/auth/password/reset/confirm", {"token": token, "new_password": password})
 
 
-def test_a_known_and_an_unknown_email_answer_alike(alice, ask):
-    known, unknown = ask(), ask("nobody@example.com")
+def test_known_and_unknown_emails_get_the_same_response(alice, request_reset):
+    known, unknown = request_reset(), request_reset("nobody@example.com")
 
     assert (known.status_code, unknown.status_code) == (202, 202)
     assert known.content == unknown.content
     assert [message.to for message in mail.outbox] == [["alice@example.com"]]
 
 
-def test_the_mail_can_lead_to_a_page_of_the_front_end(alice, ask, settings):
+def test_the_email_can_link_to_a_page_of_the_front_end(alice, request_reset, settings):
     settings.PASSWORD_RESET_URL = "https://app.example.com/reset#{token}"
-    ask()
+    request_reset()
 
     assert "https://app.example.com/reset#" in mail.outbox[0].body
 
 
-def test_a_token_sets_the_password_and_ends_every_session(token, pair):
+def test_confirming_sets_the_password_and_ends_all_sessions(token, pair):
     assert confirm(token).status_code == 200
 
     assert_error(Caller(pair["access"])("get", "/me"), 401, "INVALID_TOKEN")
@@ -62,7 +61,7 @@ def test_a_token_sets_the_password_and_ends_every_session(token, pair):
     assert sign_in(password=NEW).status_code == 200
 
 
-def test_a_token_is_good_for_one_change(token):
+def test_a_token_works_once(token):
     confirm(token)
 
     assert_error(confirm(token, "a third horse and battery"), 400, "VALIDATION_ERROR", field="token")
@@ -75,7 +74,7 @@ def test_a_token_expires(token, settings, monkeypatch):
     assert_error(confirm(token), 400, "VALIDATION_ERROR", field="token")
 
 
-def test_a_weak_password_is_refused_and_the_token_stays_good(token):
+def test_a_weak_password_is_refused_and_the_token_stays_valid(token):
     assert_error(confirm(token, "short"), 400, "VALIDATION_ERROR", field="new_password")
 
     assert confirm(token).status_code == 200
@@ -88,13 +87,13 @@ def test_a_forged_token_is_refused(alice, forged):
     assert_error(confirm(forged), 400, "VALIDATION_ERROR", field="token")
 
 
-def test_another_persons_token_does_not_fit(token, bob):
+def test_a_token_does_not_work_for_another_user(token, bob):
     forged = f"{bob.pk.hex}.{token.partition('.')[2]}"
 
     assert_error(confirm(forged), 400, "VALIDATION_ERROR", field="token")
 
 
-def test_a_reset_lifts_a_block_on_signing_in(token):
+def test_a_reset_clears_the_limit_on_failed_logins(token):
     for number in range(100):
         FailedLogin.objects.create(email="alice@example.com", address=f"10.0.0.{number}", at=timezone.now())
     assert_error(sign_in(), 429, "RATE_LIMITED")
@@ -104,25 +103,25 @@ def test_a_reset_lifts_a_block_on_signing_in(token):
     assert sign_in(password=NEW).status_code == 200
 
 
-def test_a_deactivated_account_gets_no_mail(alice, ask):
+def test_a_deactivated_account_gets_no_email(alice, request_reset):
     User.objects.update(is_active=False)
 
-    assert ask().status_code == 202
+    assert request_reset().status_code == 202
     assert mail.outbox == []
 
 
-def test_a_mailbox_cannot_be_flooded(alice, ask):
-    assert [ask().status_code for _ in range(5)] == [202] * 5
+def test_an_account_gets_at_most_three_emails_per_hour(alice, request_reset):
+    assert [request_reset().status_code for _ in range(5)] == [202] * 5
     assert len(mail.outbox) == 3
 
 
-def test_a_mail_that_cannot_be_sent_is_logged_without_its_token(alice, ask, monkeypatch, caplog):
+def test_a_failure_to_send_the_email_is_logged_without_the_token(alice, request_reset, monkeypatch, caplog):
     def fail(*args, **kwargs):
         raise ConnectionRefusedError
 
     monkeypatch.setattr("accounts.password_reset.send_mail", fail)
 
-    assert ask().status_code == 202
+    assert request_reset().status_code == 202
     assert "could not be sent" in caplog.text
     assert alice.pk.hex not in caplog.text
 

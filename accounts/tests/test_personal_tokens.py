@@ -1,4 +1,4 @@
-"""/me/tokens, and what a personal access token may do."""
+"""/me/tokens, and requests with a personal access token."""
 
 from datetime import timedelta
 
@@ -10,18 +10,18 @@ from tests.support.assertions import assert_error
 from tests.support.caller import Caller
 
 
-def make(caller, **body):
+def create(caller, **body):
     return caller("post", "/me/tokens", {"name": "script", "scopes": ["account"], **body})
 
 
 @pytest.fixture
 def script(as_alice):
-    """A script that calls with Alice's personal token."""
-    return Caller(make(as_alice).json()["token"])
+    """A caller with a personal token of Alice."""
+    return Caller(create(as_alice).json()["token"])
 
 
-def test_a_token_is_shown_once_and_kept_as_a_hash(as_alice):
-    response = make(as_alice)
+def test_a_token_is_shown_once_and_stored_as_a_hash(as_alice):
+    response = create(as_alice)
 
     token = response.json()["token"]
     assert response.status_code == 201
@@ -31,30 +31,30 @@ def test_a_token_is_shown_once_and_kept_as_a_hash(as_alice):
     assert "token" not in as_alice("get", "/me/tokens").json()["results"][0]
 
 
-def test_a_token_works(script, alice):
+def test_a_token_authenticates_its_owner(script, alice):
     assert script("get", "/me").json()["id"] == str(alice.pk)
 
 
-def test_a_token_lasts_ninety_days_unless_said_otherwise(as_alice):
-    make(as_alice)
+def test_a_token_expires_after_90_days_by_default(as_alice):
+    create(as_alice)
 
     left = PersonalToken.objects.get().expires_at - timezone.now()
     assert timedelta(days=89, hours=23) < left <= timedelta(days=90)
 
 
-def test_a_token_ends_when_it_was_told_to(script):
+def test_an_expired_token_is_refused(script):
     PersonalToken.objects.update(expires_at=timezone.now())
 
     assert_error(script("get", "/me"), 401, "INVALID_TOKEN")
 
 
-def test_a_token_of_a_deactivated_account_is_out_at_once(script):
+def test_a_token_of_a_deactivated_account_is_refused_immediately(script):
     User.objects.update(is_active=False)
 
     assert_error(script("get", "/me"), 401, "INVALID_TOKEN")
 
 
-def test_a_revoked_token_is_out_at_once(as_alice, script):
+def test_a_revoked_token_is_refused_immediately(as_alice, script):
     [token] = as_alice("get", "/me/tokens").json()["results"]
     response = as_alice("delete", f"/me/tokens/{token['id']}")
 
@@ -63,8 +63,8 @@ def test_a_revoked_token_is_out_at_once(as_alice, script):
     assert_error(script("get", "/me"), 401, "INVALID_TOKEN")
 
 
-def test_the_last_use_is_told_to_the_minute(as_alice, script, django_assert_num_queries):
-    # the token with its user; the use, which is written once a minute
+def test_the_last_use_is_recorded_to_the_minute(as_alice, script, django_assert_num_queries):
+    # the token with its user; the last use, written once a minute
     with django_assert_num_queries(2):
         script("get", "/me")
     with django_assert_num_queries(1):
@@ -73,15 +73,15 @@ def test_the_last_use_is_told_to_the_minute(as_alice, script, django_assert_num_
     assert as_alice("get", "/me/tokens").json()["results"][0]["last_used_at"]
 
 
-def test_a_creation_that_is_sent_again_makes_no_second_token(as_alice):
-    make(as_alice)
-    error = assert_error(make(as_alice), 409, "CONFLICT")
+def test_repeating_a_creation_creates_no_second_token(as_alice):
+    create(as_alice)
+    error = assert_error(create(as_alice), 409, "CONFLICT")
 
     assert error["message"].startswith("You already have a token with this name.")
     assert PersonalToken.objects.count() == 1
 
 
-def test_the_answer_is_not_kept_for_a_retry(as_alice):
+def test_the_response_with_the_token_is_not_stored_for_a_retry(as_alice):
     body = {"name": "script", "scopes": ["account"]}
     as_alice("post", "/me/tokens", body, **{"Idempotency-Key": "k"})
 
@@ -102,20 +102,20 @@ def test_the_answer_is_not_kept_for_a_retry(as_alice):
         ({"user": "x"}, "user", "unknown"),
     ],
 )
-def test_what_makes_no_token_is_refused_by_name(as_alice, body, field, constraint):
-    error = assert_error(make(as_alice, **body), 400, "VALIDATION_ERROR", field=field)
+def test_an_invalid_token_request_is_refused_with_the_field(as_alice, body, field, constraint):
+    error = assert_error(create(as_alice, **body), 400, "VALIDATION_ERROR", field=field)
 
     assert error["details"]["constraint"] == constraint
     assert not PersonalToken.objects.exists()
 
 
-def test_a_token_cannot_make_one_that_may_do_more(script):
+def test_a_token_cannot_create_one_with_more_scopes(script):
     error = assert_error(
-        make(script, name="more", scopes=["account", "tasks:write"]), 403, "INSUFFICIENT_SCOPE"
+        create(script, name="more", scopes=["account", "tasks:write"]), 403, "INSUFFICIENT_SCOPE"
     )
 
     assert error["details"] == {"scope": "tasks:write"}
 
 
-def test_a_token_that_is_made_up_is_401(anyone):
+def test_an_unknown_token_is_401(anyone):
     assert_error(Caller("pat_" + "x" * 43)("get", "/me"), 401, "INVALID_TOKEN")

@@ -1,4 +1,4 @@
-"""POST /auth/token/refresh: each token is good once, and a copy ends the session."""
+"""POST /auth/token/refresh: a token works once, and reusing a copy ends the session."""
 
 from datetime import timedelta
 
@@ -18,44 +18,44 @@ def refresh(token):
     return Caller()("post", "/auth/token/refresh", {"refresh": token})
 
 
-def age(**ago):
-    Session.objects.update(last_used_at=timezone.now() - timedelta(**ago))
+def move_last_use_back(**by):
+    Session.objects.update(last_used_at=timezone.now() - timedelta(**by))
 
 
-def test_a_refresh_gives_the_next_pair(pair):
-    following = refresh(pair["refresh"])
+def test_a_refresh_returns_the_next_token_pair(pair):
+    next_pair = refresh(pair["refresh"])
 
-    assert following.status_code == 200
-    assert following["Cache-Control"] == "no-store"
-    assert following.json()["refresh"] != pair["refresh"]
-    assert Caller(following.json()["access"])("get", "/me").status_code == 200
-    assert refresh(following.json()["refresh"]).status_code == 200
+    assert next_pair.status_code == 200
+    assert next_pair["Cache-Control"] == "no-store"
+    assert next_pair.json()["refresh"] != pair["refresh"]
+    assert Caller(next_pair.json()["access"])("get", "/me").status_code == 200
+    assert refresh(next_pair.json()["refresh"]).status_code == 200
 
 
-def test_the_session_stays_the_same(pair):
+def test_a_refresh_keeps_the_session(pair):
     refresh(pair["refresh"])
 
     assert Session.objects.count() == 1
     assert Caller(pair["access"])("get", "/me").status_code == 200
 
 
-def test_a_token_just_replaced_is_refused_and_the_session_lives(pair):
-    following = refresh(pair["refresh"]).json()
+def test_reusing_a_token_just_replaced_is_refused_without_ending_the_session(pair):
+    next_pair = refresh(pair["refresh"]).json()
 
     assert_error(refresh(pair["refresh"]), 401, "TOKEN_REUSED")
-    assert refresh(following["refresh"]).status_code == 200
+    assert refresh(next_pair["refresh"]).status_code == 200
 
 
-def test_a_token_replaced_longer_ago_ends_the_session(pair):
-    following = refresh(pair["refresh"]).json()
-    age(seconds=11)
+def test_reusing_a_token_after_the_grace_period_ends_the_session(pair):
+    next_pair = refresh(pair["refresh"]).json()
+    move_last_use_back(seconds=11)
 
     assert_error(refresh(pair["refresh"]), 401, "TOKEN_REUSED")
-    assert_error(refresh(following["refresh"]), 401, "INVALID_TOKEN")
-    assert_error(Caller(following["access"])("get", "/me"), 401, "INVALID_TOKEN")
+    assert_error(refresh(next_pair["refresh"]), 401, "INVALID_TOKEN")
+    assert_error(Caller(next_pair["access"])("get", "/me"), 401, "INVALID_TOKEN")
 
 
-def test_a_token_two_generations_old_ends_the_session_even_at_once(pair):
+def test_reusing_a_token_two_generations_old_ends_the_session_immediately(pair):
     second = refresh(pair["refresh"]).json()
     refresh(second["refresh"])
 
@@ -74,22 +74,22 @@ def test_a_token_two_generations_old_ends_the_session_even_at_once(pair):
         lambda token: tokens._refresh_signer().sign("no-uuid.1.x"),
     ],
 )
-def test_a_forged_token_asks_the_database_nothing_and_ends_nothing(pair, forge):
-    with CaptureQueriesContext(connection) as asked:
+def test_a_forged_refresh_token_causes_no_query_and_ends_no_session(pair, forge):
+    with CaptureQueriesContext(connection) as queries:
         assert_error(refresh(forge(pair["refresh"])), 401, "INVALID_TOKEN")
 
-    assert not [query["sql"] for query in asked if "accounts_" in query["sql"]]
+    assert not [query["sql"] for query in queries if "accounts_" in query["sql"]]
     assert refresh(pair["refresh"]).status_code == 200
 
 
-def test_a_session_that_was_not_used_for_long_has_ended(pair):
+def test_an_expired_session_cannot_be_refreshed(pair):
     Session.objects.update(expires_at=timezone.now())
 
     assert_error(refresh(pair["refresh"]), 401, "INVALID_TOKEN")
     assert_error(Caller(pair["access"])("get", "/me"), 401, "INVALID_TOKEN")
 
 
-def test_a_refresh_prolongs_the_session(pair):
+def test_a_refresh_extends_the_session(pair):
     Session.objects.update(expires_at=timezone.now() + timedelta(minutes=1))
     refresh(pair["refresh"])
 
@@ -108,13 +108,13 @@ def test_a_deleted_account_cannot_refresh(pair, alice):
     assert_error(refresh(pair["refresh"]), 401, "INVALID_TOKEN")
 
 
-def test_a_refresh_token_is_no_access_token(pair):
+def test_a_refresh_token_is_not_accepted_as_an_access_token(pair):
     assert_error(Caller(pair["refresh"])("get", "/me"), 401, "INVALID_TOKEN")
 
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_of_thirty_two_refreshes_at_once_one_succeeds_and_the_session_lives(pair):
+def test_one_of_32_parallel_refreshes_succeeds_and_the_session_stays_alive(pair):
     answers = run_together(32, lambda: refresh(pair["refresh"]))
 
     statuses = sorted(answer.status_code for answer in answers)

@@ -1,4 +1,4 @@
-"""Nothing is public by accident: every route and method of the API is walked."""
+"""No route of the API is public by mistake: every route and method is tested."""
 
 import pytest
 from django.urls import get_resolver
@@ -18,11 +18,11 @@ PUBLIC = {
     ("POST", "/auth/password/reset"),
     ("POST", "/auth/password/reset/confirm"),
 }
-# It takes a refresh token in the body as well, so it looks at the header by itself.
+# Takes a refresh token in the body as an alternative to the header.
 WITHOUT_SCOPE = {("POST", "/auth/logout")}
 
 
-# One id for every run, so that the tests keep their names.
+# Constant, so that the test ids are the same in every run.
 UNKNOWN_ID = "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52"
 ROUTES = [
     (
@@ -33,15 +33,15 @@ ROUTES = [
     if route.startswith("api/v1/")
     for method in methods_of(view)
 ]
-CLOSED = [route for route in ROUTES if route not in PUBLIC]
+PRIVATE = [route for route in ROUTES if route not in PUBLIC]
 
 
-def test_the_walk_finds_the_routes():
+def test_all_routes_are_found():
     assert {("GET", "/me"), ("DELETE", "/me/sessions"), ("POST", "/me/tokens")} <= set(ROUTES)
     assert set(ROUTES) >= PUBLIC
 
 
-@pytest.mark.parametrize(("method", "path"), CLOSED)
+@pytest.mark.parametrize(("method", "path"), PRIVATE)
 def test_without_credentials_every_route_is_401(anyone, method, path):
     response = anyone(method.lower(), path)
 
@@ -49,8 +49,8 @@ def test_without_credentials_every_route_is_401(anyone, method, path):
     assert response["WWW-Authenticate"] == 'Bearer realm="api"'
 
 
-@pytest.mark.parametrize(("method", "path"), [route for route in CLOSED if route not in WITHOUT_SCOPE])
-def test_a_token_of_too_little_scope_is_403_and_told_which(alice, method, path):
+@pytest.mark.parametrize(("method", "path"), [route for route in PRIVATE if route not in WITHOUT_SCOPE])
+def test_a_token_without_the_scope_is_403_with_the_scope_needed(alice, method, path):
     PersonalToken.objects.create(
         user=alice, name="n", hash=digest("pat_x"), scopes=[], expires_at="2999-01-01T00:00:00Z"
     )
@@ -60,7 +60,7 @@ def test_a_token_of_too_little_scope_is_403_and_told_which(alice, method, path):
 
 
 @pytest.mark.parametrize("scopes", [["tasks:read"], ["tasks:write"], ["tasks:read", "tasks:write"]])
-def test_a_token_for_tasks_does_not_open_the_account(alice, scopes):
+def test_a_token_for_tasks_does_not_give_access_to_the_account(alice, scopes):
     PersonalToken.objects.create(
         user=alice, name="n", hash=digest("pat_x"), scopes=scopes, expires_at="2999-01-01T00:00:00Z"
     )

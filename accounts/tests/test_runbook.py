@@ -1,4 +1,4 @@
-"""What the operators' runbook tells them to run on the accounts' tables does what it says there."""
+"""The SQL in the operations guide does what the guide says."""
 
 import re
 
@@ -7,11 +7,11 @@ from django.db import connection
 
 from accounts.models import Session
 
-BOOK = (settings.BASE_DIR / "docs" / "operations.md").read_text()
+RUNBOOK = (settings.BASE_DIR / "docs" / "operations.md").read_text()
 
 
-def test_its_statement_ends_every_session(as_alice):
-    [statement] = re.findall(r"`(UPDATE accounts_session .*?;)`", BOOK)
+def test_the_sql_statement_ends_every_session(as_alice):
+    [statement] = re.findall(r"`(UPDATE accounts_session .*?;)`", RUNBOOK)
     before = as_alice("get", "/me").status_code
 
     with connection.cursor() as cursor:

@@ -24,16 +24,17 @@ def test_sessions_are_listed_and_the_current_one_is_marked(as_alice, bob):
     }  # fmt: skip
 
 
-def test_a_session_is_ended_by_its_id(as_alice):
+def test_a_session_can_be_ended_by_its_id(as_alice):
     other = sign_in().json()
-    [theirs] = [one["id"] for one in as_alice("get", "/me/sessions").json()["results"] if not one["current"]]
+    sessions = as_alice("get", "/me/sessions").json()["results"]
+    [other_id] = [session["id"] for session in sessions if not session["current"]]
 
-    assert as_alice("delete", f"/me/sessions/{theirs}").json() == {"ended": 1}
+    assert as_alice("delete", f"/me/sessions/{other_id}").json() == {"ended": 1}
     assert_error(Caller(other["access"])("get", "/me"), 401, "INVALID_TOKEN")
-    assert_error(as_alice("delete", f"/me/sessions/{theirs}"), 404, "NOT_FOUND")
+    assert_error(as_alice("delete", f"/me/sessions/{other_id}"), 404, "NOT_FOUND")
 
 
-def test_signing_out_everywhere_ends_all_sessions(as_alice):
+def test_all_sessions_can_be_ended_with_one_request(as_alice):
     other = Caller(sign_in().json()["access"])
 
     assert as_alice("delete", "/me/sessions").json() == {"ended": 2}
@@ -48,4 +49,4 @@ def test_an_ended_or_expired_session_is_not_listed(as_alice):
     Session.objects.filter(pk=first.pk).update(ended_at=timezone.now())
     Session.objects.filter(pk=second.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
 
-    assert [one["current"] for one in as_alice("get", "/me/sessions").json()["results"]] == [True]
+    assert [session["current"] for session in as_alice("get", "/me/sessions").json()["results"]] == [True]

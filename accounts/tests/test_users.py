@@ -1,4 +1,4 @@
-"""Users sign in by email, unique whatever its case, and their passwords are kept by Argon2id."""
+"""Users: emails, passwords, and the pages about users in the admin."""
 
 import io
 
@@ -12,7 +12,7 @@ from accounts.models import User
 PASSWORD = "correct horse battery"
 
 
-def test_an_email_is_kept_in_lower_case(db):
+def test_an_email_is_stored_in_lower_case(db):
     user = User.objects.create_user("  Alice@Example.COM ", PASSWORD)
 
     assert user.email == "alice@example.com"
@@ -24,17 +24,17 @@ def test_a_second_account_with_the_same_email_is_refused(alice):
         User.objects.create_user("ALICE@example.com")
 
 
-def test_the_database_itself_refuses_an_email_in_capitals(db):
+def test_the_database_refuses_an_email_in_upper_case(db):
     with pytest.raises(IntegrityError):
         User.objects.bulk_create([User(email="Alice@example.com")])
 
 
-def test_an_id_tells_nothing(alice, bob):
+def test_ids_are_random(alice, bob):
     assert alice.pk.version == 4
     assert alice.pk != bob.pk
 
 
-def test_a_password_is_kept_by_argon2id_at_the_chosen_cost(db):
+def test_a_password_is_hashed_by_argon2id_with_the_chosen_parameters(db):
     user = User.objects.create_user("alice@example.com", PASSWORD)
 
     assert user.password.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
@@ -49,7 +49,7 @@ def test_a_user_without_a_password_cannot_sign_in(bob, client):
     assert client.login(email="bob@example.com", password=PASSWORD)
 
 
-def test_createsuperuser_makes_one_who_signs_in_to_the_admin(db, client, monkeypatch):
+def test_a_user_made_by_createsuperuser_can_sign_in_to_the_admin(db, client, monkeypatch):
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
     call_command("createsuperuser", "--noinput", email="Root@example.com", stdout=io.StringIO())
 
@@ -62,7 +62,7 @@ def test_createsuperuser_makes_one_who_signs_in_to_the_admin(db, client, monkeyp
     assert client.get("/admin/").status_code == 200
 
 
-def test_createsuperuser_a_second_time_is_refused(db, monkeypatch):
+def test_createsuperuser_refuses_an_email_that_is_taken(db, monkeypatch):
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
     call_command("createsuperuser", "--noinput", email="root@example.com", stdout=io.StringIO())
 
@@ -79,11 +79,11 @@ def as_root(db, client):
 @pytest.mark.parametrize(
     "page", ["", "add/", "?q=alice", "{alice}/change/", "{alice}/password/", "{alice}/history/"]
 )
-def test_staff_see_every_page_about_users(as_root, alice, page):
+def test_superusers_can_open_every_page_about_users(as_root, alice, page):
     assert as_root.get(f"/admin/accounts/user/{page.format(alice=alice.pk)}").status_code == 200
 
 
-def test_staff_add_a_user(as_root):
+def test_superusers_can_add_a_user(as_root):
     fields = {
         "email": "Carol@Example.com",
         "usable_password": "true",
@@ -96,7 +96,7 @@ def test_staff_add_a_user(as_root):
     assert User.objects.get(email="carol@example.com").check_password(PASSWORD)
 
 
-def test_an_email_that_is_taken_is_told_in_the_form(as_root, alice):
+def test_the_form_reports_an_email_that_is_taken(as_root, alice):
     fields = {
         "email": "ALICE@example.com",
         "usable_password": "true",

@@ -1,4 +1,4 @@
-"""Tokens of outside issuers, and the accounts that they create."""
+"""Tokens of identity providers, and the accounts that they create."""
 
 import json
 import time
@@ -19,18 +19,18 @@ def me(token):
 
 
 @pytest.mark.parametrize("algorithm", ["EdDSA", "ES256", "RS256"])
-def test_a_token_is_proven_by_the_published_key(issuer, algorithm):
+def test_a_token_signed_by_a_published_key_is_accepted(issuer, algorithm):
     issuer.publish(public_jwk(algorithm, "k1"))
 
     assert me(issuer.token(algorithm)).status_code == 200
 
 
-def test_a_token_is_proven_by_a_shared_secret(issuer):
+def test_a_token_signed_by_a_shared_secret_is_accepted(issuer):
     assert me(jwt.encode(claims("backend"), SECRET)).status_code == 200
     assert issuer.fetches == 0
 
 
-def test_a_person_from_outside_has_no_email_no_password_and_no_role(issuer):
+def test_a_new_identity_creates_a_user_without_email_password_or_role(issuer):
     me(issuer.token(name="Ann", email="ann@example.com"))
 
     user = User.objects.get()
@@ -39,12 +39,12 @@ def test_a_person_from_outside_has_no_email_no_password_and_no_role(issuer):
     assert Identity.objects.get().email == "ann@example.com"
 
 
-def test_the_same_person_is_the_same_user(issuer):
+def test_one_subject_of_an_issuer_is_one_user(issuer):
     assert me(issuer.token()).json() == me(issuer.token()).json()
     assert me(issuer.token(sub="person-2")).json()["id"] != me(issuer.token()).json()["id"]
 
 
-def test_the_same_subject_at_two_issuers_is_two_people(issuer):
+def test_the_same_subject_at_two_issuers_is_two_users(issuer):
     assert me(issuer.token()).json()["id"] != me(jwt.encode(claims("backend"), SECRET)).json()["id"]
 
 
@@ -57,7 +57,7 @@ def test_an_email_claim_neither_matches_nor_blocks_an_account(issuer, alice, any
     assert anyone("post", "/auth/register", body).status_code == 201
 
 
-def test_a_known_person_costs_one_question(issuer, django_assert_num_queries):
+def test_authenticating_a_known_identity_takes_one_query(issuer, django_assert_num_queries):
     token = issuer.token()
     me(token)
 
@@ -81,32 +81,32 @@ def test_any_other_subject_is_refused(issuer, subject):
     assert not User.objects.exists()
 
 
-def test_half_a_surrogate_pair_is_no_subject(issuer):
+def test_an_unpaired_surrogate_in_the_subject_is_refused(issuer):
     token = jwt.api_jws.encode(json.dumps(claims("backend", sub="x\ud800")).encode(), SECRET, "HS256")
 
     assert_error(me(token), 401, "INVALID_TOKEN")
 
 
 @pytest.mark.parametrize("odd", [7, None, ["a"], "x" * 1000, "nul\0", "x\ud800"])
-def test_odd_information_beside_the_subject_does_no_harm(issuer, odd):
+def test_invalid_name_and_email_claims_are_ignored(issuer, odd):
     content = json.dumps({**claims("backend"), "name": odd, "email": odd}).encode()
 
     assert me(jwt.api_jws.encode(content, SECRET, "HS256")).status_code == 200
 
 
-def test_a_banned_person_is_refused(issuer):
+def test_a_banned_identity_is_refused(issuer):
     assert_error(me(issuer.token(banned=True)), 403, "PERMISSION_DENIED")
     assert not User.objects.exists()
 
 
-def test_a_deactivated_person_is_out_at_once(issuer):
+def test_deactivating_a_user_takes_effect_immediately(issuer):
     me(issuer.token())
     User.objects.update(is_active=False)
 
     assert_error(me(issuer.token()), 401, "INVALID_TOKEN")
 
 
-def test_a_person_from_outside_deletes_the_account_with_a_fresh_token(issuer):
+def test_a_user_without_password_deletes_the_account_with_a_recent_token(issuer):
     old = issuer.token(iat=int(time.time()) - 700)
     assert_error(Caller(old)("delete", "/me"), 403, "PERMISSION_DENIED")
     assert Caller(issuer.token())("delete", "/me").status_code == 200
@@ -115,7 +115,7 @@ def test_a_person_from_outside_deletes_the_account_with_a_fresh_token(issuer):
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_sixteen_first_requests_at_once_make_one_user(issuer):
+def test_16_parallel_first_requests_create_one_user(issuer):
     token = issuer.token()
     answers = run_together(16, lambda: me(token))
 
@@ -125,7 +125,7 @@ def test_sixteen_first_requests_at_once_make_one_user(issuer):
     assert issuer.fetches == 1
 
 
-def test_the_rate_limit_is_the_persons(issuer, settings):
+def test_the_rate_limit_of_the_user_applies(issuer, settings):
     settings.RATE_LIMIT_USER = (2, 60)
     cache.clear()
 
