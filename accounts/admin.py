@@ -267,7 +267,7 @@ class UserAdmin(StaffAdmin, auth_admin.UserAdmin):
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """How many of each go too. To list them, as Django does, would load them all."""
         [person] = objs
-        return [str(person)], {self.noun(1): 1, **erasure.belongings(person)}, set(), []
+        return [str(person)], {self.noun(1): 1, **erasure.count_owned(person)}, set(), []
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         """As everywhere: what they did as staff stays on record, in nobody's name."""

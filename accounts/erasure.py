@@ -1,7 +1,7 @@
-"""A person, gone: all that is theirs, and what tells of them elsewhere.
+"""Erase a user: their data, and mentions of them elsewhere.
 
-What they did as staff stays in the admin's history, in nobody's name: it is about others. What staff did to
-them and theirs stays too, without the words that tell whom or what.
+The admin's history keeps what the user did as staff, under the name "Former staff", because it is about
+others. It also keeps what staff did to the user's data, without names and titles.
 """
 
 import uuid
@@ -21,26 +21,26 @@ FORMER_STAFF = uuid.UUID("f0f0f0f0-0000-4000-8000-000000000000")
 ERASED = "(erased)"
 
 
-def what_would_go(user: User) -> dict[str, int]:
-    """How many there are of each kind; of that which is not one person's, only what tells of this one."""
+def count_erased(user: User) -> dict[str, int]:
+    """The number of rows of each kind that erase() deletes or anonymizes."""
     mentions = sum(entries.count() for entries in _history_about(user))
-    return {**belongings(user), "mentions in the history": mentions}
+    return {**count_owned(user), "mentions in the history": mentions}
 
 
-def belongings(user: User) -> dict[str, int]:
-    """What is deleted with a person, where there is any."""
-    theirs = {str(rows.model._meta.verbose_name_plural): rows.count() for rows in _owned(user)}
-    counts = {**theirs, "failed logins": _failed_logins(user).count()}
+def count_owned(user: User) -> dict[str, int]:
+    """The number of rows of each kind that are deleted with a user, without zeros."""
+    owned = {str(rows.model._meta.verbose_name_plural): rows.count() for rows in _owned(user)}
+    counts = {**owned, "failed logins": _failed_logins(user).count()}
     return {kind: number for kind, number in counts.items() if number}
 
 
 @transaction.atomic
 def erase(user: User) -> None:
-    """All at once, inside the database: how much there is costs Python nothing."""
+    """Without loading rows, so that memory does not depend on their number."""
     if user.pk == FORMER_STAFF:
-        raise Conflict("This account stands for all former staff in the history, and stays.")
-    # What the owner writes meanwhile has to wait, or it would refer to who is gone. The locks are taken in
-    # the writer's order: first what there is one of for each person, as the clock, then the person.
+        raise Conflict("This account represents all former staff in the history and cannot be erased.")
+    # Concurrent writes of the owner have to wait, or they would refer to a deleted user. Lock in the order in
+    # which a write does: first the one-to-one rows, such as the clock, then the user.
     for rows in _owned(user, one_to_one=True):
         list(rows.select_for_update().values_list("pk"))
     User.objects.select_for_update().filter(pk=user.pk).first()
@@ -60,19 +60,19 @@ def _owned(user: User, *, one_to_one: bool = False) -> Iterator[QuerySet[Any]]:
 
 
 def _failed_logins(user: User) -> QuerySet[FailedLogin]:
-    """Who has no email is counted by the id."""
+    """Failures of a user without an email are recorded by id."""
     return FailedLogin.objects.filter(email__in=[user.email or "", str(user.pk)])
 
 
 def _history_about(user: User) -> Iterator[QuerySet[LogEntry]]:
-    for things in (User.objects.filter(pk=user.pk), *_owned(user)):
-        kind = things.model._meta
-        # The history holds ids as text; SQLite keeps them without the hyphens.
-        ids = things.values(text=_without_hyphens(Cast("pk", TextField())))
+    for rows in (User.objects.filter(pk=user.pk), *_owned(user)):
+        options = rows.model._meta
+        # The history stores ids as text; SQLite stores UUIDs without hyphens.
+        ids = rows.values(text=_without_hyphens(Cast("pk", TextField())))
         entries = LogEntry.objects.filter(
-            # Not by get_for_model(), which may write: a dry run must not.
-            content_type__app_label=kind.app_label,
-            content_type__model=kind.model_name,
+            # Not get_for_model(): it may insert a row, which a dry run must not.
+            content_type__app_label=options.app_label,
+            content_type__model=options.model_name,
         ).alias(text=_without_hyphens("object_id"))
         yield entries.filter(text__in=ids).exclude(object_repr=ERASED)
 
@@ -82,9 +82,9 @@ def _without_hyphens(text: Any) -> Replace:
 
 
 def _hand_over_history(user: User) -> None:
-    done = LogEntry.objects.filter(user=user)
-    if done.exists():
-        nobody, _ = User.objects.get_or_create(
+    entries = LogEntry.objects.filter(user=user)
+    if entries.exists():
+        former_staff, _ = User.objects.get_or_create(
             pk=FORMER_STAFF, defaults={"name": "Former staff", "is_active": False, "password": "!"}
         )
-        done.update(user=nobody)
+        entries.update(user=former_staff)

@@ -1,14 +1,17 @@
-"""A person's tasks, for GET /me/export."""
+"""A user's tasks in an export."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import orjson
 
+from todo_project.operations.exporting import Section, register
+
 from .models import Task
 
 
-def tasks(user: Any) -> Iterator[tuple[str, Iterator[orjson.Fragment]]]:
-    """All, those in the trash too, in the order of their last change."""
+@register("tasks")
+def tasks(user: Any) -> Iterator[Section]:
+    """Including the trash, in the order of their versions."""
     rows = Task.objects.for_user(user).versions_and_json().in_batches_by("version")
     yield "tasks", (orjson.Fragment(text) for _, text in rows)

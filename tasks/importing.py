@@ -1,4 +1,4 @@
-"""A person's tasks, from an export: with their ids and times, and new versions in the old order."""
+"""Imports a user's tasks from an export, with their ids and times, and with new versions in the old order."""
 
 import uuid
 from collections.abc import Iterable
@@ -10,7 +10,15 @@ from django.utils import timezone
 from rest_framework import serializers
 
 from todo_project.api.serializers import InstantField
-from todo_project.operations.importing import AT_ONCE, Import, NotImportable, Outcome, checked, is_equal
+from todo_project.operations.importing import (
+    BATCH_SIZE,
+    Import,
+    NotImportable,
+    Outcome,
+    is_equal,
+    register,
+    validated,
+)
 
 from .models import Clock, Priority, Task
 from .serializers import TaskSerializer
@@ -20,7 +28,7 @@ Row = tuple[str, dict[str, Any]]
 
 
 class ExportedTaskSerializer(TaskSerializer):
-    """As the API takes a task, with what it sets itself. Nothing may be left out, and nothing is mended."""
+    """A task as the API writes it. Every field is required, and no value is normalized."""
 
     id = serializers.UUIDField()
     title = serializers.CharField(max_length=500, trim_whitespace=False)
@@ -41,22 +49,23 @@ class ExportedTaskSerializer(TaskSerializer):
 
     def validate(self, task: dict[str, Any]) -> dict[str, Any]:
         if task["completed"] != (task["completed_at"] is not None):
-            message = "A task has a time of completion exactly when it is completed."
+            message = "Completed at must be set if the task is completed, and null otherwise."
             raise serializers.ValidationError({"completed_at": message})
         return task
 
 
+@register("tasks")
 def tasks(into: Import, rows: Iterable[Any]) -> Outcome:
-    """Nobody else writes this owner's tasks meanwhile: the clock is locked until the transaction ends."""
+    """Locks the owner's clock, so that no other writer changes these tasks until the transaction ends."""
     outcome, last_version = Outcome(), 0
     if into.is_new:
-        # The account may have been here before. A clock that ticked less than once a second never came so
-        # far: its clients are told to begin anew, and do not take these versions for those that they know.
+        # The account may have existed before. Starting the clock at the time in seconds puts it past every
+        # version that the old account gave out, so that its clients start over instead of confusing the two.
         now = int(timezone.now().timestamp())
         Clock.objects.create(owner_id=into.user.pk, tick=now, forgettings=now % PRUNE_MODULUS)
     before = Clock.objects.tick(into.user, by=0).stop - 1
-    given = checked("tasks", ExportedTaskSerializer(), rows)
-    while batch := list(islice(given, AT_ONCE)):
+    validated_rows = validated("tasks", ExportedTaskSerializer(), rows)
+    while batch := list(islice(validated_rows, BATCH_SIZE)):
         for place, values in batch:
             if values["version"] <= last_version:
                 raise NotImportable(f"{place}.version: Tasks must be in the order of their versions.")
@@ -64,16 +73,16 @@ def tasks(into: Import, rows: Iterable[Any]) -> Outcome:
         _store(into, batch, outcome, before)
         into.progress(f"tasks: {outcome.new + outcome.equal + outcome.differ} so far")
     if into.is_new:
-        # Nor may they go on from among these versions: they may know others by the same numbers.
+        # A client's `since` may also lie among these versions and mean others: all of them start over.
         Clock.objects.filter(pk=into.user.pk).update(forgotten=F("tick"))
     return outcome
 
 
 def _store(into: Import, batch: list[Row], outcome: Outcome, before: int) -> None:
-    here = _here(into, batch, before)
+    existing = _existing(into, batch, before)
     changed = []
     for _, values in batch:
-        found = here.get(values["id"])
+        found = existing.get(values["id"])
         if found is None:
             outcome.new += 1
         elif is_equal(found, values):
@@ -87,21 +96,21 @@ def _store(into: Import, batch: list[Row], outcome: Outcome, before: int) -> Non
     for each, version in zip(changed, Clock.objects.tick(into.user, by=len(changed)), strict=True):
         each.version = version
     columns = [*batch[0][1].keys() - {"id"}, "version"]
-    # Only what was this owner's is written over: an id that another took in the meantime is refused.
-    replaced = [task for task in changed if task.pk in here]
+    # Only this owner's tasks are overwritten: an id that another user took meanwhile is rejected.
+    replaced = [task for task in changed if task.pk in existing]
     Task.objects.bulk_create(replaced, update_conflicts=True, unique_fields=["id"], update_fields=columns)
-    Task.objects.bulk_create(task for task in changed if task.pk not in here)
+    Task.objects.bulk_create(task for task in changed if task.pk not in existing)
 
 
-def _here(into: Import, batch: list[Row], before: int) -> dict[uuid.UUID, Task]:
-    """Those of these tasks that are here already; refuses what is another's, or a second time in the file."""
-    here: dict[uuid.UUID, Task] = Task.objects.in_bulk([values["id"] for _, values in batch])
+def _existing(into: Import, batch: list[Row], before: int) -> dict[uuid.UUID, Task]:
+    """The tasks of this batch that exist; rejects another user's task, and an id that occurs twice."""
+    existing: dict[uuid.UUID, Task] = Task.objects.in_bulk([values["id"] for _, values in batch])
     seen = set()
     for place, values in batch:
-        found = here.get(values["id"])
+        found = existing.get(values["id"])
         if found and found.owner_id != into.user.pk:
-            raise NotImportable(f"{place}.id: There is a task of somebody else with this id.")
+            raise NotImportable(f"{place}.id: Another user has a task with this id.")
         if values["id"] in seen or (found and found.version > before):
             raise NotImportable(f"{place}.id: This task is in the file twice.")
         seen.add(values["id"])
-    return here
+    return existing

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from todo_project.api.conditional import IfMatch
 from todo_project.api.errors import NotFound, PreconditionFailed
-from todo_project.operations.purging import Kind
+from todo_project.operations.purging import PurgePolicy, register
 
 from .models import LATEST, Clock, Task, Tombstone
 from .representation import as_dict, list_etag
@@ -100,19 +100,23 @@ def forget(owner: Any, *, purged_before: datetime) -> int:
     return sum(_forget(owner, purged_before))
 
 
-TRASH = Kind(
-    "trash",
-    "tasks in the trash",
-    days=30,
-    count=lambda before: Task.objects.trashed_before(before).count(),
-    purge=purge_trash,
+register(
+    PurgePolicy(
+        "trash",
+        "tasks in the trash",
+        days=30,
+        count=lambda before: Task.objects.trashed_before(before).count(),
+        purge=purge_trash,
+    )
 )
-TOMBSTONES = Kind(
-    "tombstones",
-    "what is left of purged tasks, for clients that keep a copy",
-    days=90,
-    count=lambda before: Tombstone.objects.purged_before(before).count(),
-    purge=forget_all,
+register(
+    PurgePolicy(
+        "tombstones",
+        "tombstones of purged tasks, which tell syncing clients that a task is gone",
+        days=90,
+        count=lambda before: Tombstone.objects.purged_before(before).count(),
+        purge=forget_all,
+    )
 )
 
 

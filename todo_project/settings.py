@@ -173,21 +173,6 @@ if PASSWORD_RESET_URL and "{token}" not in PASSWORD_RESET_URL:
     raise ImproperlyConfigured(
         "PASSWORD_RESET_URL must contain {token}, such as https://app.example.com/reset#{token}."
     )
-# What GET /me/export writes, each room its own.
-EXPORTED = ["accounts.export.account", "tasks.export.tasks"]
-# What the command `import_user` reads of it again, besides the profile: the sections, each room its own.
-IMPORTED = {"identities": "accounts.importing.identities", "tasks": "tasks.importing.tasks"}
-# What the command `purge` deletes, each room its own, in this order.
-PURGED = [
-    "tasks.purge.TRASH", "tasks.purge.TOMBSTONES",
-    "accounts.purge.SESSIONS", "accounts.purge.TOKENS", "accounts.purge.FAILED_LOGINS",
-    "todo_project.operations.purging.KEYS", "todo_project.operations.purging.BROWSER_SESSIONS",
-]  # fmt: skip
-# What `manage.py doctor` asks beyond the frame's own checks.
-DIAGNOSED = {
-    "outside issuers": "accounts.diagnosis.outside_issuers",
-    "second factor": "accounts.diagnosis.second_factors",
-}
 # What the admin's first page tells, each room its own; in this order.
 DASHBOARD = [
     "tasks.dashboard.tasks",

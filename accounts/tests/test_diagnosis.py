@@ -1,9 +1,10 @@
-"""The doctor fetches an outside issuer's keys as the server does."""
+"""The doctor's checks of accounts."""
 
 import io
 import json
 
 import pytest
+from django.core import checks
 from django.core.management import call_command
 
 from accounts import diagnosis
@@ -21,46 +22,47 @@ def issuer(settings):
     server.close()
 
 
-def test_keys_that_can_be_had_are_counted(issuer):
-    [found] = diagnosis.outside_issuers()
+def test_keys_that_can_be_fetched_are_counted(issuer):
+    [message] = diagnosis.identity_providers()
 
-    assert (found.level, found.found) == ("ok", f"The keys of {issuer.name} can be had (1).")
+    assert message == checks.Info(f"The keys of {issuer.name} can be fetched (1).")
 
 
 @pytest.mark.parametrize(("status", "content"), [(500, b""), (200, b"<html>"), (200, b'{"keys": []}')])
-def test_an_issuer_that_answers_nonsense_is_a_problem(issuer, status, content):
+def test_an_invalid_response_is_an_error(issuer, status, content):
     issuer.answer(status, content)
 
-    [found] = diagnosis.outside_issuers()
+    [message] = diagnosis.identity_providers()
 
-    assert found.level == "problem"
-    assert found.found.startswith(f"The keys of {issuer.name} cannot be had: ")
-    assert found.advice.startswith("Correct jwks_url in TRUSTED_ISSUERS")
+    assert message.level == checks.ERROR
+    assert message.msg.startswith(f"The keys of {issuer.name} cannot be fetched: ")
+    assert str(message.hint).startswith("Correct jwks_url in TRUSTED_ISSUERS")
 
 
-def test_an_issuer_that_is_gone_is_a_problem(issuer):
+def test_an_unreachable_identity_provider_is_an_error(issuer):
     issuer.close()
 
-    [found] = diagnosis.outside_issuers()
+    [message] = diagnosis.identity_providers()
 
-    assert found.level == "problem"
-    assert "Connection refused" in found.found
+    assert message.level == checks.ERROR
+    assert "Connection refused" in message.msg
 
 
-def test_staff_who_are_asked_for_a_code_and_have_none_are_counted(settings, alice):
+def test_staff_members_without_a_second_factor_are_counted(settings, alice):
     settings.STAFF_SECOND_FACTOR = True
     carol, _ = (
         User.objects.create_superuser(f"{name}@example.com", "secret-8765") for name in ("carol", "dave")
     )
     User.objects.create_superuser("gone@example.com", is_active=False)
     call_command("second_factor", "dave@example.com", stdout=io.StringIO())
-    [found] = diagnosis.second_factors()
-    assert (found.level, found.found[:29]) == ("warning", "1 of the staff cannot sign in")
+    [message] = diagnosis.second_factors()
+    assert message.level == checks.WARNING
+    assert message.msg == "Staff members without a second factor, who cannot sign in: 1."
 
     carol.delete()
-    [found] = diagnosis.second_factors()
-    assert found.level == "ok"
+    [message] = diagnosis.second_factors()
+    assert message.level == checks.INFO
 
 
-def test_nobody_needs_a_second_factor_where_none_is_asked_for(alice):
+def test_no_second_factor_is_needed_unless_the_setting_requires_it(alice):
     assert list(diagnosis.second_factors()) == []

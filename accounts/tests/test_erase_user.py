@@ -1,4 +1,4 @@
-"""manage.py erase_user, and what DELETE /me has in common with it."""
+"""manage.py erase_user, and its effects that DELETE /me shares."""
 
 from io import StringIO
 
@@ -13,32 +13,32 @@ from tests.support.commands import run
 
 @pytest.fixture
 def eve(db):
-    """She is staff, and has changed this and that."""
+    """A staff member."""
     return User.objects.create_superuser("eve@example.com", PASSWORD)
 
 
 @pytest.fixture
 def mentioned(alice, bob, eve):
-    """Alice, whom the history and the failed sign-ins mention, as they do Bob."""
+    """Alice. The history and the failed sign-ins mention her, and Bob."""
     for user in (alice, bob):
         Identity.objects.create(user=user, issuer="i", subject=user.name)
-        for thing in (user, user.identities.get()):
-            log(eve, thing)
+        for row in (user, user.identities.get()):
+            log(eve, row)
         sign_in(user.email, "wrong")
     return alice
 
 
-def log(staff, thing):
+def log(staff, row):
     LogEntry.objects.log_actions(
-        staff.pk, [thing], CHANGE, change_message="changed the name", single_object=True
+        staff.pk, [row], CHANGE, change_message="changed the name", single_object=True
     )
 
 
-def test_it_tells_what_would_go_first(mentioned):
-    told, _ = run("erase_user", "alice@example.com", "--dry-run")
+def test_a_dry_run_lists_what_would_be_deleted(mentioned):
+    report, _ = run("erase_user", "alice@example.com", "--dry-run")
 
-    assert told.splitlines() == [
-        f"alice@example.com, here since {mentioned.created_at:%Y-%m-%d}:",
+    assert report.splitlines() == [
+        f"alice@example.com, registered on {mentioned.created_at:%Y-%m-%d}:",
         "  identities: 1",
         "  failed logins: 1",
         "  mentions in the history: 2",
@@ -57,7 +57,7 @@ def by_herself(alice):
 
 
 @pytest.mark.parametrize("erase", [by_command, by_herself])
-def test_what_mentions_her_elsewhere_goes_too(mentioned, erase):
+def test_mentions_of_the_user_elsewhere_are_erased(mentioned, erase):
     FailedLogin.objects.create(email=str(mentioned.pk), at=mentioned.created_at)
     erase(mentioned)
 
@@ -73,7 +73,7 @@ def test_what_mentions_her_elsewhere_goes_too(mentioned, erase):
     ]
 
 
-def test_what_she_did_as_staff_is_kept_as_nobodys(mentioned, eve):
+def test_actions_of_a_staff_member_are_kept_as_former_staffs(mentioned, eve):
     run("erase_user", "eve@example.com", "--yes")
 
     assert not User.objects.filter(pk=eve.pk).exists()
@@ -83,16 +83,16 @@ def test_what_she_did_as_staff_is_kept_as_nobodys(mentioned, eve):
     assert (former.is_active, former.is_staff, former.has_usable_password()) == (False, False, False)
 
 
-def test_the_one_who_stands_for_all_former_staff_stays(mentioned, eve):
+def test_the_account_for_former_staff_cannot_be_erased(mentioned, eve):
     run("erase_user", "eve@example.com", "--yes")
     former = User.objects.get(name="Former staff")
-    with pytest.raises(CommandError, match="stands for all former staff .* Nothing was changed."):
+    with pytest.raises(CommandError, match="represents all former staff .* Nothing was changed."):
         run("erase_user", str(former.pk), "--yes")
 
     assert User.objects.filter(pk=former.pk).exists()
 
 
-def test_a_second_run_finds_nobody(alice):
+def test_a_second_run_finds_no_account(alice):
     run("erase_user", alice.email, "--yes")
 
     with pytest.raises(CommandError, match="There is no account"):
@@ -100,18 +100,20 @@ def test_a_second_run_finds_nobody(alice):
 
 
 @pytest.mark.parametrize("typed", ["", "yes\n", "bob@example.com\n", "ALICE@EXAMPLE.COM\n"])
-def test_it_is_done_only_when_the_email_is_typed(alice, monkeypatch, typed):
+def test_the_email_must_be_typed_to_confirm(alice, monkeypatch, typed):
     monkeypatch.setattr("sys.stdin", StringIO(typed))
-    with pytest.raises(CommandError, match="That is not it. Nothing was changed."):
+    with pytest.raises(CommandError, match="The answer does not match. Nothing was changed."):
         run("erase_user", alice.email)
     assert User.objects.exists()
 
     monkeypatch.setattr("sys.stdin", StringIO("alice@example.com\n"))
-    assert run("erase_user", alice.email)[0].endswith("alice@example.com is erased, with all of these.\n")
+    assert run("erase_user", alice.email)[0].endswith(
+        "alice@example.com and everything listed above has been erased.\n"
+    )
     assert not User.objects.exists()
 
 
-def test_who_has_no_email_is_confirmed_by_the_id(db, monkeypatch):
+def test_a_user_without_an_email_is_confirmed_by_id(db, monkeypatch):
     user = User.objects.create_user(None)
     monkeypatch.setattr("sys.stdin", StringIO(f"{user.pk}\n"))
     run("erase_user", str(user.pk))
@@ -119,8 +121,8 @@ def test_who_has_no_email_is_confirmed_by_the_id(db, monkeypatch):
     assert not User.objects.exists()
 
 
-def test_ten_sessions_cost_the_same_as_one(alice, bob, django_assert_max_num_queries):
-    """None of what goes is read."""
+def test_erasing_ten_sessions_costs_the_same_queries_as_one(alice, bob, django_assert_max_num_queries):
+    """The deleted rows are not loaded."""
     Session.objects.create(user=bob, expires_at=bob.created_at)
     for _ in range(10):
         Session.objects.create(user=alice, expires_at=alice.created_at)
@@ -133,11 +135,11 @@ def test_ten_sessions_cost_the_same_as_one(alice, bob, django_assert_max_num_que
 
 
 @pytest.mark.parametrize("command", [["erase_user", "--yes"], ["export_user"]])
-@pytest.mark.parametrize("nothing", ["", "  "])
-def test_nothing_names_nobody(db, command, nothing):
-    """Somebody has no email, and is not meant by a variable that is not set."""
+@pytest.mark.parametrize("name", ["", "  "])
+def test_an_empty_name_does_not_match_a_user_without_an_email(db, command, name):
+    """A shell variable that is not set must not name a user."""
     User.objects.create_user(None)
     with pytest.raises(CommandError, match="There is no account with the email or id"):
-        run(*command, nothing)
+        run(*command, name)
 
     assert User.objects.exists()

@@ -1,12 +1,14 @@
-"""GET /me/export: everything a person owns, and nothing of anybody else's."""
+"""GET /me/export: everything a user owns, and nothing of other users."""
 
 import json
 
 from tests.support.assertions import assert_error
 from tests.support.caller import download_export, sign_in
+from tests.support.registries import use_entries
+from todo_project.operations import exporting
 
 
-def test_an_export_holds_what_is_yours(as_alice, alice):
+def test_an_export_contains_all_of_the_users_data(as_alice, alice):
     sign_in()
     as_alice("post", "/me/tokens", {"name": "script", "scopes": ["account"]})
     response, content = download_export(as_alice)
@@ -27,7 +29,7 @@ def test_an_export_holds_what_is_yours(as_alice, alice):
     assert exported["identities"] == []
 
 
-def test_an_export_tells_no_secret(as_alice, pair):
+def test_an_export_contains_no_secret(as_alice, pair):
     token = as_alice("post", "/me/tokens", {"name": "script", "scopes": ["account"]}).json()["token"]
     _, content = download_export(as_alice)
 
@@ -35,7 +37,7 @@ def test_an_export_tells_no_secret(as_alice, pair):
         assert secret.encode() not in content
 
 
-def test_a_strangers_things_are_not_in_it(as_alice, bob):
+def test_another_users_data_is_not_in_it(as_alice, bob):
     bob.sessions.create(expires_at="2999-01-01T00:00:00Z", user_agent="Phone of Bob")
     _, content = download_export(as_alice)
 
@@ -47,8 +49,8 @@ def test_it_needs_credentials(anyone):
     assert_error(anyone("get", "/me/export"), 401, "NOT_AUTHENTICATED")
 
 
-def test_what_fails_in_the_middle_is_an_error_and_not_half_a_file(as_alice, settings):
-    settings.EXPORTED = [*settings.EXPORTED, f"{__name__}.broken"]
+def test_a_failure_halfway_is_an_error_and_not_half_a_file(as_alice, monkeypatch):
+    use_entries(monkeypatch, exporting.exporters, {**dict(exporting.exporters), "broken": broken})
 
     assert_error(as_alice("get", "/me/export"), 500, "INTERNAL_ERROR")
 
@@ -58,13 +60,13 @@ def broken(user):
     raise RuntimeError
 
 
-def test_its_length_is_told(as_alice):
+def test_the_response_has_a_content_length(as_alice):
     response, content = download_export(as_alice)
 
     assert int(response["Content-Length"]) == len(content)
 
 
-def test_a_large_one_is_the_same(as_alice, monkeypatch):
-    monkeypatch.setattr("accounts.export.IN_MEMORY", 1)
+def test_an_export_that_goes_to_disk_is_complete(as_alice, monkeypatch):
+    monkeypatch.setattr(exporting, "MAX_MEMORY", 1)
 
     assert json.loads(download_export(as_alice)[1])["profile"]["email"] == "alice@example.com"

@@ -9,7 +9,8 @@ from django.core.management import CommandError
 
 from tests.support.caller import download_export
 from tests.support.commands import run
-from todo_project.operations import progress
+from tests.support.registries import use_entries
+from todo_project.operations import exporting, progress
 
 
 @pytest.fixture(params=["email", "EMAIL", "id"])
@@ -17,27 +18,27 @@ def name(request, alice):
     return {"email": alice.email, "EMAIL": alice.email.upper(), "id": str(alice.pk)}[request.param]
 
 
-def test_it_writes_what_the_api_gives(as_alice, name):
-    exported, told = run("export_user", name)
+def test_it_writes_the_same_as_the_api(as_alice, name):
+    exported, report = run("export_user", name)
 
     assert json.loads(exported) == json.loads(download_export(as_alice)[1])
-    assert told == f"Wrote {len(exported)} bytes.\n"
+    assert report == f"Wrote {len(exported)} bytes.\n"
 
 
-def test_a_file_is_whole_and_for_one_persons_eyes(as_alice, alice, tmp_path):
+def test_a_file_is_complete_and_readable_only_by_its_owner(as_alice, alice, tmp_path):
     file = tmp_path / "alice.json"
-    out, told = run("export_user", alice.email, "--output", file)
+    out, report = run("export_user", alice.email, "--output", file)
 
     assert json.loads(file.read_bytes()) == json.loads(download_export(as_alice)[1])
     assert file.stat().st_mode & 0o777 == 0o600
-    assert (out, told) == ("", f"Wrote {file.stat().st_size} bytes to {file}.\n")
+    assert (out, report) == ("", f"Wrote {file.stat().st_size} bytes to {file}.\n")
     assert [path.name for path in tmp_path.iterdir()] == ["alice.json"]
 
 
 def test_a_file_is_replaced_only_by_force(alice, tmp_path):
     file = tmp_path / "alice.json"
     file.write_text("other")
-    with pytest.raises(CommandError, match="is there already"):
+    with pytest.raises(CommandError, match="already exists"):
         run("export_user", alice.email, "--output", file)
     assert file.read_text() == "other"
 
@@ -45,8 +46,8 @@ def test_a_file_is_replaced_only_by_force(alice, tmp_path):
     assert json.loads(file.read_text())["profile"]["email"] == "alice@example.com"
 
 
-def test_what_breaks_off_leaves_no_file(alice, tmp_path, settings):
-    settings.EXPORTED = [*settings.EXPORTED, f"{__name__}.interrupted"]
+def test_an_interrupted_export_leaves_no_file(alice, tmp_path, monkeypatch):
+    use_entries(monkeypatch, exporting.exporters, {**dict(exporting.exporters), "interrupted": interrupted})
     with pytest.raises(CommandError) as ended:
         run("export_user", alice.email, "--output", tmp_path / "alice.json")
 
@@ -59,12 +60,11 @@ def interrupted(user):
     raise KeyboardInterrupt
 
 
-def test_a_sigterm_leaves_no_file(alice, tmp_path, settings):
+def test_a_sigterm_leaves_no_file(alice, tmp_path, monkeypatch):
     before = signal.getsignal(signal.SIGTERM)
-    settings.EXPORTED = [*settings.EXPORTED, f"{__name__}.terminated"]
-    signal.signal(
-        signal.SIGTERM, signal.SIG_IGN
-    )  # So that the tests go on where the command does not see to it.
+    use_entries(monkeypatch, exporting.exporters, {**dict(exporting.exporters), "terminated": terminated})
+    # A command that does not handle the signal must not end the test run.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         with pytest.raises(SystemExit) as ended:
             run("export_user", alice.email, "--output", tmp_path / "alice.json")
@@ -82,21 +82,21 @@ def terminated(user):
     yield "second", {}
 
 
-def test_who_waits_is_told_how_far_it_is(alice, tmp_path, monkeypatch):
-    monkeypatch.setattr(progress, "EVERY", 0)
+def test_a_long_export_reports_its_progress(alice, tmp_path, monkeypatch):
+    monkeypatch.setattr(progress, "INTERVAL", 0)
 
     assert "0 MB so far\n" in run("export_user", alice.email, "--output", tmp_path / "alice.json")[1]
 
 
 @pytest.mark.parametrize("command", ["export_user", "erase_user"])
-@pytest.mark.parametrize("nobody", ["bob@example.com", "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52", "x", ""])
-def test_who_is_not_there_is_an_error(alice, command, nobody):
-    with pytest.raises(CommandError, match=f"There is no account with the email or id {nobody}") as refused:
-        run(command, nobody)
+@pytest.mark.parametrize("name", ["bob@example.com", "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52", "x", ""])
+def test_an_unknown_user_is_an_error(alice, command, name):
+    with pytest.raises(CommandError, match=f"There is no account with the email or id {name}") as refused:
+        run(command, name)
 
     assert refused.value.returncode == 1
 
 
-def test_a_place_that_cannot_be_written_is_an_error(alice, tmp_path):
-    with pytest.raises(CommandError, match="This could not be written"):
+def test_an_output_that_cannot_be_written_is_an_error(alice, tmp_path):
+    with pytest.raises(CommandError, match="The export could not be written"):
         run("export_user", alice.email, "--output", tmp_path / "missing" / "alice.json")

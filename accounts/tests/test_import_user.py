@@ -1,4 +1,4 @@
-"""manage.py import_user: profile and identities, and files that are none."""
+"""manage.py import_user: profile and identities, and invalid files."""
 
 import json
 from io import StringIO
@@ -23,7 +23,7 @@ def file(tmp_path):
 
 @pytest.fixture
 def exported(alice, file):
-    """Alice in a file, with two identities, a session and a token; and still here."""
+    """Alice, with two identities, a session and a token, and an export of her."""
     User.objects.filter(pk=alice.pk).update(last_login=timezone.now())
     for subject in ("a", " b"):
         Identity.objects.create(user=alice, issuer="https://i.example.com", subject=subject, email="A")
@@ -33,123 +33,120 @@ def exported(alice, file):
     return json.loads(file.read_text())
 
 
-def again(file):
+def export_again(file):
     return json.loads(run("export_user", "alice@example.com")[0])
 
 
-def test_who_was_erased_is_back_without_what_proves_who_they_are(exported, file, alice):
+def test_an_erased_user_is_restored_without_credentials(exported, file, alice):
     run("erase_user", alice.email, "--yes")
-    told, _ = run("import_user", file, "--into", "alice@example.com")
+    report, _ = run("import_user", file, "--into", "alice@example.com")
 
-    assert told.splitlines() == [
-        "alice@example.com: a new account",
-        "profile: 1 new, 0 equal, 0 with other values",
-        "identities: 2 new, 0 equal, 0 with other values",
-        "tasks: 0 new, 0 equal, 0 with other values",
-        "alice@example.com is imported. "
-        "There is no password yet: it has to be reset, by email or in the admin.",
+    assert report.splitlines() == [
+        "alice@example.com: new account",
+        "profile: 1 new, 0 equal, 0 different",
+        "identities: 2 new, 0 equal, 0 different",
+        "tasks: 0 new, 0 equal, 0 different",
+        "alice@example.com has been imported. "
+        "The account has no password: reset it by email or set one in the admin.",
     ]
     exported["profile"]["has_password"] = False
-    assert again(file) == {**exported, "sessions": [], "tokens": []}
+    assert export_again(file) == {**exported, "sessions": [], "tokens": []}
     assert_error(sign_in(), 401, "INVALID_CREDENTIALS")
 
 
 def test_a_second_run_changes_nothing(exported, file):
-    told, _ = run("import_user", file, "--into", "alice@example.com")
+    report, _ = run("import_user", file, "--into", "alice@example.com")
 
-    assert told.splitlines() == [
-        "alice@example.com: is here already",
-        "profile: 0 new, 1 equal, 0 with other values",
-        "identities: 0 new, 2 equal, 0 with other values",
-        "tasks: 0 new, 0 equal, 0 with other values",
-        "alice@example.com is imported.",
+    assert report.splitlines() == [
+        "alice@example.com: existing account",
+        "profile: 0 new, 1 equal, 0 different",
+        "identities: 0 new, 2 equal, 0 different",
+        "tasks: 0 new, 0 equal, 0 different",
+        "alice@example.com has been imported.",
     ]
-    assert again(file) == exported
+    assert export_again(file) == exported
     assert sign_in().status_code == 200
 
 
-def test_a_dry_run_tells_the_same_and_changes_nothing(exported, file, alice):
+def test_a_dry_run_reports_the_same_and_changes_nothing(exported, file, alice):
     run("erase_user", alice.email, "--yes")
-    told, _ = run("import_user", file, "--into", "alice@example.com", "--dry-run")
+    report, _ = run("import_user", file, "--into", "alice@example.com", "--dry-run")
 
-    assert "profile: 1 new, 0 equal, 0 with other values\nidentities: 2 new," in told
-    assert told.endswith("Nothing was changed.\n")
+    assert "profile: 1 new, 0 equal, 0 different\nidentities: 2 new," in report
+    assert report.endswith("Nothing was changed.\n")
     assert not User.objects.exists()
 
 
 @pytest.fixture
 def changed(exported, alice):
-    """Since the export Alice has another name, has lost an identity, and has linked the other one anew."""
+    """Since the export, Alice has changed her name, unlinked one identity, and linked the other one again."""
     User.objects.filter(pk=alice.pk).update(name="Alice Liddell")
     Identity.objects.get(subject=" b").delete()
     Identity.objects.get(subject="a").delete()
     Identity.objects.create(user=alice, issuer="https://i.example.com", subject="a")
 
 
-def test_what_differs_is_refused_without_a_choice(changed, file):
-    before = again(file)
+def test_different_rows_are_rejected_by_default(changed, file):
+    before = export_again(file)
     for more in ([], ["--dry-run"]):
         with pytest.raises(CommandError, match="Choose --on-conflict keep or replace") as refused:
             run("import_user", file, "--into", "alice@example.com", *more)
         assert refused.value.returncode == 1
 
-    assert again(file) == before
+    assert export_again(file) == before
 
 
-def test_what_differs_may_be_kept(changed, file):
-    before = again(file)
-    told, _ = run("import_user", file, "--into", "alice@example.com", "--on-conflict", "keep")
+def test_different_rows_may_be_kept(changed, file):
+    before = export_again(file)
+    report, _ = run("import_user", file, "--into", "alice@example.com", "--on-conflict", "keep")
 
-    after = again(file)
-    assert (
-        "profile: 0 new, 0 equal, 1 with other values\nidentities: 0 new, 0 equal, 2 with other values"
-        in told
-    )
+    after = export_again(file)
+    assert "profile: 0 new, 0 equal, 1 different\nidentities: 0 new, 0 equal, 2 different" in report
     assert after["profile"] == before["profile"]
     assert after["identities"] == before["identities"]
 
 
-def test_what_differs_may_be_replaced(changed, exported, file):
+def test_different_rows_may_be_replaced(changed, exported, file):
     run("import_user", file, "--into", "alice@example.com", "--on-conflict", "replace")
 
-    assert again(file) == exported
+    assert export_again(file) == exported
     assert sign_in().status_code == 200
 
 
 @pytest.mark.parametrize("into", [[], ["--into", "bob@example.com"]])
-def test_whose_account_is_written_the_operator_says_and_not_the_file(changed, file, bob, into):
-    before = again(file)
-    with pytest.raises(CommandError, match="alice@example.com is here already. If you mean this account"):
+def test_an_existing_account_is_changed_only_if_the_operator_names_it(changed, file, bob, into):
+    before = export_again(file)
+    with pytest.raises(CommandError, match="alice@example.com already exists. To import into this account"):
         run("import_user", file, "--on-conflict", "replace", *into)
 
-    assert again(file) == before
+    assert export_again(file) == before
 
 
 @pytest.mark.parametrize("into", ["ALICE@example.com", "{id}", "{ID}"])
-def test_an_account_is_named_as_for_other_commands(exported, file, alice, into):
+def test_an_account_is_named_by_email_or_id(exported, file, alice, into):
     into = into.format(id=alice.pk, ID=str(alice.pk).upper())
 
-    assert "alice@example.com is imported." in run("import_user", file, "--into", into)[0]
+    assert "alice@example.com has been imported." in run("import_user", file, "--into", into)[0]
 
 
-def test_who_has_no_email_is_named_by_the_id(exported, file, alice):
+def test_an_account_without_an_email_is_named_by_id(exported, file, alice):
     User.objects.update(email=None)
     for into in ([], ["--into", ""]):
-        with pytest.raises(CommandError, match=f"If you mean this account: --into {alice.pk}"):
+        with pytest.raises(CommandError, match=f"add --into {alice.pk}"):
             run("import_user", file, *into)
 
 
 @pytest.mark.parametrize("right", ["is_staff", "is_superuser"])
-def test_no_file_writes_an_account_of_staff(changed, file, right):
+def test_a_staff_account_is_never_changed(changed, file, right):
     User.objects.update(**{right: True})
-    before = again(file)
-    with pytest.raises(CommandError, match="is an account of staff, which no file may write"):
+    before = export_again(file)
+    with pytest.raises(CommandError, match="is a staff account, which an import never changes"):
         run("import_user", file, "--into", "alice@example.com", "--on-conflict", "replace")
 
-    assert again(file) == before
+    assert export_again(file) == before
 
 
-def test_rights_cannot_be_imported(exported, file, alice):
+def test_staff_rights_cannot_be_imported(exported, file, alice):
     exported["profile"]["is_staff"] = True
     file.write_text(json.dumps(exported))
     with pytest.raises(CommandError, match="profile.is_staff: Unknown field. Nothing was changed."):
@@ -158,16 +155,16 @@ def test_rights_cannot_be_imported(exported, file, alice):
     assert not User.objects.get().is_staff
 
 
-def test_an_email_that_somebody_else_has_by_now_is_refused(exported, file, alice, bob):
+def test_an_email_that_another_account_has_by_now_is_rejected(exported, file, alice, bob):
     run("erase_user", alice.email, "--yes")
     User.objects.filter(pk=bob.pk).update(email=alice.email)
-    with pytest.raises(CommandError, match="profile.email: Somebody else has an account with this email."):
+    with pytest.raises(CommandError, match="profile.email: Another account has this email."):
         run("import_user", file, "--into", "alice@example.com")
 
     assert User.objects.get() == bob
 
 
-def test_an_identity_that_somebody_else_has_by_now_is_refused(exported, file, alice, bob):
+def test_an_identity_that_another_account_has_by_now_is_rejected(exported, file, alice, bob):
     run("erase_user", alice.email, "--yes")
     Identity.objects.create(user=bob, issuer="https://i.example.com", subject=" b")
     with pytest.raises(CommandError, match="identities.1: This identity belongs to another account."):
@@ -196,7 +193,7 @@ def test_an_identity_that_somebody_else_has_by_now_is_refused(exported, file, al
         ("identities", {"created_at": None}, "identities.1.created_at: Created at may not be null."),
     ],
 )
-def test_a_broken_value_is_refused_with_its_place(exported, file, alice, section, changes, message):
+def test_an_invalid_value_is_rejected_with_its_place(exported, file, alice, section, changes, message):
     run("erase_user", alice.email, "--yes")
     rows = exported[section]
     (rows[1] if isinstance(rows, list) else rows).update(changes)
@@ -220,36 +217,36 @@ PROFILE = json.dumps(
         "last_login": None,
     }
 )
-BEGINNING = f'{{"profile": {PROFILE},\n"identities": []'
+START_OF_EXPORT = f'{{"profile": {PROFILE},\n"identities": []'
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "line 1: the file breaks off"),
+        ("", "line 1: unexpected end of file"),
         ("[]", "line 1: '[' instead of {"),
         ("{}", "line 1: '}' instead of \""),
         ("hello", "line 1: 'h' instead of {"),
-        ('{"tasks": []}', "This is no export: it begins with 'profile'."),
-        ('{"profile": []}', "This is no export: it begins with 'profile'."),
+        ('{"tasks": []}', "This is not an export: an export begins with 'profile'."),
+        ('{"profile": []}', "This is not an export: an export begins with 'profile'."),
         ('{"profile": 1}', "line 1: '1' instead of {"),
-        ('{"profile": {"a" 1}}', "line 1: not JSON, or not whole: Expecting ':' delimiter"),
-        ('{"profile": {"a": NaN}}', "line 1: not JSON, or not whole: NaN is not JSON"),
-        ('{"profile": {"a": ' + "9" * 5000 + "}}", "line 1: not JSON, or not whole: Exceeds the limit"),
-        ('{"profile": {"a": ' + "[" * 100_000, "line 1: nested too deep"),
-        (BEGINNING, "line 2: the file breaks off"),
-        (BEGINNING + "}", "tasks: This section is missing."),
-        (BEGINNING + ', "tasks": {}}', "tasks: An export has no such section."),
-        (BEGINNING + ', "bread": []}', "bread: An export has no such section."),
-        (BEGINNING + ', "identities": []}', "line 2: a second 'identities'"),
-        (BEGINNING + ', "tasks": [1]}', "line 2: '1' instead of {"),
-        (BEGINNING + ', "tasks": [{}', "tasks.0.id: Id is required."),
-        (BEGINNING + ', "sessions": [{}, ]}', "line 2: ']' instead of {"),
-        (BEGINNING + ', "tasks": []} {}', "line 2: more after the end"),
-        (BEGINNING + ', "tasks": []', "line 2: the file breaks off"),
+        ('{"profile": {"a" 1}}', "line 1: invalid or incomplete JSON: Expecting ':' delimiter"),
+        ('{"profile": {"a": NaN}}', "line 1: invalid or incomplete JSON: NaN is not JSON"),
+        ('{"profile": {"a": ' + "9" * 5000 + "}}", "line 1: invalid or incomplete JSON: Exceeds the limit"),
+        ('{"profile": {"a": ' + "[" * 100_000, "line 1: nested too deeply"),
+        (START_OF_EXPORT, "line 2: unexpected end of file"),
+        (START_OF_EXPORT + "}", "tasks: This section is missing."),
+        (START_OF_EXPORT + ', "tasks": {}}', "tasks: This is not a section of an export."),
+        (START_OF_EXPORT + ', "bread": []}', "bread: This is not a section of an export."),
+        (START_OF_EXPORT + ', "identities": []}', "line 2: 'identities' occurs twice"),
+        (START_OF_EXPORT + ', "tasks": [1]}', "line 2: '1' instead of {"),
+        (START_OF_EXPORT + ', "tasks": [{}', "tasks.0.id: Id is required."),
+        (START_OF_EXPORT + ', "sessions": [{}, ]}', "line 2: ']' instead of {"),
+        (START_OF_EXPORT + ', "tasks": []} {}', "line 2: unexpected text after the end"),
+        (START_OF_EXPORT + ', "tasks": []', "line 2: unexpected end of file"),
     ],
 )
-def test_a_file_that_is_no_export_is_refused_with_the_place(db, file, text, message):
+def test_a_file_that_is_not_an_export_is_rejected_with_the_place(db, file, text, message):
     file.write_text(text)
     with pytest.raises(CommandError) as refused:
         run("import_user", file, "--into", "alice@example.com")
@@ -259,27 +256,27 @@ def test_a_file_that_is_no_export_is_refused_with_the_place(db, file, text, mess
     assert not User.objects.exists()
 
 
-def test_what_is_not_text_or_not_there_is_refused(db, file):
+def test_a_file_that_is_missing_or_not_utf_8_is_rejected(db, file):
     with pytest.raises(CommandError, match="The file cannot be read"):
         run("import_user", file, "--into", "alice@example.com")
-    file.write_bytes(BEGINNING.encode() + b"\xff")
+    file.write_bytes(START_OF_EXPORT.encode() + b"\xff")
     with pytest.raises(CommandError, match="not UTF-8. Nothing was changed."):
         run("import_user", file, "--into", "alice@example.com")
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 7, 64])
-def test_it_does_not_matter_where_a_piece_ends(exported, file, alice, monkeypatch, chunk):
-    monkeypatch.setattr(importing, "CHUNK", chunk)
+def test_the_import_does_not_depend_on_where_a_chunk_ends(exported, file, alice, monkeypatch, chunk):
+    monkeypatch.setattr(importing, "CHUNK_SIZE", chunk)
 
-    told, _ = run("import_user", file, "--into", "alice@example.com")
-    assert "profile: 0 new, 1 equal, 0 with other values\nidentities: 0 new, 2" in told
+    report, _ = run("import_user", file, "--into", "alice@example.com")
+    assert "profile: 0 new, 1 equal, 0 different\nidentities: 0 new, 2" in report
 
 
-def test_a_row_without_end_is_not_read_whole(monkeypatch):
-    monkeypatch.setattr(importing, "CHUNK", 10)
-    monkeypatch.setattr(importing, "LONGEST", 1000)
+def test_a_row_without_an_end_is_not_read_completely(monkeypatch):
+    monkeypatch.setattr(importing, "CHUNK_SIZE", 10)
+    monkeypatch.setattr(importing, "MAX_ROW_LENGTH", 1000)
     text = StringIO('{"profile": {"name": "' + "x" * 100_000)
-    with pytest.raises(importing.NotImportable, match="line 1: not JSON, or not whole"):
+    with pytest.raises(importing.NotImportable, match="line 1: invalid or incomplete JSON"):
         list(importing.Reader(text).members())
 
     assert text.tell() < 1100

@@ -5,7 +5,9 @@ from django.utils import timezone
 from drf_spectacular.utils import OpenApiTypes, extend_schema
 from rest_framework.response import Response
 
-from .. import erasure, export, reauthentication
+from todo_project.operations.exporting import spooled
+
+from .. import erasure, reauthentication
 from ..authentication import SignedInRequest
 from ..serializers import DeletionSerializer, PasswordChangeSerializer, UserSerializer
 from .base import NO_STORE, AccountView, validated_body
@@ -60,7 +62,7 @@ class ExportView(AccountView):
     @extend_schema(summary="Export all of your data as one JSON file", responses={200: OpenApiTypes.OBJECT})
     def get(self, request: SignedInRequest) -> FileResponse:
         return FileResponse(
-            export.whole(request.user),
+            spooled(request.user),
             as_attachment=True,
             filename="export.json",
             content_type="application/json",

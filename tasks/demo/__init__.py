@@ -1,1 +1,1 @@
-"""A made-up world for trying out and measuring: its words, its people and their tasks, and the way in."""
+"""Demo data for trying the project out and for benchmarks."""

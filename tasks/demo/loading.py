@@ -1,4 +1,4 @@
-"""The world into the database, as fast as that takes it, a part at a time."""
+"""Writes demo data to the database in batches: COPY on PostgreSQL, INSERT on SQLite."""
 
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -11,48 +11,48 @@ from tasks.models import Clock, Task, Tombstone
 
 from .world import CLOCK_COLUMNS, NULL, TASK_COLUMNS, TOMBSTONE_COLUMNS, World
 
-Tell = Callable[[int, str], None]
-"""Hears now and then how many there are of what."""
+Report = Callable[[int, str], None]
+"""Takes the number of rows so far, and the name of their kind."""
 
-LOCK = 5_331  # Any number that no other command takes.
-AT_ONCE = 1000
-IN_ONE_COPY = 20 * AT_ONCE
-"""PostgreSQL checks foreign keys after each statement, and remembers until then what to check."""
+LOCK_ID = 5_331  # No other command uses this number.
+BATCH_SIZE = 1000
+COPY_SIZE = 20 * BATCH_SIZE
+"""Rows in one COPY. PostgreSQL queues foreign key checks in memory until the statement ends."""
 
 
 def lock() -> bool:
-    """Whether nobody else seeds this database. Held until the transaction ends, so a pooler does not matter.
+    """Lock out other seed commands until the transaction ends; False if one is already running.
 
-    On SQLite a transaction that writes is alone anyway.
+    SQLite allows only one writing transaction anyway.
     """
     if connection.vendor != "postgresql":
         return True
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK_ID])
         return bool(cursor.fetchone()[0])
 
 
-def fill(world: World, *, password: str, tell: Tell) -> None:
-    """In the caller's transaction. The password is hashed: one hash for all, since each takes 50 ms."""
+def fill(world: World, *, password: str, report: Report) -> None:
+    """Runs in the caller's transaction. `password` is one hash for all users, because each takes 50 ms."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            # A part may take longer than a request may, and what is checked at once need not be remembered.
+            # A batch may take longer than a request; immediate constraints need no memory until the commit.
             cursor.execute("SET LOCAL statement_timeout = 0; SET CONSTRAINTS ALL IMMEDIATE")
-    _make_users(world, password, tell)
+    _create_users(world, password, report)
     _load(Clock, CLOCK_COLUMNS, world.clocks(), lambda done: None)
-    _load(Task, TASK_COLUMNS, world.all_tasks(), lambda done: tell(done, "tasks"))
+    _load(Task, TASK_COLUMNS, world.all_tasks(), lambda done: report(done, "tasks"))
     _load(Tombstone, TOMBSTONE_COLUMNS, world.all_tombstones(), lambda done: None)
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            # Else the first queries would be planned as if the tables were still empty.
-            filled = (get_user_model(), Clock, Task, Tombstone)
-            cursor.execute(f"ANALYZE {', '.join(model._meta.db_table for model in filled)}")
+            # Otherwise the first queries would be planned as if the tables were still empty.
+            models_filled = (get_user_model(), Clock, Task, Tombstone)
+            cursor.execute(f"ANALYZE {', '.join(model._meta.db_table for model in models_filled)}")
 
 
-def _make_users(world: World, password: str, tell: Tell) -> None:
+def _create_users(world: World, password: str, report: Report) -> None:
     users: type[Any] = get_user_model()
     people, done = world.people(), 0
-    while some := list(islice(people, AT_ONCE)):
+    while batch := list(islice(people, BATCH_SIZE)):
         users.objects.bulk_create(
             users(
                 id=person.id,
@@ -61,18 +61,20 @@ def _make_users(world: World, password: str, tell: Tell) -> None:
                 password=password,
                 created_at=person.joined_at,
             )
-            for person in some
+            for person in batch
         )
-        done += len(some)
-        tell(done, "users")
+        done += len(batch)
+        report(done, "users")
 
 
-def _load(model: type[models.Model], columns: str, lines: Iterator[str], tell: Callable[[int], None]) -> None:
-    part = _copy if connection.vendor == "postgresql" else _insert
+def _load(
+    model: type[models.Model], columns: str, lines: Iterator[str], report: Callable[[int], None]
+) -> None:
+    write = _copy if connection.vendor == "postgresql" else _insert
     done = 0
-    while rows := part(model._meta.db_table, columns, lines):
+    while rows := write(model._meta.db_table, columns, lines):
         done += rows
-        tell(done)
+        report(done)
 
 
 def _copy(table: str, columns: str, lines: Iterator[str]) -> int:
@@ -82,23 +84,23 @@ def _copy(table: str, columns: str, lines: Iterator[str]) -> int:
         connection.cursor() as cursor,
         cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy,
     ):
-        while done < IN_ONE_COPY and (some := list(islice(lines, AT_ONCE))):
-            copy.write("".join(some))
-            done += len(some)
+        while done < COPY_SIZE and (batch := list(islice(lines, BATCH_SIZE))):
+            copy.write("".join(batch))
+            done += len(batch)
     return done
 
 
 def _insert(table: str, columns: str, lines: Iterator[str]) -> int:
-    rows = [_values(line) for line in islice(lines, AT_ONCE)]
+    rows = [_values(line) for line in islice(lines, BATCH_SIZE)]
     if rows:
-        places = ", ".join(["%s"] * len(rows[0]))
+        placeholders = ", ".join(["%s"] * len(rows[0]))
         with connection.cursor() as cursor:
-            cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({places})", rows)  # noqa: S608
+            cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({placeholders})", rows)  # noqa: S608
     return len(rows)
 
 
 def _values(line: str) -> list[str | None]:
-    """What a line of COPY says; the columns' affinities make numbers of what looks like one."""
+    """The values of a line in COPY format. SQLite converts them by the columns' type affinity."""
     return [
         None if value == NULL else value.replace(r"\n", "\n") for value in line.removesuffix("\n").split("\t")
     ]

@@ -1,4 +1,4 @@
-"""manage.py export_user and erase_user, with what is to be done."""
+"""manage.py export_user and erase_user, for a user with tasks."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -15,11 +15,13 @@ from tests.support.caller import signed_in
 from tests.support.commands import run
 from tests.support.locks import lock_is_awaited
 from tests.support.processes import becomes_true
+from tests.support.registries import use_entries
 from tests.support.tasks import create_task, trashed
 from tests.support.threads import run_together
+from todo_project.operations import exporting
 
 
-def test_an_export_holds_every_task_in_the_order_of_versions(as_alice, as_bob, alice):
+def test_an_export_contains_every_task_in_the_order_of_versions(as_alice, as_bob, alice):
     tasks = [
         create_task(as_alice, "one"),
         trashed(as_alice, title="two"),
@@ -32,7 +34,7 @@ def test_an_export_holds_every_task_in_the_order_of_versions(as_alice, as_bob, a
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 3, 4])
-def test_a_long_export_is_read_some_tasks_at_a_time(as_alice, alice, monkeypatch, at_once):
+def test_an_export_is_complete_however_it_divides_into_batches(as_alice, alice, monkeypatch, at_once):
     monkeypatch.setattr("tasks.querysets.AT_ONCE", at_once)
     tasks = [create_task(as_alice, str(number)) for number in range(3)]
 
@@ -42,11 +44,12 @@ def test_a_long_export_is_read_some_tasks_at_a_time(as_alice, alice, monkeypatch
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("export", ["command", "request"])
-def test_an_export_is_of_one_moment(alice, settings, export):
-    """A task that is made while it is written is not in it."""
+def test_all_sections_are_read_at_the_same_point_in_time(alice, monkeypatch, export):
+    """A task that is created during the export is not in it."""
     create_task(signed_in(alice))
-    first, *rest = settings.EXPORTED
-    settings.EXPORTED = [first, f"{__name__}.and_meanwhile", *rest]
+    account, tasks = exporting.exporters["account"], exporting.exporters["tasks"]
+    exporters = {"account": account, "new task": create_meanwhile, "tasks": tasks}
+    use_entries(monkeypatch, exporting.exporters, exporters)
     if export == "command":
         exported = run("export_user", alice.email)[0]
     else:
@@ -56,13 +59,13 @@ def test_an_export_is_of_one_moment(alice, settings, export):
     assert Task.objects.count() == 2
 
 
-def and_meanwhile(user):
+def create_meanwhile(user):
     yield "first", {}
     run_together(1, lambda: create_task(signed_in(user)))
     yield "last", {}
 
 
-def test_erasing_takes_tasks_and_tombstones_and_their_words_in_the_history(
+def test_erasing_deletes_tasks_and_tombstones_and_their_titles_in_the_history(
     as_alice, as_bob, alice, bob, admin_user
 ):
     as_alice("delete", f"/trash/{trashed(as_alice)['id']}")
@@ -70,9 +73,9 @@ def test_erasing_takes_tasks_and_tombstones_and_their_words_in_the_history(
     create_task(as_bob, "of Bob")
     for task in Task.objects.order_by("title"):
         LogEntry.objects.log_actions(admin_user.pk, [task], CHANGE, single_object=True)
-    told, _ = run("erase_user", alice.email, "--yes")
+    report, _ = run("erase_user", alice.email, "--yes")
 
-    assert "  tasks: 1\n  tombstones: 1\n" in told
+    assert "  tasks: 1\n  tombstones: 1\n" in report
     assert [task.title for task in Task.objects.all()] == ["of Bob"]
     assert not Tombstone.objects.exists()
     assert Clock.objects.get().owner == bob
@@ -84,8 +87,8 @@ def test_erasing_takes_tasks_and_tombstones_and_their_words_in_the_history(
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_who_is_writing_can_be_erased(alice):
-    """The write and the erasure take their locks in one order, so neither waits for what the other has."""
+def test_a_user_can_be_erased_during_a_write(alice):
+    """The write and the erasure take their locks in the same order, so there is no deadlock."""
     alice = User.objects.get(pk=alice.pk)
     perform(alice, [Operation(CREATE, values={"title": "the first"})])
     with ThreadPoolExecutor() as pool:
@@ -99,7 +102,7 @@ def test_who_is_writing_can_be_erased(alice):
     assert not Task.objects.exists()
 
 
-def test_ten_tasks_cost_the_same_as_one(as_alice, as_bob, alice, bob):
+def test_erasing_ten_tasks_costs_the_same_queries_as_one(as_alice, as_bob, alice, bob):
     counts = []
     for caller, user, number in ((as_alice, alice, 1), (as_bob, bob, 10)):
         for _ in range(number):

@@ -1,4 +1,4 @@
-"""manage.py import_user, with what is to be done."""
+"""manage.py import_user: tasks."""
 
 import json
 from datetime import timedelta
@@ -23,7 +23,7 @@ def file(tmp_path):
 
 @pytest.fixture
 def tasks(as_alice, alice, file):
-    """Tasks of Alice's, of every sort, as they are in the file."""
+    """Tasks of Alice in every state, as they are in the file."""
     one = create_task(as_alice, "one", description=' "quoted" \n\u2028', due_at="2030-01-31T09:00:00.000001Z")
     create_task(as_alice, "two", completed=True, priority=3)
     trashed(as_alice, title="three", completed=True)
@@ -35,7 +35,7 @@ def tasks(as_alice, alice, file):
     return exported
 
 
-def again(alice):
+def export_again(alice):
     return json.loads(run("export_user", alice.email)[0])
 
 
@@ -43,15 +43,15 @@ def without_versions(tasks):
     return [{name: value for name, value in task.items() if name != "version"} for task in tasks]
 
 
-@pytest.mark.parametrize("at_once", [1, 2, 3, 4, 1000])
-def test_what_was_erased_comes_back_equal_and_in_order(tasks, alice, file, monkeypatch, at_once):
-    monkeypatch.setattr("tasks.importing.AT_ONCE", at_once)
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 4, 1000])
+def test_erased_tasks_are_restored_unchanged_and_in_order(tasks, alice, file, monkeypatch, batch_size):
+    monkeypatch.setattr("tasks.importing.BATCH_SIZE", batch_size)
     before = json.loads(file.read_text())
     run("erase_user", alice.email, "--yes")
-    told, _ = run("import_user", file, "--into", "alice@example.com")
+    report, _ = run("import_user", file, "--into", "alice@example.com")
 
-    after = again(alice)
-    assert "tasks: 4 new, 0 equal, 0 with other values\n" in told
+    after = export_again(alice)
+    assert "tasks: 4 new, 0 equal, 0 different\n" in report
     assert without_versions(after["tasks"]) == without_versions(tasks)
     versions = [task["version"] for task in after["tasks"]]
     assert versions == list(range(versions[0], versions[0] + 4))
@@ -60,10 +60,10 @@ def test_what_was_erased_comes_back_equal_and_in_order(tasks, alice, file, monke
     assert {**after, "tasks": 0, "sessions": 0} == {**before, "tasks": 0, "sessions": 0}
 
 
-def test_who_comes_back_twice_is_begun_anew_twice(tasks, alice, file, monkeypatch):
-    """The second time, too, no client takes these versions for those that it knows."""
+def test_clients_start_over_after_each_of_two_restorations(tasks, alice, file, monkeypatch):
+    """After the second one, too, no client confuses the new versions with those that it knows."""
     known: list[int] = []
-    for seconds in range(3):  # Nobody is so quick as to erase and import twice in one.
+    for seconds in range(3):  # The clock starts at the time in seconds.
         later = timezone.now() + timedelta(seconds=seconds)
         monkeypatch.setattr("tasks.importing.timezone", SimpleNamespace(now=lambda later=later: later))
         run("erase_user", alice.email, "--yes")
@@ -80,7 +80,7 @@ def test_who_comes_back_twice_is_begun_anew_twice(tasks, alice, file, monkeypatc
         assert (len(whole["changes"]), rest["since"]) == (4, whole["since"])
 
 
-def test_a_follower_hears_of_what_came_back(tasks, as_alice, alice, file):
+def test_a_syncing_client_receives_restored_tasks(tasks, as_alice, alice, file):
     for path in ("/tasks", "/trash"):
         for task in as_alice("get", path).json()["results"]:
             as_alice("delete", f"/tasks/{task['id']}")
@@ -93,20 +93,19 @@ def test_a_follower_hears_of_what_came_back(tasks, as_alice, alice, file):
     assert [change["version"] for change in changes] == list(range(since + 1, since + 5))
 
 
-def test_what_is_equal_is_left_alone(tasks, as_alice, alice, file):
+def test_equal_tasks_are_not_changed(tasks, as_alice, alice, file):
     tick = Clock.objects.get().tick
 
     assert (
-        "tasks: 0 new, 4 equal, 0 with other values\n"
-        in run("import_user", file, "--into", "alice@example.com")[0]
+        "tasks: 0 new, 4 equal, 0 different\n" in run("import_user", file, "--into", "alice@example.com")[0]
     )
-    assert again(alice)["tasks"] == tasks
+    assert export_again(alice)["tasks"] == tasks
     assert Clock.objects.get().tick == tick
 
 
 @pytest.fixture
 def changed(tasks, as_alice):
-    """Since the export a task was renamed, another one is gone for good, and there is a new one."""
+    """Since the export, one task was renamed, one was purged, and one was created."""
     as_alice("patch", f"/tasks/{tasks[0]['id']}", {"title": "renamed"})
     as_alice("delete", f"/trash/{tasks[1]['id']}")
     return create_task(as_alice, "new")
@@ -119,26 +118,26 @@ def changed(tasks, as_alice):
         ("replace", ["four", "one", "new", "two", "three"]),
     ],
 )
-def test_what_differs_is_kept_or_replaced(changed, tasks, alice, file, choice, titles):
-    told, _ = run("import_user", file, "--into", "alice@example.com", "--on-conflict", choice)
+def test_different_tasks_are_kept_or_replaced(changed, tasks, alice, file, choice, titles):
+    report, _ = run("import_user", file, "--into", "alice@example.com", "--on-conflict", choice)
 
-    after = again(alice)["tasks"]
-    assert "tasks: 1 new, 2 equal, 1 with other values\n" in told
+    after = export_again(alice)["tasks"]
+    assert "tasks: 1 new, 2 equal, 1 different\n" in report
     assert [task["title"] for task in after] == titles
     assert len({task["version"] for task in after}) == 5
     assert changed in after
 
 
 @pytest.mark.parametrize("arguments", [[], ["--dry-run"], ["--dry-run", "--on-conflict", "replace"]])
-def test_without_a_choice_and_in_a_dry_run_nothing_is_changed(changed, alice, file, arguments):
-    before, tick = again(alice)["tasks"], Clock.objects.get().tick
+def test_by_default_and_in_a_dry_run_nothing_is_changed(changed, alice, file, arguments):
+    before, tick = export_again(alice)["tasks"], Clock.objects.get().tick
     try:
-        told, _ = run("import_user", file, "--into", "alice@example.com", *arguments)
+        report, _ = run("import_user", file, "--into", "alice@example.com", *arguments)
     except CommandError as refused:
-        told = str(refused)
+        report = str(refused)
 
-    assert ("Choose --on-conflict" in told) == ("replace" not in arguments)
-    assert (again(alice)["tasks"], Clock.objects.get().tick) == (before, tick)
+    assert ("Choose --on-conflict" in report) == ("replace" not in arguments)
+    assert (export_again(alice)["tasks"], Clock.objects.get().tick) == (before, tick)
 
 
 @pytest.mark.parametrize(
@@ -149,8 +148,8 @@ def test_without_a_choice_and_in_a_dry_run_nothing_is_changed(changed, alice, fi
         ({"title": "x" * 501}, "tasks.2.title: Ensure title has no more than 500 characters."),
         ({"description": None}, "tasks.2.description: Description may not be null."),
         ({"priority": 4}, 'tasks.2.priority: "4" is not a valid choice.'),
-        ({"completed": True}, "tasks.2.completed_at: A task has a time of completion exactly when"),
-        ({"completed_at": "2030-01-31T09:00:00Z"}, "tasks.2.completed_at: A task has a time of completion"),
+        ({"completed": True}, "tasks.2.completed_at: Completed at must be set if the task is"),
+        ({"completed_at": "2030-01-31T09:00:00Z"}, "tasks.2.completed_at: Completed at must be set"),
         ({"due_at": "soon"}, "tasks.2.due_at: Datetime has wrong format."),
         ({"deleted_at": "2030-01-31T09:00:00"}, "tasks.2.deleted_at: Write the time with an offset"),
         ({"owner": UNKNOWN_ID}, "tasks.2.owner: Unknown field."),
@@ -159,7 +158,7 @@ def test_without_a_choice_and_in_a_dry_run_nothing_is_changed(changed, alice, fi
         ({"id": "x"}, "tasks.2.id: Must be a valid UUID."),
     ],
 )
-def test_a_broken_task_is_refused_with_its_place(tasks, alice, file, changes, message):
+def test_an_invalid_task_is_rejected_with_its_place(tasks, alice, file, changes, message):
     exported = json.loads(file.read_text())
     exported["tasks"][2].update(changes)
     file.write_text(json.dumps(exported))
@@ -172,7 +171,7 @@ def test_a_broken_task_is_refused_with_its_place(tasks, alice, file, changes, me
 
 
 @pytest.mark.parametrize("name", ["id", "title", "completed_at", "deleted_at", "version"])
-def test_a_task_must_be_whole(tasks, alice, file, name):
+def test_every_field_of_a_task_is_required(tasks, alice, file, name):
     exported = json.loads(file.read_text())
     del exported["tasks"][2][name]
     file.write_text(json.dumps(exported))
@@ -181,9 +180,9 @@ def test_a_task_must_be_whole(tasks, alice, file, name):
         run("import_user", file, "--into", "alice@example.com", "--on-conflict", "replace")
 
 
-@pytest.mark.parametrize("at_once", [1, 1000])
-def test_a_task_twice_in_the_file_is_refused(tasks, alice, file, monkeypatch, at_once):
-    monkeypatch.setattr("tasks.importing.AT_ONCE", at_once)
+@pytest.mark.parametrize("batch_size", [1, 1000])
+def test_a_task_that_occurs_twice_in_the_file_is_rejected(tasks, alice, file, monkeypatch, batch_size):
+    monkeypatch.setattr("tasks.importing.BATCH_SIZE", batch_size)
     exported = json.loads(file.read_text())
     exported["tasks"][2]["id"] = exported["tasks"][0]["id"]
     file.write_text(json.dumps(exported))
@@ -194,19 +193,19 @@ def test_a_task_twice_in_the_file_is_refused(tasks, alice, file, monkeypatch, at
 
 
 @pytest.mark.parametrize("choice", ["keep", "replace"])
-def test_a_strangers_task_is_never_touched(tasks, alice, bob, file, choice):
+def test_another_users_task_is_never_changed(tasks, alice, bob, file, choice):
     of_bob = create_task(signed_in(bob), "of Bob")
     exported = json.loads(file.read_text())
     exported["tasks"][2]["id"] = of_bob["id"]
     file.write_text(json.dumps(exported))
 
-    with pytest.raises(CommandError, match="tasks.2.id: There is a task of somebody else with this id."):
+    with pytest.raises(CommandError, match="tasks.2.id: Another user has a task with this id."):
         run("import_user", file, "--into", "alice@example.com", "--on-conflict", choice)
     assert Task.objects.get(pk=of_bob["id"]).title == "of Bob"
 
 
-def test_who_waits_is_told_how_far_it_is(tasks, alice, file, monkeypatch):
-    monkeypatch.setattr(progress, "EVERY", 0)
-    monkeypatch.setattr("tasks.importing.AT_ONCE", 3)
+def test_a_long_import_reports_its_progress(tasks, alice, file, monkeypatch):
+    monkeypatch.setattr(progress, "INTERVAL", 0)
+    monkeypatch.setattr("tasks.importing.BATCH_SIZE", 3)
 
     assert run("import_user", file, "--into", "alice@example.com")[1] == "tasks: 3 so far\ntasks: 4 so far\n"

@@ -1,4 +1,4 @@
-"""Commands run in this process, and what they wrote."""
+"""Runs commands in this process and returns their output."""
 
 from io import StringIO
 from typing import Any
@@ -7,14 +7,14 @@ from django.core.management import call_command
 
 
 def run(command: str, *arguments: Any) -> tuple[str, str]:
-    """Its standard output and standard error."""
+    """Its standard output and its standard error."""
     out, err = StringIO(), StringIO()
     call_command(command, *arguments, stdout=out, stderr=err)
     return out.getvalue(), err.getvalue()
 
 
 def purge(*arguments: Any) -> list[str]:
-    """The lines that the command `purge` wrote."""
+    """The output lines of `purge`."""
     output = StringIO()
     call_command("purge", *arguments, stdout=output, stderr=output)
     return output.getvalue().splitlines()

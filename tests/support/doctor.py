@@ -1,4 +1,4 @@
-"""The doctor, run to its end on a deployment of the tests' own."""
+"""Runs the doctor on a deployment that a test describes."""
 
 import json
 import subprocess
@@ -23,11 +23,11 @@ PRODUCTION = {
     "DEBUG": None,
     "WEB_CONCURRENCY": None,
 }
-NOWHERE = f"postgres://todo:{PASSWORD}@127.0.0.1:1/todo"
+UNREACHABLE = f"postgres://todo:{PASSWORD}@127.0.0.1:1/todo"
 
 
 def run(*options: str, **changes: str | None) -> subprocess.CompletedProcess[str]:
-    """Whatever it finds, it ends as it says and tells no secret."""
+    """It never prints a traceback or a secret, whatever it finds."""
     ended = start([sys.executable, "manage.py", "doctor", *options], **{**PRODUCTION, **changes})
     output = ended.stdout + ended.stderr
     assert "Traceback" not in output
@@ -36,7 +36,7 @@ def run(*options: str, **changes: str | None) -> subprocess.CompletedProcess[str
 
 
 class Report:
-    """What it found, as a script reads it."""
+    """The findings, read from the JSON."""
 
     def __init__(self, *options: str, **changes: str | None) -> None:
         ended = run("--json", *options, **changes)
@@ -45,16 +45,16 @@ class Report:
         self.findings = json.loads(ended.stdout)["findings"]
 
     def of(self, check: str) -> list[str]:
-        """Each finding of this check as one text."""
+        """Each finding of one check, as text."""
         return [
-            f"{each['level']}: {each['found']} {each['advice']}".strip()
+            f"{each['level']}: {each['message']} {each['hint']}".strip()
             for each in self.findings
             if each["check"] == check
         ]
 
     @property
     def complaints(self) -> dict[str, str]:
-        return {each["check"]: each["found"] for each in self.findings if each["level"] != "ok"}
+        return {each["check"]: each["message"] for each in self.findings if each["level"] != "ok"}
 
 
 def execute(url: str, *statements: str) -> None:

@@ -1,4 +1,4 @@
-"""A mail server for tests, which keeps what it is given."""
+"""A mail server that stores the mail it receives."""
 
 import socketserver
 import threading
@@ -7,7 +7,7 @@ from .doctor import MAIL_PASSWORD
 
 
 class MailServer(socketserver.ThreadingTCPServer):
-    """Speaks as much SMTP as a mail needs."""
+    """Speaks just enough SMTP to receive a mail."""
 
     daemon_threads = True
 
@@ -23,29 +23,29 @@ class MailServer(socketserver.ThreadingTCPServer):
 
 class MailSession(socketserver.StreamRequestHandler):
     def handle(self) -> None:
-        self.say("220 ready")
+        self.reply("220 ready")
         for line in self.rfile:
             match line.split()[0].upper():
                 case b"EHLO":
-                    self.say("250-here", "250 AUTH PLAIN")
+                    self.reply("250-localhost", "250 AUTH PLAIN")
                 case b"AUTH":
-                    self.say("235 welcome")
+                    self.reply("235 accepted")
                 case b"DATA":
-                    self.say("354 go on")
-                    self.take_mail()
-                    self.say("250 taken")
+                    self.reply("354 continue")
+                    self.receive_mail()
+                    self.reply("250 received")
                 case b"QUIT":
-                    return self.say("221 bye")
+                    return self.reply("221 bye")
                 case _:
-                    self.say("250 fine")
+                    self.reply("250 ok")
         return None
 
-    def take_mail(self) -> None:
+    def receive_mail(self) -> None:
         lines = []
         while (line := self.rfile.readline()) not in (b".\r\n", b""):
             lines.append(line.decode())
         assert isinstance(self.server, MailServer)
         self.server.mails.append("".join(lines))
 
-    def say(self, *lines: str) -> None:
+    def reply(self, *lines: str) -> None:
         self.wfile.write("".join(f"{line}\r\n" for line in lines).encode())

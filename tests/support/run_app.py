@@ -40,6 +40,6 @@ def start(arguments: list[str], **changes: str | None) -> subprocess.CompletedPr
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )

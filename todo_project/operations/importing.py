@@ -1,64 +1,75 @@
-"""Reading again what an export wrote: piece by piece, so that its size does not matter, and trusting nothing.
+"""Reads an export row by row, so that its size costs no memory, and validates everything in it.
 
-Each function that settings.IMPORTED names takes the rows of one section; each room imports its own.
+Each app registers a function per section in its module `importing`; it takes the rows of that section.
 """
 
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NoReturn, TextIO
 
 from rest_framework.serializers import ValidationError
 
 from todo_project.api.error_handling import flatten
+from todo_project.config.registry import Registry
 
-AT_ONCE = 1_000
-CHUNK = 1 << 16
-LONGEST = 1 << 20
-"""No row of an export is as long. A broken file must not be read whole to find the end of a row."""
+BATCH_SIZE = 1_000
+CHUNK_SIZE = 1 << 16
+MAX_ROW_LENGTH = 1 << 20
+"""No row of an export is as long. The end of a broken row is not searched for any further."""
 
 Member = tuple[str, dict[str, Any] | Iterator[Any]]
 
 
 class NotImportable(Exception):
-    """The message names the place, such as tasks.17.title."""
+    """The message begins with the place in the file, such as tasks.17.title."""
 
 
 @dataclass
 class Outcome:
-    """What became of a section's rows."""
+    """Counts of a section's rows, by what the import did with them."""
 
     new: int = 0
     equal: int = 0
     differ: int = 0
-    """Those that are here already, with other values."""
+    """Rows that already exist with other values."""
 
 
 @dataclass(frozen=True)
 class Import:
-    """For whom rows are imported, and how."""
+    """The target account and the options of an import."""
 
     user: Any
     replace: bool
-    """Whether the file's values win; else what is here is left as it is."""
+    """Whether the file's values overwrite existing ones."""
     progress: Callable[[str], None]
     is_new: bool
-    """Whether this account was made by the import: then nothing of it can be here already."""
+    """Whether the import created the account, so that no row of it can exist yet."""
+
+
+Importer = Callable[[Import, Iterable[Any]], Outcome]
+
+importers: Registry[Importer] = Registry("importers")
+
+
+def register(section: str) -> Callable[[Importer], Importer]:
+    return partial(importers.register, section)
 
 
 def is_equal(row: Any, values: dict[str, Any]) -> bool:
-    """Whether what is here is as the file has it."""
+    """Whether an existing row has the values from the file."""
     return all(getattr(row, name) == value for name, value in values.items())
 
 
-def checked(section: str, serializer: Any, rows: Iterable[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each row as this serializer understands it, with its place."""
+def validated(section: str, serializer: Any, rows: Iterable[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The place and the validated values of each row."""
     for index, row in enumerate(rows):
         place = f"{section}.{index}"
-        yield place, check(place, serializer, row)
+        yield place, validate(place, serializer, row)
 
 
-def check(place: str, serializer: Any, row: Any) -> dict[str, Any]:
+def validate(place: str, serializer: Any, row: Any) -> dict[str, Any]:
     try:
         values: dict[str, Any] = serializer.run_validation(row)
     except ValidationError as error:
@@ -68,11 +79,11 @@ def check(place: str, serializer: Any, row: Any) -> dict[str, Any]:
 
 
 class Reader:
-    """The members of one JSON object: an object at once, a list as an iterator over its rows."""
+    """Parses one JSON object. A member is an object, or a list that is given as an iterator over its rows."""
 
     def __init__(self, file: TextIO) -> None:
         self.file = file
-        self.text, self.at, self.line = "", 0, 1
+        self.text, self.position, self.line = "", 0, 1
         self.decode = json.JSONDecoder(parse_constant=self._refuse_constant).raw_decode
 
     def members(self) -> Iterator[Member]:
@@ -81,20 +92,20 @@ class Reader:
         while True:
             name = self._value('"')
             if name in seen:
-                self._fail(f"a second {name!r}")
+                self._fail(f"{name!r} occurs twice")
             seen.add(name)
             self._take(":")
             if self._next() == "[":
                 rows = self._rows()
                 yield name, rows
-                for _ in rows:  # What was not asked for is passed over, and has to be JSON all the same.
+                for _ in rows:  # Rows that the caller left must be valid JSON, too.
                     pass
             else:
                 yield name, self._value("{")
             if self._take(",", "}") == "}":
                 break
         if self._next():
-            self._fail("more after the end")
+            self._fail("unexpected text after the end")
 
     def _rows(self) -> Iterator[Any]:
         self._take("[")
@@ -107,50 +118,50 @@ class Reader:
                 return
 
     def _next(self) -> str:
-        """The next character that is not white space; nothing at the end."""
+        """The next character that is not white space, or nothing at the end."""
         while True:
-            while self.at < len(self.text):
-                if self.text[self.at] not in " \t\r\n":
-                    return self.text[self.at]
-                self.at += 1
+            while self.position < len(self.text):
+                if self.text[self.position] not in " \t\r\n":
+                    return self.text[self.position]
+                self.position += 1
             if not self._read_on():
                 return ""
 
     def _take(self, *expected: str) -> str:
         found = self._next()
         if found not in expected:
-            self._fail(f"{found!r} instead of {' or '.join(expected)}" if found else "the file breaks off")
-        self.at += 1
+            self._fail(f"{found!r} instead of {' or '.join(expected)}" if found else "unexpected end of file")
+        self.position += 1
         return found
 
     def _value(self, opening: str) -> Any:
-        """A text or an object, which end by themselves: half a number would look like a whole one."""
+        """A string or an object. Both mark their end; half a number would look like a complete one."""
         self._take(opening)
-        self.at -= 1
+        self.position -= 1
         while True:
             try:
-                value, self.at = self.decode(self.text, self.at)
+                value, self.position = self.decode(self.text, self.position)
             except RecursionError:
-                self._fail("nested too deep")
+                self._fail("nested too deeply")
             except ValueError as error:
-                too_long = len(self.text) - self.at > LONGEST
+                too_long = len(self.text) - self.position > MAX_ROW_LENGTH
                 if too_long or not self._read_on():
-                    self._fail(f"not JSON, or not whole: {getattr(error, 'msg', error)}")
+                    self._fail(f"invalid or incomplete JSON: {getattr(error, 'msg', error)}")
             else:
                 return value
 
     def _read_on(self) -> bool:
         try:
-            more = self.file.read(CHUNK)
+            more = self.file.read(CHUNK_SIZE)
         except UnicodeDecodeError as error:
             raise NotImportable(f"line {self.line} or later: not UTF-8.") from error
-        self.line += self.text.count("\n", 0, self.at)
-        self.text, self.at = self.text[self.at :] + more, 0
+        self.line += self.text.count("\n", 0, self.position)
+        self.text, self.position = self.text[self.position :] + more, 0
         return bool(more)
 
-    def _fail(self, what: str) -> NoReturn:
-        line = self.line + self.text.count("\n", 0, self.at)
-        raise NotImportable(f"line {line}: {what}.") from None
+    def _fail(self, problem: str) -> NoReturn:
+        line = self.line + self.text.count("\n", 0, self.position)
+        raise NotImportable(f"line {line}: {problem}.") from None
 
     @staticmethod
     def _refuse_constant(name: str) -> NoReturn:

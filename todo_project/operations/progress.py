@@ -1,19 +1,19 @@
-"""Words for whoever waits for a command."""
+"""Progress output of long commands."""
 
 import time
 from typing import Any
 
-EVERY = 1.0
-"""Seconds between two lines. What is done sooner needs none."""
+INTERVAL = 1.0
+"""Seconds between two lines. A command that takes less prints none."""
 
 
 class Progress:
     def __init__(self, stream: Any) -> None:
         self.stream, self.reported_at = stream, time.monotonic()
 
-    def tell(self, line: str) -> None:
+    def report(self, line: str) -> None:
         now = time.monotonic()
-        if now - self.reported_at >= EVERY:
+        if now - self.reported_at >= INTERVAL:
             self.stream.write(line, style_func=str)
             self.stream.flush()
             self.reported_at = now

@@ -1,4 +1,4 @@
-"""What is deleted for good once it is old enough. Each room gives its kinds to settings.PURGED."""
+"""What the command `purge` deletes. Each app registers its policies in its module `purge`."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,62 +10,77 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from todo_project.api.idempotency import REMEMBERED_FOR
+from todo_project.config.registry import Registry
 from todo_project.models import IdempotencyKey
 
-AT_ONCE = 5_000
+BATCH_SIZE = 5_000
 
 
 @dataclass(frozen=True)
-class Kind:
-    """One kind of what can be purged: all of it that is older than a time."""
+class PurgePolicy:
+    """One kind of data with a retention period."""
 
     name: str
-    what: str
+    description: str
     days: int
-    """So many it is kept, unless told otherwise."""
+    """The default retention period."""
     count: Callable[[datetime], int]
+    """How many rows are older than a time."""
     purge: Callable[[datetime], Iterator[int]]
-    """Gives back, batch by batch, how many are gone; each batch is a transaction of its own."""
-    fewest: int = 0
-    """It is in use for so many days: a shorter time is refused."""
+    """Deletes them and yields the number for each batch, which is a transaction of its own."""
+    minimum_days: int = 0
+    """Younger rows are still in use."""
 
     @property
     def option(self) -> str:
         return f"--{self.name.removesuffix('s')}-days"
 
 
-def rows(name: str, what: str, old: Callable[[datetime], QuerySet[Any]], **settings: Any) -> Kind:
-    """A kind of which nothing else has to hear; `old` sorts it as an index of all owners' rows does."""
-    return Kind(
+policies: Registry[PurgePolicy] = Registry("purge policies")
+
+
+def register(policy: PurgePolicy) -> PurgePolicy:
+    return policies.register(policy.name, policy)
+
+
+def purge_rows(
+    name: str, description: str, older_than: Callable[[datetime], QuerySet[Any]], **options: Any
+) -> PurgePolicy:
+    """For rows that nothing else depends on. `older_than` sorts them by an index over all owners."""
+    return PurgePolicy(
         name,
-        what,
-        count=lambda before: old(before).count(),
-        purge=lambda before: in_batches(old(before)),
-        **settings,
+        description,
+        count=lambda before: older_than(before).count(),
+        purge=lambda before: delete_in_batches(older_than(before)),
+        **options,
     )
 
 
-def in_batches(old: QuerySet[Any]) -> Iterator[int]:
-    """Delete these rows, without waiting: what another one holds is in use, or is being deleted already."""
+def delete_in_batches(rows: QuerySet[Any]) -> Iterator[int]:
+    """Skip locked rows: they are in use, or another purge is deleting them."""
     while True:
         with transaction.atomic():
-            some = old.select_for_update(skip_locked=True).values("pk")[:AT_ONCE]
-            deleted, _ = old.model._default_manager.filter(pk__in=some).delete()
+            batch = rows.select_for_update(skip_locked=True).values("pk")[:BATCH_SIZE]
+            deleted, _ = rows.model._default_manager.filter(pk__in=batch).delete()
         yield deleted
-        if deleted < AT_ONCE:
+        if deleted < BATCH_SIZE:
             return
 
 
-KEYS = rows(
-    "keys",
-    "idempotency keys and the answers that are kept for them",
-    lambda before: IdempotencyKey.objects.filter(created_at__lt=before).order_by("created_at"),
-    days=REMEMBERED_FOR.days,
-    fewest=REMEMBERED_FOR.days,
+register(
+    purge_rows(
+        "keys",
+        "idempotency keys and their stored responses",
+        lambda before: IdempotencyKey.objects.filter(created_at__lt=before).order_by("created_at"),
+        days=REMEMBERED_FOR.days,
+        minimum_days=REMEMBERED_FOR.days,
+    )
 )
-BROWSER_SESSIONS = rows(
-    "browser-sessions",
-    "sign-ins to the admin that have expired",
-    lambda before: Session.objects.filter(expire_date__lt=before).order_by("expire_date"),
-    days=0,
+register(
+    purge_rows(
+        "browser-sessions",
+        "expired admin sessions",
+        lambda before: Session.objects.filter(expire_date__lt=before).order_by("expire_date"),
+        days=0,
+    )
 )

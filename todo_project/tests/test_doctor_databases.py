@@ -1,4 +1,4 @@
-"""The doctor meets real databases and poolers, whole ones and broken ones."""
+"""The doctor checks real databases and poolers, healthy and broken ones."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,42 +10,44 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from django.core import checks
 
-from tests.support.doctor import NOWHERE, PASSWORD, Report, execute, with_user
+from tests.support.doctor import PASSWORD, UNREACHABLE, Report, execute, with_user
 from tests.support.processes import becomes_true
 from tests.support.programs import require
 from tests.support.servers.postgres import Postgres
 from tests.support.servers.server import give
-from todo_project.operations.doctor import databases, inside
+from todo_project.operations.doctor import databases
+from todo_project.operations.doctor import postgres as postgres_checks
 
 pytestmark = pytest.mark.own_servers
 
 
-def test_a_wrong_name_is_told_with_its_remedy(direct):
+def test_a_wrong_role_is_reported_with_a_hint(direct):
     report = Report(DATABASE_URL=with_user(direct, "nobody-knows"))
 
     assert "Correct the name of the role or the database in the URL." in report.of("DATABASE_URL")[0]
 
 
-def test_only_the_url_that_is_down_is_complained_of(direct):
-    report = Report(DATABASE_URL=NOWHERE, DATABASE_URL_UNPOOLED=direct)
+def test_only_the_url_that_is_down_is_an_error(direct):
+    report = Report(DATABASE_URL=UNREACHABLE, DATABASE_URL_UNPOOLED=direct)
 
-    assert report.of("DATABASE_URL")[0].startswith("problem")
-    assert report.of("DATABASE_URL_UNPOOLED")[0].startswith("ok: It answers")
+    assert report.of("DATABASE_URL")[0].startswith("error")
+    assert report.of("DATABASE_URL_UNPOOLED")[0].startswith("ok: Reachable")
     assert report.of("migrations") == ["ok: All are applied."]
 
 
-def test_an_empty_database_is_to_be_migrated(direct):
+def test_an_empty_database_needs_migrations(direct):
     report = Report(DATABASE_URL=with_user(direct, "todo", database="empty"))
 
     assert report.code == 1
     [pending] = report.of("migrations")
     assert "are not applied; the first is accounts.0001_initial." in pending
-    assert "Run `python manage.py migrate --noinput` before this code serves." in pending
-    assert report.of("extensions")[0].startswith("problem: pg_trgm and btree_gin are not installed.")
+    assert "Run `python manage.py migrate --noinput` before this code serves requests." in pending
+    assert report.of("extensions")[0].startswith("error: pg_trgm and btree_gin are not installed.")
 
 
-def test_a_migration_from_the_future_is_pointed_at(postgres, direct):
+def test_an_unknown_migration_is_a_warning(postgres, direct):
     execute(
         postgres.url,
         "INSERT INTO django_migrations (app, name, applied) VALUES ('tasks', '9999_later', now())",
@@ -55,54 +57,56 @@ def test_a_migration_from_the_future_is_pointed_at(postgres, direct):
     finally:
         execute(postgres.url, "DELETE FROM django_migrations WHERE name = '9999_later'")
 
-    assert report.of("migrations")[1].startswith("warning: 1 are applied that this code does not know")
+    assert report.of("migrations")[1].startswith("warning: 1 are applied that this code does not have")
 
 
-def test_two_databases_are_told_apart(direct):
+def test_urls_of_different_databases_are_an_error(direct):
     report = Report(DATABASE_URL=direct, DATABASE_URL_UNPOOLED=with_user(direct, "app", database="empty"))
 
     assert report.code == 1
     assert report.of("both URLs")[0].startswith(
-        "problem: DATABASE_URL and DATABASE_URL_UNPOOLED lead to different databases or servers."
+        "error: DATABASE_URL and DATABASE_URL_UNPOOLED lead to different databases or servers."
     )
 
 
-def test_a_pooler_that_is_not_taken_for_one_is_found(pooled, direct):
+def test_a_pooler_that_is_configured_as_direct_is_an_error(pooled, direct):
     report = Report(DATABASE_URL=pooled, DATABASE_URL_UNPOOLED=direct)
 
     assert report.code == 1
     assert "Set DATABASE_POOLER=true" in report.of("DATABASE_URL")[-1]
 
 
-def test_a_direct_url_that_leads_through_a_pooler_is_found(pooled):
+def test_a_direct_url_that_leads_through_a_pooler_is_an_error(pooled):
     report = Report(DATABASE_URL=pooled, DATABASE_POOLER="true", DATABASE_URL_UNPOOLED=pooled)
 
     assert report.code == 1
-    assert report.of("DATABASE_URL_UNPOOLED")[-1].startswith("problem: Pooling: it leads through a pooler")
+    assert report.of("DATABASE_URL_UNPOOLED")[-1].startswith("error: Pooling: it leads through a pooler")
 
 
-def test_a_direct_url_that_is_taken_for_a_pooler_is_found(direct):
+def test_a_direct_url_that_is_configured_as_a_pooler_is_a_warning(direct):
     report = Report(DATABASE_URL=direct, DATABASE_POOLER="true")
 
-    assert report.of("DATABASE_URL")[-1].startswith("warning: Pooling: no pooler showed itself")
-    assert report.of("both URLs")[0].startswith("warning: Commands use the pooled URL too")
+    assert report.of("DATABASE_URL")[-1].startswith(
+        "warning: Pooling: DATABASE_POOLER is true, but no pooler was detected"
+    )
+    assert report.of("both URLs")[0].startswith("warning: Commands use the pooled URL,")
 
 
 @pytest.mark.parametrize(
-    ("host", "level", "words"),
+    ("host", "level", "hint"),
     [
-        ("ep-a-1.eu-central-1.aws.neon.tech", "warning", "whose host contains -pooler"),
-        ("db.example.com", "ok", ""),
+        ("ep-a-1.eu-central-1.aws.neon.tech", checks.WARNING, "whose host contains -pooler"),
+        ("db.example.com", checks.INFO, ""),
     ],
 )
-def test_neons_direct_url_is_not_for_requests(host, level, words):
-    judged = databases.judge_pooling("DATABASE_URL", shared=False, expected=False, host=host)
+def test_neons_direct_url_is_a_warning_for_requests(host, level, hint):
+    message = databases.judge_pooling("DATABASE_URL", shared=False, expected=False, host=host)
 
-    assert judged.level == level
-    assert words in judged.advice
+    assert message.level == level
+    assert hint in (message.hint or "")
 
 
-def test_a_role_without_limits_is_told_how_to_get_them(postgres):
+def test_a_role_without_timeouts_is_a_warning_with_the_statements_to_set_them(postgres):
     report = Report(DATABASE_URL=postgres.url)
 
     assert report.of("timeouts")[:3] == [
@@ -115,70 +119,79 @@ def test_a_role_without_limits_is_told_how_to_get_them(postgres):
     assert report.of("role")[0].startswith("warning: The role todo is a superuser.")
 
 
-def test_a_database_that_takes_no_writes_is_found(postgres, direct):
+def test_a_read_only_database_is_an_error(postgres, direct):
     execute(postgres.url, "ALTER ROLE app SET default_transaction_read_only = on")
     try:
         report = Report(DATABASE_URL=direct)
     finally:
         execute(postgres.url, "ALTER ROLE app RESET default_transaction_read_only")
 
-    assert report.of("server")[-1].startswith("problem: It takes no writes")
+    assert report.of("server")[-1].startswith("error: The database rejects writes")
 
 
-def test_an_index_that_was_left_half_made_is_found(postgres, direct):
+def test_an_invalid_index_is_an_error(postgres, direct):
     execute(
         postgres.url,
         "CREATE TABLE doubled AS SELECT 1 AS n FROM generate_series(1, 2)",
     )
     with pytest.raises(psycopg.errors.UniqueViolation):
-        execute(postgres.url, "CREATE UNIQUE INDEX CONCURRENTLY half_made ON doubled (n)")
+        execute(postgres.url, "CREATE UNIQUE INDEX CONCURRENTLY incomplete ON doubled (n)")
     try:
         report = Report(DATABASE_URL=direct)
     finally:
         execute(postgres.url, "DROP TABLE doubled")
 
-    [found] = report.of("indexes")
-    assert found.startswith("problem: The index half_made is not valid")
-    assert "DROP INDEX CONCURRENTLY half_made;" in found
+    [finding] = report.of("indexes")
+    assert finding.startswith("error: The index incomplete is invalid")
+    assert "DROP INDEX CONCURRENTLY incomplete;" in finding
 
 
-def test_more_threads_than_connections_are_found(direct):
+def test_more_threads_than_connections_are_an_error(direct):
     report = Report(DATABASE_URL=direct, WEB_CONCURRENCY="64", WEB_THREADS="4")
 
     assert report.of("connections")[0].startswith(
-        "problem: This machine's 256 threads keep one each; the server allows 197."
+        "error: This machine's 256 threads use one each; the server allows 197."
     )
 
 
-def test_a_clock_that_is_wrong_is_found():
-    assert inside.judge_clock(0.4, 0.001).level == "ok"
-    assert inside.judge_clock(1.4, 2.0).level == "ok"
-    assert inside.judge_clock(-3, 0.001).found == "This machine is 3.0 s ahead of the database."
-    assert inside.judge_clock(-3, 0.001).level == "warning"
-    assert inside.judge_clock(90, 0.002).found == "This machine is 90.0 s behind the database."
-    assert inside.judge_clock(90, 0.002).level == "problem"
+@pytest.mark.parametrize(
+    ("skew", "round_trip", "level", "text"),
+    [
+        (0.4, 0.001, checks.INFO, "agree within a second"),
+        (1.4, 2.0, checks.INFO, "agree within a second"),
+        (-3, 0.001, checks.WARNING, "This machine is 3.0 s ahead of the database."),
+        (90, 0.002, checks.ERROR, "This machine is 90.0 s behind the database."),
+    ],
+)
+def test_a_clock_is_judged_by_its_difference(skew, round_trip, level, text):
+    message = postgres_checks.judge_clock(skew, round_trip)
+
+    assert message.level == level
+    assert text in message.msg
 
 
-def test_a_sqlite_file_that_is_not_there_is_not_made(tmp_path):
+def test_a_missing_sqlite_file_is_not_created(tmp_path):
     path = tmp_path / "db.sqlite3"
 
     report = Report(DATABASE_URL=f"sqlite:///{path}")
 
-    assert report.of("DATABASE_URL")[0].startswith("problem: There is no such file yet.")
+    assert report.of("DATABASE_URL")[0].startswith("error: The file does not exist yet.")
     assert not path.exists()
 
 
-def test_a_sqlite_file_is_checked_for_its_migrations(sqlite_url):
+def test_the_migrations_of_a_sqlite_file_are_checked(sqlite_url):
     report = Report(DATABASE_URL=sqlite_url)
 
-    assert report.of("DATABASE_URL")[1].startswith("warning: It is a SQLite file, which serves one machine.")
+    assert report.of("DATABASE_URL")[1].startswith(
+        "warning: This is a SQLite file, which only one machine can use."
+    )
     assert report.of("migrations") == ["ok: All are applied."]
     assert report.code == 0
 
 
 @pytest.fixture(scope="module")
 def certificate(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The server speaks TLS with this certificate, which is good for localhost only."""
+    """The server's certificate, issued for localhost only."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
@@ -225,38 +238,38 @@ def verified(url: str, *, host: str, bundle: str = "") -> str:
     return parts._replace(netloc=f"app:{PASSWORD}@{host}:{parts.port}", query=query).geturl()
 
 
-def test_tls_is_verified_for_real(direct, certificate):
+def test_tls_is_verified_on_a_real_connection(direct, certificate):
     report = Report(DATABASE_URL=verified(direct, host="localhost", bundle=certificate))
 
-    assert "ok: TLS: encrypted, and the server has proven its name." in report.of("DATABASE_URL")
+    assert "ok: TLS: encrypted, and the server's name is verified." in report.of("DATABASE_URL")
 
 
-@pytest.mark.parametrize("wrong", ["another name", "another authority"])
-def test_a_server_that_is_not_proven_is_not_used(direct, certificate, wrong):
+@pytest.mark.parametrize("mismatch", ["host name", "certificate authority"])
+def test_a_server_that_cannot_be_verified_is_an_error(direct, certificate, mismatch):
     url = (
         verified(direct, host="127.0.0.1", bundle=certificate)
-        if wrong == "another name"
+        if mismatch == "host name"
         else verified(direct, host="localhost")
     )
     report = Report(DATABASE_URL=url)
 
     assert report.code == 1
-    assert "Write the host by the name that the server's certificate is for" in report.of("DATABASE_URL")[0]
+    assert "Use the host name that the server's certificate was issued for." in report.of("DATABASE_URL")[0]
 
 
 @pytest.mark.parametrize(
-    ("encrypted", "mode", "local", "level", "words"),
+    ("encrypted", "mode", "local", "level", "text"),
     [
-        (True, "verify-full", False, "ok", "proven its name"),
-        (True, "verify-full", True, "ok", "proven its name"),
-        (True, "require", False, "warning", "sslmode=require does not prove"),
-        (True, "verify-ca", False, "warning", "sslmode=verify-ca does not prove"),
-        (False, "require", False, "problem", "not encrypted"),
-        (False, "prefer", True, "ok", "not needed"),
+        (True, "verify-full", False, checks.INFO, "name is verified"),
+        (True, "verify-full", True, checks.INFO, "name is verified"),
+        (True, "require", False, checks.WARNING, "sslmode=require does not verify"),
+        (True, "verify-ca", False, checks.WARNING, "sslmode=verify-ca does not verify"),
+        (False, "require", False, checks.ERROR, "not encrypted"),
+        (False, "prefer", True, checks.INFO, "not needed"),
     ],
 )
-def test_tls_is_judged_by_what_the_connection_tells(encrypted, mode, local, level, words):
-    judged = databases.judge_tls(encrypted=encrypted, mode=mode, local=local)
+def test_tls_is_judged_by_the_state_of_the_connection(encrypted, mode, local, level, text):
+    message = databases.judge_tls(encrypted=encrypted, mode=mode, local=local)
 
-    assert judged.level == level
-    assert words in judged.found
+    assert message.level == level
+    assert text in message.msg

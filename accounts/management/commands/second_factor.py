@@ -1,5 +1,3 @@
-"""A second factor for one of the staff."""
-
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -7,7 +5,6 @@ from django.db import transaction
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from accounts.management.people import all_or_nothing
 from accounts.models import User
 from todo_project.operations.commands import OperatorCommand
 
@@ -16,41 +13,45 @@ RECOVERY_CODES = 10
 
 class Command(OperatorCommand):
     help = """\
-Give one of the staff a second factor: prints, this once, a URL for an authenticator app and ten recovery
-codes, each good for one sign-in. What they had before no longer works, so this is also what to do about a
-lost phone. They are asked for a code while STAFF_SECOND_FACTOR is true."""
+Set up two-factor authentication for a staff member. Prints, once only, a URL for an authenticator app and
+ten recovery codes, each valid for one sign-in. Earlier devices and codes stop working, so this also
+replaces a lost phone. The admin asks for a code while STAFF_SECOND_FACTOR is true."""
     examples = """\
 examples:
   manage.py second_factor carol@example.com
   manage.py second_factor 0b8f3c1d-e5a9-4f0c-8a54-e9e1f2f7d9aa --remove
 
-All or nothing is done: what could not be printed is not kept, and what they had before still works.
+If the output cannot be written, nothing is changed and the earlier device still works.
 
-exit codes: 0 done; 1 an error, such as that they are not staff; 130 interrupted.
+exit codes: 0 success; 1 error, for example no such staff account; 130 interrupted.
 """
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("person", metavar="EMAIL_OR_ID")
-        parser.add_argument("--remove", action="store_true", help="only take away what they have")
+        parser.add_argument("user", metavar="EMAIL_OR_ID")
+        parser.add_argument("--remove", action="store_true", help="only remove the second factor")
 
-    def handle(self, *args: Any, person: str, remove: bool, **options: Any) -> None:
-        user = User.objects.find(person)
+    def handle(self, *args: Any, **options: Any) -> None:
+        user = User.objects.find(options["user"])
         if user is None or not user.is_staff:
-            raise CommandError("None of the staff has this email or id.")
+            raise CommandError("No staff account has this email or id.")
         try:
-            with all_or_nothing(), transaction.atomic():
-                self.replace(user, remove=remove)
-                # Still inside: a secret that nobody has seen must not take the place of one that works.
+            with transaction.atomic():
+                self.replace(user, remove=options["remove"])
+                # Before the commit: a secret that was not printed must not replace one that works.
                 self.stdout.flush()
         except OSError as error:
-            raise CommandError(f"This could not be written, and nothing was changed: {error}") from error
+            raise CommandError(
+                f"The output could not be written: {error}. {self.state_after_failure}"
+            ) from error
 
     def replace(self, user: User, *, remove: bool) -> None:
-        User.objects.select_for_update().get(pk=user.pk)  # Two at once would leave two.
+        User.objects.select_for_update().get(pk=user.pk)  # Two commands at once would leave two devices.
         for model in (TOTPDevice, StaticDevice):
             model.objects.filter(user=user).delete()
         if remove:
-            self.stdout.write(f"{user} has no second factor, and cannot sign in where one is asked for.")
+            self.stdout.write(
+                f"{user} has no second factor and cannot sign in to the admin while one is required."
+            )
             return
         device = TOTPDevice.objects.create(user=user, name="app")
         recovery = StaticDevice.objects.create(user=user, name="recovery codes")
@@ -59,4 +60,4 @@ exit codes: 0 done; 1 an error, such as that they are not staff; 130 interrupted
         self.stdout.write(f"For the authenticator app:\n\n    {device.config_url}\n\nRecovery codes:\n")
         for code in codes:
             self.stdout.write(f"    {code}")
-        self.stdout.write("\nThis is shown once. Give it to nobody but its owner.")
+        self.stdout.write("\nThis is shown only once. Share it only with the account's owner.")

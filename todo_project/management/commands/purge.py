@@ -1,37 +1,20 @@
-"""Deletes for good what nobody needs any more; meant to run every night."""
-
 import time
 from argparse import ArgumentTypeError
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
-from django.db import OperationalError
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from todo_project.operations.commands import OperatorCommand
 from todo_project.operations.progress import Progress
-from todo_project.operations.purging import Kind
+from todo_project.operations.purging import PurgePolicy, policies
 
 HELP = """\
-Delete for good what is older than it need be. Safe to run at any time, beside the API, twice, or twice at
-once: it works in batches, each a short transaction, and what is done stands whatever happens next.
+Permanently delete data past its retention period. Run it once a day. It deletes in batches, each in a short
+transaction, so it is safe to run while the API serves, to interrupt, and to run twice at the same time.
 
 kinds:
-"""
-EXAMPLES = """\
-examples:
-  manage.py purge --dry-run                          what would go
-  manage.py purge                                    every night, from cron
-  manage.py purge --trash-days 7 --only trash        the trash of more than a week ago
-  manage.py purge --only tombstones --tombstone-days 180
-
-A task that is purged from the trash leaves a tombstone, by which clients that keep a copy hear of it. Who has
-not asked for changes since before the tombstones that are forgotten has to read everything again (410).
-
-exit codes: 0 done; 1 an error; 130 interrupted. After 1 and 130 run it again for the rest.
 """
 
 
@@ -42,64 +25,64 @@ def days(text: str) -> int:
 
 
 class Command(OperatorCommand):
-    examples = EXAMPLES
+    examples = """\
+examples:
+  manage.py purge --dry-run                          count what would be deleted
+  manage.py purge                                    every night, from cron
+  manage.py purge --trash-days 7 --only trash        the trash of more than a week ago
+  manage.py purge --only tombstones --tombstone-days 180
+
+A task purged from the trash leaves a tombstone, which tells syncing clients that it is gone. A client that
+has not synced since before the oldest remaining tombstone gets 410 once and reads everything again.
+
+exit codes: 0 success; 1 error; 130 interrupted. After 1 and 130 run it again for the rest.
+"""
 
     @property
     def help(self) -> str:  # type: ignore[override]
-        return HELP + "".join(f"  {kind.name:17} {kind.what}\n" for kind in all_policies())
+        return HELP + "".join(f"  {name:17} {policy.description}\n" for name, policy in policies)
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="tell what would go, and change nothing")
-        names = [kind.name for kind in all_policies()]
+        parser.add_argument("--dry-run", action="store_true", help="only count what would be deleted")
+        names = [name for name, _ in policies]
         parser.add_argument(
-            "--only", nargs="+", choices=names, default=names, metavar="KIND", help="these kinds alone"
+            "--only", nargs="+", choices=names, default=names, metavar="KIND", help="only these kinds"
         )
-        for kind in all_policies():
-            at_least = f"; at least {kind.fewest}" if kind.fewest else ""
+        for name, policy in policies:
+            minimum = f", minimum: {policy.minimum_days}" if policy.minimum_days else ""
             parser.add_argument(
-                kind.option,
+                policy.option,
                 type=days,
-                default=kind.days,
+                default=policy.days,
                 metavar="N",
-                dest=kind.name,
-                help=f"keep {kind.name} for N days (default: {kind.days}{at_least})",
+                dest=name,
+                help=f"keep {name} for N days (default: {policy.days}{minimum})",
             )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        kinds = [kind for kind in all_policies() if kind.name in options["only"]]
-        for kind in kinds:
-            if options[kind.name] < kind.fewest:
+        selected = [policy for name, policy in policies if name in options["only"]]
+        for policy in selected:
+            if options[policy.name] < policy.minimum_days:
                 raise CommandError(
-                    f"{kind.option} must be at least {kind.fewest}: younger {kind.name} are in use."
+                    f"{policy.option} must be at least {policy.minimum_days}: "
+                    f"younger {policy.name} are still in use."
                 )
         started, now = time.monotonic(), timezone.now()
-        try:
-            for kind in kinds:
-                before = now - timedelta(days=options[kind.name])
-                if options["dry_run"]:
-                    self.stdout.write(f"{kind.name}: {kind.count(before)} would go")
-                else:
-                    self.purge(kind, before)
-        except KeyboardInterrupt:
-            told = "Nothing was changed." if options["dry_run"] else "What is told above is done."
-            raise CommandError(f"Interrupted. {told}", returncode=130) from None
-        except OperationalError as error:
-            told = "What is told above is done; run it again for the rest"
+        for policy in selected:
+            before = now - timedelta(days=options[policy.name])
             if options["dry_run"]:
-                told = "Nothing was changed"
-            raise CommandError(f"The database stopped this. {told}: {error}") from error
-        nothing = " Nothing was changed." if options["dry_run"] else ""
-        self.stdout.write(self.style.SUCCESS(f"Done in {time.monotonic() - started:.1f} s.{nothing}"))
+                self.stdout.write(f"{policy.name}: {policy.count(before)} would be deleted")
+            else:
+                self.purge(policy, before)
+        suffix = " Nothing was changed." if options["dry_run"] else ""
+        self.stdout.write(self.style.SUCCESS(f"Done in {time.monotonic() - started:.1f} s.{suffix}"))
 
-    def purge(self, kind: Kind, before: datetime) -> None:
-        gone, progress = 0, Progress(self.stderr)
+    def purge(self, policy: PurgePolicy, before: datetime) -> None:
+        self.state_after_failure = "Everything listed above has been deleted; run this again for the rest."
+        deleted, progress = 0, Progress(self.stderr)
         try:
-            for number in kind.purge(before):
-                gone += number
-                progress.tell(f"{kind.name}: {gone} so far")
+            for number in policy.purge(before):
+                deleted += number
+                progress.report(f"{policy.name}: {deleted} so far")
         finally:
-            self.stdout.write(f"{kind.name}: {gone} deleted")
-
-
-def all_policies() -> list[Kind]:
-    return [import_string(path) for path in settings.PURGED]
+            self.stdout.write(f"{policy.name}: {deleted} deleted")

@@ -1,4 +1,4 @@
-"""What is asked of the databases: each URL for itself, then what lies behind them."""
+"""Checks of the databases: first each URL, then the database that it leads to."""
 
 import statistics
 import time
@@ -7,36 +7,36 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
+from django.core import checks
+from django.core.checks import CheckMessage
 from django.db import DatabaseError, InterfaceError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from todo_project.config import database
 
-from .endpoints import Endpoint, ask, connected, endpoints, is_missing_file
-from .findings import Check, Finding, ok, problem, said, warning
-from .inside import LOOKS, migrations
+from .endpoints import Endpoint, connected, endpoints, is_missing_file, query
+from .postgres import CHECKS, SAMPLES, migrations
+from .redaction import redacted
+from .runner import Check
 
 SLOW_ROUND_TRIP = 0.03
-TRIES = 5
 
-ADVICE = {
-    "authentication failed": "Copy the URL anew from the database's console; a special character in its "
+HINTS = {
+    "authentication failed": "Copy the URL from the database's console again. Special characters in the "
     "password must be percent-encoded.",
     "does not exist": "Correct the name of the role or the database in the URL.",
-    "certificate": "Write the host by the name that the server's certificate is for; leave sslrootcert out, "
-    "unless the server has an authority of its own.",
-    "SSL": "See that the server offers TLS, or whether the URL leads to another server than you think.",
+    "certificate": "Use the host name that the server's certificate was issued for. Leave sslrootcert "
+    "out unless the server uses a private certificate authority.",
+    "SSL": "Check that the server supports TLS, and that the URL leads to the right server.",
     "resolve": "Correct the host in the URL.",
     "translate host name": "Correct the host in the URL.",
     "too many": "Lower WEB_CONCURRENCY or WEB_THREADS, or use the pooled URL.",
 }
-UNREACHABLE = (
-    "See that the host and the port are right, that the database runs, and that it lets this machine in."
-)
+UNREACHABLE = "Check the host and the port, that the database is running, and that it accepts this machine."
 
 
 class Databases:
-    """Checks that share what the first of them learn: which URL leads to a database."""
+    """The first checks find out which URLs can be reached; the later ones use those."""
 
     def __init__(self) -> None:
         self.endpoints = endpoints()
@@ -46,15 +46,15 @@ class Databases:
         for endpoint in self.endpoints:
             yield endpoint.variable, partial(self.reach, endpoint)
         yield "both URLs", self.compare
-        yield "database", self.require_one
-        for name, look in LOOKS.items():
-            yield name, partial(self.look_inside, look)
+        yield "database", self.warn_if_unreachable
+        for name, check in CHECKS.items():
+            yield name, partial(self.run_inside, check)
 
-    def reach(self, endpoint: Endpoint) -> Iterator[Finding]:
+    def reach(self, endpoint: Endpoint) -> Iterator[CheckMessage]:
         if is_missing_file(endpoint):
-            yield problem(
-                "There is no such file yet.",
-                "Run `python manage.py migrate`, or correct the path in DATABASE_URL.",
+            yield checks.Error(
+                "The file does not exist yet.",
+                hint="Run `python manage.py migrate`, or correct the path in DATABASE_URL.",
             )
             return
         started = time.perf_counter()
@@ -66,20 +66,20 @@ class Databases:
                     yield tls_of(endpoint, connection)
                     yield pooling_of(endpoint, connection)
                 elif not settings.DEBUG:
-                    yield warning(
-                        "It is a SQLite file, which serves one machine.",
-                        "For more than a trial set DATABASE_URL to the pooled URL of a PostgreSQL.",
+                    yield checks.Warning(
+                        "This is a SQLite file, which only one machine can use.",
+                        hint="For production, set DATABASE_URL to the pooled URL of a PostgreSQL database.",
                     )
         except (DatabaseError, InterfaceError) as error:
-            yield problem(f"It cannot be used: {said(error)}", advice_on(error))
+            yield checks.Error(f"Cannot be used: {redacted(error)}", hint=hint_for(error))
 
-    def compare(self) -> Iterator[Finding]:
-        """Branches of one Neon project are alike in all but when their server was started."""
+    def compare(self) -> Iterator[CheckMessage]:
+        """Branches of one Neon project differ only in the start time of their server."""
         if len(self.endpoints) < 2:
-            if self.endpoints[0].taken_for_pooler:
-                yield warning(
-                    "Commands use the pooled URL too, as there is no other.",
-                    "Set DATABASE_URL_UNPOOLED to the direct URL: migrations need a session of their own.",
+            if self.endpoints[0].treated_as_pooler:
+                yield checks.Warning(
+                    "Commands use the pooled URL, because there is no other.",
+                    hint="Set DATABASE_URL_UNPOOLED to the direct URL: migrations need a session.",
                 )
             return
         if len(self.reached) < 2:
@@ -89,22 +89,24 @@ class Databases:
             with connected(endpoint) as connection:
                 places.append(place_of(connection))
         if places[0] == places[1]:
-            yield ok("They lead to the same database.")
+            yield checks.Info("Both lead to the same database.")
         else:
-            yield problem(
+            yield checks.Error(
                 "DATABASE_URL and DATABASE_URL_UNPOOLED lead to different databases or servers.",
-                "Copy both from the same branch and database: commands change one, requests use the other.",
+                hint="Copy both from the same database: commands use one and requests the other.",
             )
 
-    def require_one(self) -> Iterator[Finding]:
+    def warn_if_unreachable(self) -> Iterator[CheckMessage]:
         if not self.reached:
-            yield warning(
-                "Migrations, timeouts and all that lies in the database were not looked at.",
-                "Mend the connection first, then run this again.",
+            yield checks.Warning(
+                "Migrations, timeouts and everything else in the database were not checked.",
+                hint="Fix the connection, then run this again.",
             )
 
-    def look_inside(self, look: Callable[[BaseDatabaseWrapper], Iterator[Finding]]) -> Iterator[Finding]:
-        """By the URL that serves requests, if it can be had."""
+    def run_inside(
+        self, check: Callable[[BaseDatabaseWrapper], Iterator[CheckMessage]]
+    ) -> Iterator[CheckMessage]:
+        """Through the URL that serves requests, if it can be reached."""
         for endpoint in self.reached[:1]:
             with connected(endpoint) as connection:
                 if connection.vendor == "postgresql":
@@ -112,99 +114,102 @@ class Databases:
                     with connection.cursor() as cursor:
                         cursor.execute("SET TRANSACTION READ ONLY")
                         cursor.execute("SET LOCAL statement_timeout = '5s'")
-                    yield from look(connection)
-                elif look is migrations:
-                    yield from look(connection)
+                    yield from check(connection)
+                elif check is migrations:
+                    yield from check(connection)
 
 
 def place_of(connection: BaseDatabaseWrapper) -> tuple[Any, ...]:
     if connection.vendor != "postgresql":
         return (connection.settings_dict["NAME"],)
-    [place] = ask(
+    [place] = query(
         connection,
         "SELECT oid, datname, pg_postmaster_start_time() FROM pg_database WHERE datname = current_database()",
     )
     return place
 
 
-def advice_on(error: Exception) -> str:
-    words = str(error)
-    return next((advice for known, advice in ADVICE.items() if known in words), UNREACHABLE)
+def hint_for(error: Exception) -> str:
+    message = str(error)
+    return next((hint for part, hint in HINTS.items() if part in message), UNREACHABLE)
 
 
-def round_trip(connection: BaseDatabaseWrapper, *, connecting: float) -> Finding:
-    took = []
-    for _ in range(TRIES):
+def round_trip(connection: BaseDatabaseWrapper, *, connecting: float) -> CheckMessage:
+    durations = []
+    for _ in range(SAMPLES):
         started = time.perf_counter()
-        ask(connection, "SELECT 1")
-        took.append(time.perf_counter() - started)
-    median = statistics.median(took)
-    found = f"It answers: {connecting * 1000:.0f} ms to connect, {median * 1000:.1f} ms for a round trip."
+        query(connection, "SELECT 1")
+        durations.append(time.perf_counter() - started)
+    median = statistics.median(durations)
+    summary = f"Reachable: {connecting * 1000:.0f} ms to connect, {median * 1000:.1f} ms for a round trip."
     if median < SLOW_ROUND_TRIP:
-        return ok(found)
-    return warning(found, "Run the application in the database's region: every request makes several.")
+        return checks.Info(summary)
+    hint = "Run the application in the database's region: a request makes several round trips."
+    return checks.Warning(summary, hint=hint)
 
 
-def tls_of(endpoint: Endpoint, connection: BaseDatabaseWrapper) -> Finding:
-    """As this end sees it. pg_stat_ssl tells of the last stretch only, behind a pooler or a proxy."""
+def tls_of(endpoint: Endpoint, connection: BaseDatabaseWrapper) -> CheckMessage:
+    """From the client's side. Behind a pooler or a proxy, pg_stat_ssl describes only the last hop."""
     pgconn: Any = connection.connection.pgconn
     mode = str(endpoint.config["OPTIONS"]["sslmode"])
     return judge_tls(encrypted=bool(pgconn.ssl_in_use), mode=mode, local=database.is_local(endpoint.host))
 
 
-def judge_tls(*, encrypted: bool, mode: str, local: bool) -> Finding:
+def judge_tls(*, encrypted: bool, mode: str, local: bool) -> CheckMessage:
     if encrypted and mode == "verify-full":
-        return ok("TLS: encrypted, and the server has proven its name.")
+        return checks.Info("TLS: encrypted, and the server's name is verified.")
     if local:
-        return ok("TLS: not needed on this machine.")
+        return checks.Info("TLS: not needed for a local connection.")
     if not encrypted:
-        return problem(
-            "TLS: the connection is not encrypted.", "Write sslmode=verify-full in the URL, at once."
+        return checks.Error(
+            "TLS: the connection is not encrypted.", hint="Write sslmode=verify-full in the URL now."
         )
-    return warning(
-        f"TLS: encrypted, but sslmode={mode} does not prove that it is the right server.",
-        "Write sslmode=verify-full in the URL; the bundle to verify with is brought along.",
+    return checks.Warning(
+        f"TLS: encrypted, but sslmode={mode} does not verify the server's name.",
+        hint="Write sslmode=verify-full in the URL; the CA bundle is included.",
     )
 
 
-def pooling_of(endpoint: Endpoint, connection: BaseDatabaseWrapper) -> Finding:
-    """Two connections that are open at once share a server process only where a pooler lends it in turn."""
+def pooling_of(endpoint: Endpoint, connection: BaseDatabaseWrapper) -> CheckMessage:
+    """Two open connections share a server process only behind a transaction pooler."""
     with connected(endpoint) as another:
         mine, theirs = set(), set()
-        for _ in range(TRIES):
-            mine |= set(ask(connection, "SELECT pg_backend_pid()"))
-            theirs |= set(ask(another, "SELECT pg_backend_pid()"))
+        for _ in range(SAMPLES):
+            mine |= set(query(connection, "SELECT pg_backend_pid()"))
+            theirs |= set(query(another, "SELECT pg_backend_pid()"))
     return judge_pooling(
         endpoint.variable,
         shared=bool(mine & theirs) or len(mine) > 1,
-        expected=endpoint.taken_for_pooler,
+        expected=endpoint.treated_as_pooler,
         host=endpoint.host,
     )
 
 
-def judge_pooling(variable: str, *, shared: bool, expected: bool, host: str) -> Finding:
+def judge_pooling(variable: str, *, shared: bool, expected: bool, host: str) -> CheckMessage:
     if shared and expected:
-        return ok("Pooling: a pooler in transaction mode, and taken for one.")
+        return checks.Info("Pooling: a pooler in transaction mode, and configured as one.")
     if shared and variable == "DATABASE_URL_UNPOOLED":
-        return problem(
-            "Pooling: it leads through a pooler, which takes sessions from under migrations.",
-            "Write the server's own host and port in DATABASE_URL_UNPOOLED.",
+        return checks.Error(
+            "Pooling: it leads through a pooler, so migrations have no session.",
+            hint="Write the host and port of the server itself in DATABASE_URL_UNPOOLED.",
         )
     if shared:
-        return problem(
-            "Pooling: it leads through a pooler that is not taken for one.",
-            "Set DATABASE_POOLER=true, or prepared statements and server-side cursors will fail.",
+        return checks.Error(
+            "Pooling: it leads through a pooler, but is configured as a direct connection.",
+            hint="Set DATABASE_POOLER=true; otherwise prepared statements and server-side cursors fail.",
         )
     if expected and database.is_pooled(host):
-        return ok("Pooling: a pooler by its name; nothing else shows it just now.")
+        return checks.Info(
+            "Pooling: a pooler by its host name; the connections did not share a server process."
+        )
     if expected:
-        return warning(
-            "Pooling: no pooler showed itself, though DATABASE_POOLER says there is one.",
-            "Leave DATABASE_POOLER out if the URL is direct: requests are then planned once and cost less.",
+        return checks.Warning(
+            "Pooling: DATABASE_POOLER is true, but no pooler was detected.",
+            hint="Remove DATABASE_POOLER if the URL is direct: queries are then planned only once.",
         )
     if variable == "DATABASE_URL" and host.endswith(".neon.tech"):
-        return warning(
+        return checks.Warning(
             "Pooling: DATABASE_URL is the direct URL.",
-            "Use the one whose host contains -pooler, and the direct one as DATABASE_URL_UNPOOLED.",
+            hint="Use the URL whose host contains -pooler, and this one as DATABASE_URL_UNPOOLED.",
         )
-    return ok("Pooling: direct, each connection has a session of its own.")
+    return checks.Info("Pooling: direct, each connection has its own session.")

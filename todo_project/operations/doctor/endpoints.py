@@ -1,4 +1,4 @@
-"""The databases' URLs, each as a place to connect to."""
+"""The database URLs, and connections to them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from todo_project.config import database
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One of the URLs, and what it becomes."""
+    """One of the URLs, and the entry for DATABASES that it becomes."""
 
     variable: str
     config: database.Config
@@ -27,24 +27,24 @@ class Endpoint:
         return str(options.get("hostaddr") or self.config.get("HOST") or options.get("host") or "")
 
     @property
-    def taken_for_pooler(self) -> bool:
+    def treated_as_pooler(self) -> bool:
         return bool(self.config.get("DISABLE_SERVER_SIDE_CURSORS"))
 
 
 def endpoints() -> list[Endpoint]:
-    """As settings.py makes them; it keeps only the one that this process uses."""
+    """Both; settings.DATABASES has only the one that this process uses."""
     configure = partial(database.configure, base_dir=settings.BASE_DIR)
     pooled = configure(settings.DATABASE_URL, variable="DATABASE_URL", pooler=settings.DATABASE_POOLER)
-    found = [Endpoint("DATABASE_URL", pooled)]
+    result = [Endpoint("DATABASE_URL", pooled)]
     if url := settings.DATABASE_URL_UNPOOLED:
         direct = configure(url, variable="DATABASE_URL_UNPOOLED", direct=True)
-        found.append(Endpoint("DATABASE_URL_UNPOOLED", direct))
-    return found
+        result.append(Endpoint("DATABASE_URL_UNPOOLED", direct))
+    return result
 
 
 @contextmanager
 def connected(endpoint: Endpoint) -> Iterator[BaseDatabaseWrapper]:
-    """A connection beside Django's own, which know only one of the URLs."""
+    """A connection of its own: Django's connections use only one of the URLs."""
     connection = ConnectionHandler({DEFAULT_DB_ALIAS: dict(endpoint.config)})[DEFAULT_DB_ALIAS]
     try:
         connection.ensure_connection()
@@ -54,12 +54,12 @@ def connected(endpoint: Endpoint) -> Iterator[BaseDatabaseWrapper]:
 
 
 def is_missing_file(endpoint: Endpoint) -> bool:
-    """SQLite would make it, empty."""
+    """Connecting would create it, empty."""
     name = str(endpoint.config["NAME"])
     return endpoint.config["ENGINE"].endswith("sqlite3") and name != ":memory:" and not Path(name).is_file()
 
 
-def ask(connection: BaseDatabaseWrapper, sql: str, *params: Any) -> list[tuple[Any, ...]]:
+def query(connection: BaseDatabaseWrapper, sql: str, *params: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, params or None)
         return cursor.fetchall()

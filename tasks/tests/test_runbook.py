@@ -1,4 +1,4 @@
-"""What the operators' runbook tells them to run on the tasks' tables does what it says there."""
+"""The migration and the SQL for tasks in the operations guide do what the guide says."""
 
 import re
 
@@ -11,7 +11,7 @@ from tasks.models import Clock
 from tests.support.assertions import assert_error
 from tests.support.tasks import create_task
 
-BOOK = (settings.BASE_DIR / "docs" / "operations.md").read_text()
+GUIDE = (settings.BASE_DIR / "docs" / "operations.md").read_text()
 
 
 def indexes():
@@ -20,8 +20,8 @@ def indexes():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_its_migration_makes_an_index_beside_the_writers():
-    [code] = re.findall(r"```python\n(.*?)```", BOOK, re.DOTALL)
+def test_the_example_migration_creates_and_drops_an_index():
+    [code] = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
     namespace: dict = {}
     exec(code, namespace)
     migration = namespace["Migration"]("9999_index", "tasks")
@@ -29,45 +29,47 @@ def test_its_migration_makes_an_index_beside_the_writers():
 
     with connection.schema_editor(atomic=migration.atomic) as editor:
         after = migration.apply(state.clone(), editor)
-    made_it = "task_completed" in indexes()
+    was_created = "task_completed" in indexes()
     with connection.schema_editor(atomic=migration.atomic) as editor:
         migration.unapply(state.clone(), editor)
 
-    assert made_it
+    assert was_created
     assert "task_completed" not in indexes()
     assert "task_completed" in {index.name for index in after.models["tasks", "task"].options["indexes"]}
 
 
 @pytest.fixture
-def time_went_back(as_alice, alice):
-    """A backup was restored: Alice's client has seen a change that the server has not made yet."""
+def future_version(as_alice, alice):
+    """After a restore from a backup, Alice's client knows a version that the server has not reached yet."""
     create_task(as_alice)
     tick = Clock.objects.get(pk=alice).tick
     return tick + 1
 
 
-def after_a_restore():
-    [statement] = re.findall(r"UPDATE tasks_clock .*;", BOOK)
+def run_the_statement_for_a_restore():
+    [statement] = re.findall(r"UPDATE tasks_clock .*;", GUIDE)
     with connection.cursor() as cursor:
         cursor.execute(statement)
 
 
-def test_after_a_restore_a_client_from_the_future_begins_anew_however_late_it_comes(as_alice, time_went_back):
-    after_a_restore()
+def test_after_the_statement_a_client_that_is_ahead_starts_over_even_if_it_syncs_late(
+    as_alice, future_version
+):
+    run_the_statement_for_a_restore()
     create_task(as_alice)
 
-    assert_error(as_alice("get", f"/sync?since={time_went_back}"), 410, "RESYNC_REQUIRED")
+    assert_error(as_alice("get", f"/sync?since={future_version}"), 410, "RESYNC_REQUIRED")
 
 
-def test_without_that_it_would_miss_what_is_written_under_its_number(as_alice, time_went_back):
-    """Why the runbook asks for it; a server cannot know by itself that time went back."""
+def test_without_the_statement_the_client_would_miss_a_change(as_alice, future_version):
+    """The reason for the statement: the server cannot detect a restore by itself."""
     create_task(as_alice)
 
-    assert as_alice("get", f"/sync?since={time_went_back}").json()["changes"] == []
+    assert as_alice("get", f"/sync?since={future_version}").json()["changes"] == []
 
 
-def test_after_a_restore_a_client_that_reads_anew_has_everything_and_goes_on(as_alice, time_went_back):
-    after_a_restore()
+def test_after_the_statement_a_client_that_starts_over_receives_everything(as_alice, future_version):
+    run_the_statement_for_a_restore()
     page = as_alice("get", "/sync?since=0").json()
     new = create_task(as_alice)
 
