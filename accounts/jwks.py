@@ -39,16 +39,19 @@ class Keys:
         self.url = url
         self.by_id: dict[str | None, dict[str, Any]] = {}
         self.fetched_at = self.attempted_at = float("-inf")
-        self.fetch_lock = threading.Lock()
+        self.lock = threading.Lock()
 
     def find(self, header: dict[str, Any]) -> Any:
         key = self.cached(header)
-        if key is None:
-            self.fetch_missing()
-            key = self.cached(header)
-        elif time.monotonic() - self.fetched_at > MAX_AGE:
-            self.refresh()
-            key = self.cached(header)
+        if key is not None and time.monotonic() - self.fetched_at <= MAX_AGE:
+            return key
+        # Wait for another thread's fetch only while there are no keys at all.
+        fetched = self.fetch(wait=0 if self.by_id else FETCH_TIMEOUT)
+        if key is None and self.by_id and not fetched:
+            raise ServiceUnavailable(
+                "The keys of the token's identity provider are being fetched. Try again shortly."
+            )
+        key = self.cached(header)
         if key is not None:
             return key
         if not self.by_id:
@@ -67,35 +70,20 @@ class Keys:
             return found["key"]
         return None
 
-    def fetch_missing(self) -> None:
-        """Fetch because a key is unknown. Wait for another thread only while there are no keys."""
-        if self.fetch_lock.acquire(timeout=0 if self.by_id else FETCH_TIMEOUT):
-            try:
-                self.fetch()
-            finally:
-                self.fetch_lock.release()
-        elif self.by_id:
-            raise ServiceUnavailable(
-                "The keys of the token's identity provider are being fetched. Try again shortly."
-            )
-
-    def refresh(self) -> None:
-        """Fetch keys that are out of date; other threads use the old ones meanwhile."""
-        if self.fetch_lock.acquire(blocking=False):
-            try:
-                self.fetch()
-            finally:
-                self.fetch_lock.release()
-
-    def fetch(self) -> None:
-        if time.monotonic() - self.attempted_at < MIN_FETCH_INTERVAL:
-            return
-        self.attempted_at = time.monotonic()
+    def fetch(self, *, wait: float) -> bool:
+        """Fetch the keys, unless that was tried just now. False if another thread is still fetching."""
+        if not self.lock.acquire(timeout=wait):
+            return False
         try:
-            self.by_id = fetch_keys(self.url)
-            self.fetched_at = time.monotonic()
+            if time.monotonic() - self.attempted_at >= MIN_FETCH_INTERVAL:
+                self.attempted_at = time.monotonic()
+                self.by_id = fetch_keys(self.url)
+                self.fetched_at = time.monotonic()
         except (OSError, HTTPException, ValueError, RecursionError) as error:
             logger.warning("Could not fetch the keys at %s: %s", self.url, type(error).__name__)
+        finally:
+            self.lock.release()
+        return True
 
 
 @cache

@@ -5,6 +5,7 @@ import hashlib
 import re
 import secrets
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -62,33 +63,32 @@ def read_access_token(token: str, *, at: datetime) -> AccessClaims:
 @lru_cache(maxsize=4096)
 def _read_access_token(token: str, keys: tuple[bytes, ...]) -> AccessClaims:
     """Cached, because a client sends one token many times and the result depends on nothing else."""
-    for key in keys:
-        try:
-            claims = _decode(
-                token, key, [ALGORITHM], audience=[AUDIENCE], issuer=OURS, extra=["sid", "scope"]
-            )
-            return AccessClaims(
-                uuid.UUID(claims["sub"]),
-                uuid.UUID(claims["sid"]),
-                frozenset(claims["scope"].split()),
-                int(claims["iat"]),
-                int(claims["exp"]),
-            )
-        except jwt.InvalidSignatureError:
-            continue
-        except (ValueError, AttributeError) as error:
-            raise InvalidToken from error
-    raise InvalidToken
+    claims = _decode(
+        token, keys, [ALGORITHM], audience=[AUDIENCE], issuer=OURS, required=[*REQUIRED, "sid", "scope"]
+    )
+    try:
+        return AccessClaims(
+            uuid.UUID(claims["sub"]),
+            uuid.UUID(claims["sid"]),
+            frozenset(claims["scope"].split()),
+            int(claims["iat"]),
+            int(claims["exp"]),
+        )
+    except (ValueError, AttributeError) as error:
+        raise InvalidToken from error
 
 
 def read_external_token(token: str, issuer: Issuer, key: Any) -> dict[str, Any]:
     """The verified claims of an identity provider's token."""
-    try:
-        claims = _decode(
-            token, key, list(issuer.algorithms), audience=issuer.audience, issuer=issuer.issuer, leeway=LEEWAY
-        )
-    except jwt.InvalidSignatureError as error:
-        raise InvalidToken from error
+    claims = _decode(
+        token,
+        [key],
+        list(issuer.algorithms),
+        audience=issuer.audience,
+        issuer=issuer.issuer,
+        required=REQUIRED,
+        leeway=LEEWAY,
+    )
     if not is_storable(claims["sub"]) or not 1 <= len(claims["sub"]) <= 255:
         raise InvalidToken
     return claims
@@ -118,32 +118,34 @@ def peek(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _decode(
     token: str,
-    key: Any,
+    keys: Iterable[Any],
     algorithms: list[str],
     *,
     audience: Any,
     issuer: str,
-    extra: list[str] = [],  # noqa: B006  (never changed)
+    required: list[str],
     leeway: int = 0,
 ) -> dict[str, Any]:
-    """jwt.decode, with every exception that hostile claims can cause translated."""
-    try:
-        return jwt.decode(
-            token,
-            key,
-            algorithms=algorithms,
-            audience=audience,
-            issuer=issuer,
-            leeway=leeway,
-            # PyJWT accepts a token without exp, which would never expire, unless exp is required.
-            options={"require": [*REQUIRED, *extra]},
-        )
-    except jwt.ExpiredSignatureError as error:
-        raise TokenExpired from error
-    except jwt.InvalidSignatureError:
-        raise
-    except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise InvalidToken from error
+    """jwt.decode with the first key that fits; translates every exception that hostile claims can cause."""
+    for key in keys:
+        try:
+            return jwt.decode(
+                token,
+                key,
+                algorithms=algorithms,
+                audience=audience,
+                issuer=issuer,
+                leeway=leeway,
+                # PyJWT accepts a token without exp, which would never expire, unless exp is required.
+                options={"require": required},
+            )
+        except jwt.InvalidSignatureError:
+            continue
+        except jwt.ExpiredSignatureError as error:
+            raise TokenExpired from error
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
+            raise InvalidToken from error
+    raise InvalidToken
 
 
 def _keys() -> tuple[bytes, ...]:

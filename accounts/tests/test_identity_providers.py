@@ -30,6 +30,23 @@ def test_a_token_signed_by_a_shared_secret_is_accepted(issuer):
     assert issuer.fetches == 0
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"aud": "another"},
+        {"exp": 1},
+        {"iat": 4_000_000_000},
+        *({claim: None} for claim in ("exp", "iat", "sub", "iss", "aud")),
+    ],
+    ids=str,
+)
+def test_a_token_with_a_wrong_or_missing_claim_is_refused(issuer, changes):
+    response = me(issuer.token(**changes))
+
+    assert_error(response, 401, "TOKEN_EXPIRED" if changes == {"exp": 1} else "INVALID_TOKEN")
+    assert not User.objects.exists()
+
+
 def test_a_new_identity_creates_a_user_without_email_password_or_role(issuer):
     me(issuer.token(name="Ann", email="ann@example.com"))
 
