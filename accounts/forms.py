@@ -1,24 +1,28 @@
-"""Where staff prove to the admin who they are."""
+"""The admin's forms: signing in, and creating and changing users."""
 
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django import forms
 from django.contrib.admin.forms import AdminAuthenticationForm, AdminPasswordChangeForm
+from django.contrib.auth import forms as auth_forms
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
+from todo_project.admin.forms import SingleLineField
 from todo_project.api.addresses import UNKNOWN, client_address
 from todo_project.api.errors import RateLimited
 
 from . import login_guard
+from .models import Session, User
 
 
 @contextmanager
 def rate_limit_as_form_error() -> Iterator[None]:
-    """As an error of the form, where the API answers 429."""
+    """Turn RateLimited, which is a 429 in the API, into an error of the form."""
     try:
         yield
     except RateLimited as error:
@@ -27,13 +31,13 @@ def rate_limit_as_form_error() -> Iterator[None]:
 
 
 class GuardedLoginForm(AdminAuthenticationForm):
-    """The admin's login, behind the count of failures."""
+    """The admin's login form, limited by the count of failed logins."""
 
     def clean(self) -> dict[str, Any]:
         with rate_limit_as_form_error():
             cleaned: dict[str, Any] = super().clean()
         user = self.get_user()
-        # Nobody was looked for if a field was wrong already.
+        # None if a field was already invalid.
         if user is not None:
             login_guard.clear_failures(user, self.address)
         return cleaned
@@ -44,14 +48,52 @@ class GuardedLoginForm(AdminAuthenticationForm):
 
 
 class OwnPasswordForm(AdminPasswordChangeForm):
-    """One's own password, behind the same count: a browser that was left open is no place to guess it."""
+    """Changing one's own password. Limited too, so that an unattended browser cannot be used to guess it."""
 
     address = UNKNOWN
 
     def clean_old_password(self) -> str:
         password: str = self.cleaned_data["old_password"]
         with rate_limit_as_form_error(), transaction.atomic():
-            proven = login_guard.check_password_counted(self.user, password, self.address, at=timezone.now())
-        if not proven:
+            correct = login_guard.check_password_counted(self.user, password, self.address, at=timezone.now())
+        if not correct:
             raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
         return password
+
+
+class UserCreationForm(auth_forms.AdminUserCreationForm):
+    class Meta:
+        model = User
+        fields = ["email", "name"]
+        # Django's form maps a username field.
+        field_classes: dict[str, type] = {}
+
+
+class UserChangeForm(forms.ModelForm):
+    """Saves only the fields that the user of the form changed, so it does not undo changes made since."""
+
+    class Meta:
+        field_classes = {"name": SingleLineField}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.show_hidden_initial = True
+        if self.is_bound and "groups" in self.fields:
+            # An empty initial value sends no hidden input, and Django would fall back to the stored groups.
+            data: Any = self.data
+            self.data = data = data.copy()
+            data.setlistdefault(self.add_initial_prefix("groups"), [])
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        return {name: value for name, value in cleaned.items() if name in self.changed_data}
+
+
+class SetPasswordForm(auth_forms.AdminPasswordChangeForm):
+    """Ends the user's sessions, as every change of a password does."""
+
+    def set_password_and_save(self, user: User, *args: Any, **kwargs: Any) -> User:
+        super().set_password_and_save(user, *args, **kwargs)  # type: ignore[misc]
+        Session.objects.for_user(user).end(at=timezone.now())
+        return user

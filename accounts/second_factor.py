@@ -1,4 +1,4 @@
-"""The admin's login with a code besides the password, where STAFF_SECOND_FACTOR is on."""
+"""Two-factor authentication for the admin, used if STAFF_SECOND_FACTOR is on."""
 
 from typing import Any
 
@@ -13,26 +13,26 @@ from . import login_guard
 from .forms import GuardedLoginForm
 from .site import StaffSite
 
-CODES, RECOVERY_CODES = "otp_totp", "otp_static"
+APP_CODES, RECOVERY_CODES = "otp_totp", "otp_static"
 
 
 class SecondFactorLoginForm(OTPAuthenticationFormMixin, GuardedLoginForm):
-    """One answer and one count, whichever part is wrong: nobody learns that a password is right."""
+    """One message and one count for every failure, so that nobody learns that the password was correct."""
 
     otp_token = forms.CharField(
-        label="Code of your app, or a recovery code",
+        label="Code from your app, or a recovery code",
         required=False,
         max_length=32,
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code"}),
     )
     error_messages = {
         **GuardedLoginForm.error_messages,
-        "invalid_login": "Email, password or code is wrong, or this is not a staff account. After a wrong "
-        "code wait a little: the next one is not looked at before.",
+        "invalid_login": "The email, password or code is incorrect, or this is not a staff account. After a "
+        "wrong code, wait a few seconds; codes entered sooner are ignored.",
     }
 
     def clean_otp_token(self) -> str:
-        """As apps show it, with a space in the middle, or as it was written down."""
+        """Accept the spaces that apps show, and capital letters."""
         return "".join(self.cleaned_data["otp_token"].split()).lower()
 
     def confirm_login_allowed(self, user: Any) -> None:
@@ -44,14 +44,14 @@ class SecondFactorLoginForm(OTPAuthenticationFormMixin, GuardedLoginForm):
             raise self.get_invalid_login_error() from error
 
     def _chosen_device(self, user: Any) -> Any:
-        """The code tells which it is meant for. Asking would take a second page, and the password on it."""
-        kind = CODES if self.cleaned_data.get("otp_token", "").isdecimal() else RECOVERY_CODES
-        # Locked, so that a code is good once, and guesses that come at the same moment are counted.
+        """Chosen by the format of the code. A choice would need a second page that repeats the password."""
+        plugin = APP_CODES if self.cleaned_data.get("otp_token", "").isdecimal() else RECOVERY_CODES
+        # Locked, so that a code works once and simultaneous guesses are all counted.
         devices = devices_for_user(user, for_verify=True)
-        return next((device for device in devices if device._meta.app_label == kind), None)
+        return next((device for device in devices if device._meta.app_label == plugin), None)
 
     def _update_form(self, user: Any) -> None:
-        """Not as in django-otp, which sends the password back in the page."""
+        """Does nothing: django-otp sends the password back in the page."""
 
 
 class SecondFactorSite(StaffSite):

@@ -1,4 +1,4 @@
-"""The admin as a site: how staff sign in to it, and change their own password."""
+"""The admin site: staff sign in, and change their own password."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -20,7 +20,7 @@ from todo_project.api.addresses import client_address
 from .forms import GuardedLoginForm, OwnPasswordForm
 
 
-class OwnPassword(PasswordChangeView):
+class OwnPasswordView(PasswordChangeView):
     form_class = OwnPasswordForm
     success_url = reverse_lazy("admin:password_change_done")
     template_name = "registration/password_change_form.html"
@@ -32,7 +32,7 @@ class OwnPassword(PasswordChangeView):
 
     @transaction.atomic
     def form_valid(self, form: Any) -> HttpResponse:
-        """As everywhere: whoever knew the old password is out."""
+        """Ends the user's sessions, as every change of a password does."""
         form.user.change_password(form.cleaned_data["new_password1"], at=timezone.now())
         LogEntry.objects.log_actions(form.user.pk, [form.user], CHANGE, change_message="Changed password.")
         update_session_auth_hash(self.request, form.user)
@@ -43,26 +43,31 @@ class StaffSite(AdminSite):
     site_header = site_title = "Todo administration"
     login_form = GuardedLoginForm
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # It deletes past the operations that keep clients in sync.
+        self.disable_action("delete_selected")
+
     def get_urls(self) -> list[Any]:
-        """Without the way to a thing's own page: nothing here has one."""
+        """Without view_on_site: no model has a page outside the admin."""
         return [url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site"]
 
     def admin_view(  # type: ignore[override]
         self, view: Callable[..., Any], cacheable: bool = False
     ) -> Callable[..., Any]:
-        """A column that is not there, or what none can hold, is a wrong question and not a crash."""
+        """Answer 400 to an unknown column or an impossible value in the URL, where Django would crash."""
 
         @wraps(view)
-        def asked(*args: Any, **kwargs: Any) -> Any:
+        def guarded(*args: Any, **kwargs: Any) -> Any:
             try:
                 return view(*args, **kwargs)
             except (ValidationError, OverflowError, FieldDoesNotExist) as error:
-                raise BadRequest("There is no such value.") from error
+                raise BadRequest("The URL has an invalid field or value.") from error
 
-        return super().admin_view(asked, cacheable)
+        return super().admin_view(guarded, cacheable)
 
     def register(self, model_or_iterable: Any, *args: Any, **kwargs: Any) -> None:
-        """But for django-otp's own pages, which show the secrets; there is a command for them."""
+        """Skip django-otp's pages, which show the secrets; `manage.py second_factor` takes their place."""
         if getattr(model_or_iterable, "__module__", "").startswith("django_otp."):
             return
         super().register(model_or_iterable, *args, **kwargs)
@@ -70,6 +75,6 @@ class StaffSite(AdminSite):
     def password_change(  # type: ignore[override]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponseBase:
-        """Django's page, which names its form and leaves no place for another."""
+        """Django's page with another form, which Django gives no option for."""
         context = {**self.each_context(request), **(extra_context or {})}
-        return OwnPassword.as_view(extra_context=context)(request)
+        return OwnPasswordView.as_view(extra_context=context)(request)

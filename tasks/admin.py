@@ -1,12 +1,11 @@
-"""Everybody's tasks in the admin. Each change is one of operations.py, or of purge.py."""
+"""All users' tasks. Every change goes through operations.py, so that the owners' clients sync it."""
 
-import uuid
-from collections.abc import Iterator
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.models import DELETION
+from django.contrib.admin.utils import model_ngettext
 from django.contrib.admin.widgets import AdminTextareaWidget
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -15,21 +14,25 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, Streami
 from django.utils import timezone
 from django.utils.text import Truncator
 
-from todo_project.admin.csv import csv_file
-from todo_project.admin.options import BelongsTo, BulkAction, Latest, SingleLineField, StaffAdmin, in_chunks
-from todo_project.admin.search import searchable
+from todo_project.admin.actions import bulk_action
+from todo_project.admin.changelist import OwnerFilter
+from todo_project.admin.csv import csv_response
+from todo_project.admin.forms import MultiLineField, SingleLineField
+from todo_project.admin.inlines import LatestInline, user_inline
+from todo_project.admin.options import BoundedModelAdmin
+from todo_project.admin.search import indexed_words, parse_uuid, reject_search
 
 from .models import Clock, Task
 from .operations import CREATE, Operation, perform, perform_for_owners
 from .purge import purge_everywhere
 from .querysets import TaskQuerySet
 
-EXPORTED = [
+CSV_COLUMNS = [
     "id", "owner_id", "owner__email", "title", "description", "completed", "completed_at", "priority",
     "due_at", "created_at", "updated_at", "deleted_at", "version",
 ]  # fmt: skip
 
-KEPT = ["id", "version", "completed_at", "created_at", "updated_at", "deleted_at"]
+SYSTEM_FIELDS = ["id", "version", "completed_at", "created_at", "updated_at", "deleted_at"]
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -38,7 +41,7 @@ class StateFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [
-            ("open", "Open, the next due first"),
+            ("open", "Open, by due date"),
             ("overdue", "Overdue"),
             ("completed", "Completed"),
             ("trashed", "In the trash"),
@@ -57,24 +60,14 @@ class StateFilter(admin.SimpleListFilter):
         return queryset
 
 
-class OwnerFilter(BelongsTo):
+class TaskOwnerFilter(OwnerFilter):
     ordering = ("-version",)
 
 
-class Lines(forms.CharField):
-    """A text of several lines. A browser sends each end of a line as two characters, which is no change."""
-
-    def to_python(self, value: Any) -> str:
-        return str(super().to_python(value) or "").replace("\r\n", "\n")
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return self.to_python(initial) != self.to_python(data)
-
-
 class TaskForm(forms.ModelForm):
-    """A task as it can be written, and the version that was looked at."""
+    """The editable fields of a task, and the version that the form was opened with."""
 
-    description = Lines(required=False, strip=False, max_length=5000, widget=AdminTextareaWidget)
+    description = MultiLineField(required=False, strip=False, max_length=5000, widget=AdminTextareaWidget)
     seen_version = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
     class Meta:
@@ -90,39 +83,18 @@ class TaskForm(forms.ModelForm):
         cleaned: dict[str, Any] = super().clean() or {}
         if self.instance.version != cleaned.get("seen_version"):
             raise ValidationError(
-                "This task was changed while you looked at it. Nothing of yours was saved: open it again, "
-                "and see what is still to do."
+                "Your changes were not saved because someone else changed this task. Reload it and apply "
+                "them again."
             )
         return cleaned
 
 
-def move(verb: str) -> Any:
-    def run(request: HttpRequest, chosen: list[uuid.UUID]) -> Iterator[list[Task]]:
-        for keys in in_chunks(by_owner(chosen)):
-            yield perform_for_owners(verb, keys)
-
-    return run
-
-
-def purge(request: HttpRequest, chosen: list[uuid.UUID]) -> Iterator[list[Task]]:
-    for keys in in_chunks(by_owner(chosen)):
-        yield purge_everywhere(keys)
-
-
-def by_owner(chosen: list[uuid.UUID]) -> Any:
-    """In the order in which the owners' clocks are locked."""
-    return Task.objects.filter(pk__in=chosen).order_by("owner", "pk").values_list("pk", flat=True)
-
-
-def export(tasks: TaskQuerySet) -> StreamingHttpResponse:
-    rows: Any = tasks.values_list(*EXPORTED)
-    return csv_file("tasks", EXPORTED, rows.in_batches_by("id"))
-
-
 @admin.register(Task)
-class TaskAdmin(StaffAdmin):
+class TaskAdmin(BoundedModelAdmin):
     form = TaskForm
-    person = "owner"
+    owner_field = "owner"
+    # The order in which the owners' clocks are locked.
+    lock_order = ("owner", "pk")
     list_columns = (
         "title",
         "completed",
@@ -134,31 +106,46 @@ class TaskAdmin(StaffAdmin):
         "owner__name",
     )
     list_select_related = ("owner",)
-    list_filter = (StateFilter, OwnerFilter, "created_at")
+    list_filter = (StateFilter, TaskOwnerFilter, "created_at")
     ordering = ("-created_at", "-pk")
     search_fields = ("title",)
-    search_help_text = "Words of the title, three letters or more; or the owner's email; or a task's id."
+    search_help_text = "Search by words of the title (3+ letters), by the owner's email or by task ID."
     autocomplete_fields = ("owner",)
-    bulk_actions = {
-        "complete": BulkAction("Complete", "tasks.change_task", "completed", move("complete")),
-        "reopen": BulkAction("Reopen", "tasks.change_task", "reopened", move("reopen")),
-        "trash": BulkAction("Move to the trash", "tasks.change_task", "moved to the trash", move("delete")),
-        "restore": BulkAction(
-            "Restore from the trash", "tasks.change_task", "restored from the trash", move("restore")
-        ),
-        "purge": BulkAction(
-            "Delete for good",
-            "tasks.delete_task",
-            "deleted for good",
-            purge,
-            warning="Only what is in the trash is deleted. Nobody can bring it back.",
-            flag=DELETION,
-        ),
-        "export": BulkAction("Export as CSV", "tasks.export_task", "exported as CSV", answer=export),
-    }
+    actions = ("complete", "reopen", "trash", "restore", "purge", "export")
+
+    @bulk_action("Complete", permission="tasks.change_task", done="completed")
+    def complete(self, request: HttpRequest, tasks: Any) -> list[Task]:
+        return perform_for_owners("complete", tasks.values_list("pk", flat=True))
+
+    @bulk_action("Reopen", permission="tasks.change_task", done="reopened")
+    def reopen(self, request: HttpRequest, tasks: Any) -> list[Task]:
+        return perform_for_owners("reopen", tasks.values_list("pk", flat=True))
+
+    @bulk_action("Move to the trash", permission="tasks.change_task", done="moved to the trash")
+    def trash(self, request: HttpRequest, tasks: Any) -> list[Task]:
+        return perform_for_owners("delete", tasks.values_list("pk", flat=True))
+
+    @bulk_action("Restore from the trash", permission="tasks.change_task", done="restored from the trash")
+    def restore(self, request: HttpRequest, tasks: Any) -> list[Task]:
+        return perform_for_owners("restore", tasks.values_list("pk", flat=True))
+
+    @bulk_action(
+        "Delete permanently",
+        permission="tasks.delete_task",
+        done="deleted permanently",
+        warning="Only tasks in the trash are deleted. They cannot be restored.",
+        flag=DELETION,
+    )
+    def purge(self, request: HttpRequest, tasks: Any) -> list[Task]:
+        return purge_everywhere(tasks.values_list("pk", flat=True))
+
+    @bulk_action("Export as CSV", permission="tasks.export_task", done="exported as CSV", read_only=True)
+    def export(self, request: HttpRequest, tasks: Any) -> StreamingHttpResponse:
+        rows = tasks.values_list(*CSV_COLUMNS).in_batches_by("id")
+        return csv_response("tasks", CSV_COLUMNS, rows)
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        return ["short_title", self.person_field(request), "state", "priority", "due_at", "created_at"]
+        return ["short_title", self.owner_display(request), "state", "priority", "due_at", "created_at"]
 
     @admin.display(description="title")
     def short_title(self, task: Task) -> str:
@@ -174,47 +161,44 @@ class TaskAdmin(StaffAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[QuerySet[Task], bool]:
-        """What is looked for tells which index knows it."""
         term = search_term.strip()
         if not term:
             return queryset, False
-        try:
-            return queryset.filter(pk=uuid.UUID(term)), False
-        except ValueError:
-            pass
+        if key := parse_uuid(term):
+            return queryset.filter(pk=key), False
         if "@" in term:
             owner = get_user_model().objects.filter(email=term.lower()).first()
             if owner is not None:
                 return queryset.for_user(owner).latest_change_first(), False
-        words = searchable(term)
-        return queryset.title_contains(words) if words else self.reject_search(request, queryset), False
+        words = indexed_words(term)
+        return queryset.title_contains(words) if words else reject_search(self, request, queryset), False
 
-    # One task
+    # The page of a task
 
     def get_fieldsets(self, request: HttpRequest, obj: Task | None = None) -> Any:
-        written = ["title", "description", "completed", "priority", "due_at"]
+        fields = ["title", "description", "completed", "priority", "due_at"]
         if obj is None:
-            return [(None, {"fields": ["owner", *written]})]
+            return [(None, {"fields": ["owner", *fields]})]
         if self.has_change_permission(request, obj):
-            written.append("seen_version")
+            fields.append("seen_version")
         return [
-            (None, {"fields": [self.person_field(request), *written]}),
-            ("Kept by the server", {"fields": KEPT}),
+            (None, {"fields": [self.owner_display(request), *fields]}),
+            ("System fields", {"fields": SYSTEM_FIELDS}),
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Task | None = None) -> list[str]:
-        return [self.person_field(request), *KEPT] if obj else []
+        return [self.owner_display(request), *SYSTEM_FIELDS] if obj else []
 
     def has_change_permission(self, request: HttpRequest, obj: Task | None = None) -> bool:
-        """What is in the trash is restored before it is changed."""
+        """A task in the trash must be restored before it can be changed."""
         return super().has_change_permission(request, obj) and (obj is None or obj.deleted_at is None)
 
     def has_delete_permission(self, request: HttpRequest, obj: Task | None = None) -> bool:
-        """For good, and only from the trash."""
+        """Only tasks in the trash can be deleted permanently."""
         return super().has_delete_permission(request, obj) and (obj is None or obj.deleted_at is not None)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Task | None:
-        """What is about to be written stays as it is read: its owner's clock is locked before."""
+        """Lock the owner's clock before the task is read for a change."""
         task: Task | None = super().get_object(request, object_id, from_field)
         if task is not None and request.method == "POST":
             Clock.objects.tick_many({task.owner_id: 0})
@@ -229,12 +213,13 @@ class TaskAdmin(StaffAdmin):
         except PermissionDenied:
             if request.method != "POST" or object_id is None or not super().has_change_permission(request):
                 raise
-            # Somebody else has moved it to the trash while it was looked at.
-            self.message_user(request, "Nothing was saved: this task is in the trash by now.", messages.ERROR)
+            # Someone else has moved it to the trash since the form was opened.
+            message = "Your changes were not saved because this task is now in the trash."
+            self.message_user(request, message, messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
 
     def save_model(self, request: HttpRequest, obj: Task, form: Any, change: bool) -> None:
-        """Only what was changed is written, over the version that was looked at."""
+        """Write only the changed fields, and only over the version that the form was opened with."""
         names = [name for name in form.changed_data if name not in {"owner", "seen_version"}]
         values = {name: form.cleaned_data[name] for name in names}
         if change:
@@ -246,18 +231,19 @@ class TaskAdmin(StaffAdmin):
             obj.pk = task.pk
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """A task has nothing that goes with it."""
+        """Nothing is deleted along with a task."""
         tasks = list(objs)
-        return [str(task) for task in tasks], {self.noun(len(tasks)): len(tasks)}, set(), []
+        return [str(task) for task in tasks], {model_ngettext(self.opts, len(tasks)): len(tasks)}, set(), []
 
     def delete_model(self, request: HttpRequest, obj: Task) -> None:
         purge_everywhere([obj.pk])
 
 
-class LatestTasks(Latest):
+@user_inline
+class LatestTasks(LatestInline):
     model = Task
-    verbose_name_plural = "tasks that changed last"
-    shown = ("completed", "priority", "due_at", "created_at", "deleted_at")
+    verbose_name_plural = "latest changed tasks"
+    fields = ("completed", "priority", "due_at", "created_at", "deleted_at")
 
     def get_queryset(self, request: HttpRequest) -> TaskQuerySet:
         tasks: TaskQuerySet = Task.objects.latest_change_first()

@@ -173,24 +173,6 @@ if PASSWORD_RESET_URL and "{token}" not in PASSWORD_RESET_URL:
     raise ImproperlyConfigured(
         "PASSWORD_RESET_URL must contain {token}, such as https://app.example.com/reset#{token}."
     )
-# What the admin's first page tells, each room its own; in this order.
-DASHBOARD = [
-    "tasks.dashboard.tasks",
-    "accounts.dashboard.users",
-    "accounts.dashboard.failed_sign_ins",
-    "todo_project.admin.dashboard.database",
-]
-# What a role may do in the admin, beside superusers, who may do everything. `make_roles` makes them so.
-ROLES = {"Support": [
-    "accounts.view_user", "accounts.view_session", "accounts.view_personaltoken", "accounts.view_identity",
-    "accounts.view_failedlogin", "tasks.view_task", "accounts.end_session", "accounts.revoke_personaltoken",
-]}  # fmt: skip
-ROLES["Moderator"] = [*ROLES["Support"], "tasks.change_task", "tasks.export_task"]
-# What a person's page in the admin shows of them, each room its own.
-SHOWN_WITH_USER = [
-    "accounts.admin.LatestSessions", "accounts.admin.LatestTokens", "accounts.admin.LatestIdentities",
-    "tasks.admin.LatestTasks",
-]  # fmt: skip
 # What another room wants to know of whoever asks. It comes with the query that finds the user.
 USER_ANNOTATIONS = {"tick": "clock__tick"}
 RATE_LIMIT_USER = env.rate("RATE_LIMIT_USER", default="600/minute")

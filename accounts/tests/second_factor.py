@@ -1,4 +1,4 @@
-"""Staff sign in with a code besides their password. test_second_factor.py runs this with the setting on."""
+"""Two-factor sign-in. test_second_factor.py runs this file with STAFF_SECOND_FACTOR on."""
 
 import io
 import re
@@ -20,7 +20,7 @@ from tests.support.processes import becomes_true
 from tests.support.threads import run_together
 
 LOGIN = "/admin/login/?next=/admin/"
-WRONG = "Email, password or code is wrong"
+WRONG = "The email, password or code is incorrect"
 
 
 @pytest.fixture
@@ -28,14 +28,14 @@ def root(db):
     return User.objects.create_superuser("root@example.com", PASSWORD)
 
 
-def given_a_second_factor(email="root@example.com", *options):
+def set_up_second_factor(email="root@example.com", *options):
     out = io.StringIO()
     call_command("second_factor", email, *options, stdout=out)
     return out.getvalue()
 
 
 def code_of(output):
-    """What the app shows now."""
+    """The code that the authenticator app shows now."""
     secret = parse_qs(urlsplit(re.findall(r"otpauth://\S+", output)[0]).query)["secret"][0]
     device = TOTPDevice.objects.get()
     assert secret not in device.key
@@ -50,16 +50,16 @@ def log_in(client, code, *, password=PASSWORD, email="root@example.com"):
     return client.post(LOGIN, {"username": email, "password": password, "otp_token": code})
 
 
-def test_password_and_code_let_in(root, client):
-    response = log_in(client, code_of(given_a_second_factor()))
+def test_password_and_code_sign_in(root, client):
+    response = log_in(client, code_of(set_up_second_factor()))
 
     assert response.status_code == 302
     assert client.get("/admin/").status_code == 200
 
 
 @pytest.mark.parametrize("code", ["", "000000", "abcdefgh", "😀", "1" * 33])
-def test_the_password_alone_does_not_and_is_not_confirmed(root, client, code):
-    given_a_second_factor()
+def test_the_password_alone_does_not_sign_in_and_is_not_confirmed(root, client, code):
+    set_up_second_factor()
     page = log_in(client, code)
     other = log_in(Client(), code, password="wrong")
 
@@ -70,12 +70,12 @@ def test_the_password_alone_does_not_and_is_not_confirmed(root, client, code):
     assert client.get("/admin/").status_code == 302
 
 
-def test_who_has_no_second_factor_is_not_let_in(root, client):
+def test_staff_without_a_second_factor_cannot_sign_in(root, client):
     assert WRONG in log_in(client, "000000").content.decode()
     assert client.get("/admin/").status_code == 302
 
 
-def test_who_is_signed_in_without_a_code_is_sent_to_the_login(root, client):
+def test_staff_signed_in_without_a_code_are_redirected_to_the_login(root, client):
     client.force_login(root)
 
     assert client.get("/admin/").status_code == 302
@@ -83,8 +83,8 @@ def test_who_is_signed_in_without_a_code_is_sent_to_the_login(root, client):
     assert b"Sign in again." in client.get(LOGIN).content
 
 
-def test_a_code_may_be_typed_as_it_is_shown(root, client):
-    output = given_a_second_factor()
+def test_spaces_and_capitals_in_a_code_are_accepted(root, client):
+    output = set_up_second_factor()
     code, recovery = code_of(output), recovery_codes(output)[0]
 
     assert log_in(client, f"{code[:3]} {code[3:]}").status_code == 302
@@ -92,22 +92,22 @@ def test_a_code_may_be_typed_as_it_is_shown(root, client):
 
 
 @pytest.mark.parametrize("missing", ["username", "password", "otp_token"])
-def test_a_form_that_is_not_whole_is_told_so(root, client, missing):
+def test_an_incomplete_form_is_shown_again(root, client, missing):
     form = {"username": "root@example.com", "password": PASSWORD, "otp_token": "000000"}
     del form[missing]
 
     assert client.post(LOGIN, form).status_code == 200
 
 
-def test_a_code_is_good_once(root, client):
-    code = code_of(given_a_second_factor())
+def test_a_code_works_once(root, client):
+    code = code_of(set_up_second_factor())
     assert log_in(client, code).status_code == 302
 
     assert log_in(Client(), code).status_code == 200
 
 
-def test_a_recovery_code_is_good_once(root, client):
-    codes = recovery_codes(given_a_second_factor())
+def test_a_recovery_code_works_once(root, client):
+    codes = recovery_codes(set_up_second_factor())
 
     assert len(set(codes)) == 10
     assert log_in(client, codes[0]).status_code == 302
@@ -117,60 +117,60 @@ def test_a_recovery_code_is_good_once(root, client):
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("device", [TOTPDevice, StaticDevice])
-def test_of_two_who_send_a_code_at_the_same_moment_one_gets_in(device):
+def test_a_code_sent_twice_at_the_same_time_works_once(device):
     User.objects.create_superuser("root@example.com", PASSWORD)
-    output = given_a_second_factor()
+    output = set_up_second_factor()
     code = code_of(output) if device is TOTPDevice else recovery_codes(output)[0]
 
     with ThreadPoolExecutor() as pool:
         with transaction.atomic():
             assert device.objects.select_for_update().get().verify_token(code)
-            second = pool.submit(log_in_and_hang_up, code)
+            second = pool.submit(log_in_and_close_connection, code)
             assert becomes_true(lock_is_awaited)
         assert second.result().status_code == 200
 
 
-def log_in_and_hang_up(code):
+def log_in_and_close_connection(code):
     try:
         return log_in(Client(), code)
     finally:
         connection.close()
 
 
-def test_another_persons_code_is_not_taken(root, client):
+def test_another_users_code_is_not_accepted(root, client):
     User.objects.create_user("carol@example.com", PASSWORD, is_staff=True)
-    given_a_second_factor()
-    theirs = recovery_codes(given_a_second_factor("carol@example.com"))
+    set_up_second_factor()
+    theirs = recovery_codes(set_up_second_factor("carol@example.com"))
 
     assert log_in(client, theirs[0]).status_code == 200
     assert log_in(client, theirs[0], email="carol@example.com").status_code == 302
 
 
-def test_codes_cannot_be_tried_without_end(root, client):
-    """After a wrong one the right one is not looked at for a while."""
-    output = given_a_second_factor()
+def test_guesses_of_codes_are_throttled(root, client):
+    """For a while after a wrong code, even the right one is ignored."""
+    output = set_up_second_factor()
     log_in(client, "000000")
 
     assert log_in(client, code_of(output)).status_code == 200
 
 
-def test_a_wrong_code_is_a_failed_sign_in(root, client):
-    given_a_second_factor()
+def test_a_wrong_code_is_recorded_as_a_failed_login(root, client):
+    set_up_second_factor()
     log_in(client, "000000")
 
     assert FailedLogin.objects.get().email == "root@example.com"
 
 
 def test_the_right_password_without_the_code_is_counted_like_a_wrong_one(root, client):
-    given_a_second_factor()
+    set_up_second_factor()
     passwords = ["wrong"] * 3 + [PASSWORD] + ["wrong"] * 2
     pages = [log_in(client, "000000", password=password).content for password in passwords]
 
     assert [b"Too many failed sign-ins" in page for page in pages] == [False] * 5 + [True]
 
 
-def test_who_gets_in_begins_to_be_counted_anew(root, client):
-    output = given_a_second_factor()
+def test_a_successful_sign_in_clears_the_failures(root, client):
+    output = set_up_second_factor()
     for _ in range(4):
         log_in(Client(), "000000", password="wrong")
     assert log_in(client, code_of(output)).status_code == 302
@@ -178,8 +178,8 @@ def test_who_gets_in_begins_to_be_counted_anew(root, client):
     assert not FailedLogin.objects.exists()
 
 
-def test_passwords_are_guarded_as_without_it(root, client):
-    output = given_a_second_factor()
+def test_failed_passwords_lock_the_login(root, client):
+    output = set_up_second_factor()
     for _ in range(5):
         log_in(client, "000000", password="wrong")
 
@@ -190,56 +190,56 @@ def test_passwords_are_guarded_as_without_it(root, client):
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_of_two_that_are_made_at_the_same_moment_one_is_left():
+def test_concurrent_set_ups_leave_one_device():
     User.objects.create_superuser("root@example.com", PASSWORD)
-    run_together(4, given_a_second_factor)
+    run_together(4, set_up_second_factor)
 
     assert TOTPDevice.objects.count() == StaticDevice.objects.count() == 1
     assert StaticToken.objects.count() == 10
 
 
-def test_a_new_second_factor_ends_the_old_one(root, client):
-    old = recovery_codes(given_a_second_factor())
-    new = recovery_codes(given_a_second_factor())
+def test_a_new_second_factor_replaces_the_old_one(root, client):
+    old = recovery_codes(set_up_second_factor())
+    new = recovery_codes(set_up_second_factor())
 
     assert log_in(client, old[0]).status_code == 200
     assert StaticToken.objects.count() == 10
     assert new != old
 
 
-def test_one_that_is_taken_away_keeps_its_owner_out(root, client):
-    old = recovery_codes(given_a_second_factor())
-    given_a_second_factor("root@example.com", "--remove")
+def test_staff_cannot_sign_in_after_their_second_factor_is_removed(root, client):
+    old = recovery_codes(set_up_second_factor())
+    set_up_second_factor("root@example.com", "--remove")
 
     assert log_in(client, old[0]).status_code == 200
 
 
-def test_only_staff_have_one(alice):
+def test_only_staff_can_have_a_second_factor(alice):
     with pytest.raises(CommandError, match="No staff account has this email or id."):
-        given_a_second_factor("alice@example.com")
+        set_up_second_factor("alice@example.com")
 
 
-def test_an_id_names_them_too(root, client):
-    assert log_in(client, code_of(given_a_second_factor(str(root.pk)))).status_code == 302
+def test_the_command_accepts_an_id(root, client):
+    assert log_in(client, code_of(set_up_second_factor(str(root.pk)))).status_code == 302
 
 
-class Full(io.StringIO):
-    """Takes all, and cannot put it anywhere."""
+class FullDisk(io.StringIO):
+    """A stream on a full disk."""
 
     def flush(self):
         raise OSError("No space left on device")
 
 
-def test_what_could_not_be_printed_leaves_the_old_one(root, client):
-    old = recovery_codes(given_a_second_factor())
+def test_if_printing_fails_the_old_second_factor_still_works(root, client):
+    old = recovery_codes(set_up_second_factor())
     with pytest.raises(CommandError, match="No space left on device. Nothing was changed."):
-        call_command("second_factor", "root@example.com", stdout=Full())
+        call_command("second_factor", "root@example.com", stdout=FullDisk())
 
     assert log_in(client, old[0]).status_code == 302
 
 
 def test_no_page_shows_the_secret(root, client):
-    output = given_a_second_factor()
+    output = set_up_second_factor()
     codes = recovery_codes(output)
     log_in(client, code_of(output))
     device = TOTPDevice.objects.get()
@@ -254,7 +254,7 @@ def test_no_page_shows_the_secret(root, client):
     assert "otp_" not in client.get("/admin/").content.decode()
 
 
-def test_the_api_asks_for_no_code(alice, anyone):
+def test_the_api_requires_no_code(alice, anyone):
     answer = anyone("post", "/auth/token", {"email": "alice@example.com", "password": PASSWORD})
 
     assert answer.status_code == 200

@@ -1,11 +1,11 @@
-"""What the admin's first page tells of people and their sign-ins."""
+"""The dashboard panels of users and failed sign-ins."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from accounts.models import FailedLogin, User
-from tests.support.dashboard_page import first_page, panels, staff, table
+from tests.support.dashboard_page import index_page, panels, staff_with, table
 
 NOW = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
 
@@ -25,21 +25,21 @@ def join(number, *, at):
     User.objects.bulk_create(User(name="Somebody", created_at=at) for _ in range(number))
 
 
-def test_it_tells_how_many_people_there_are_and_how_many_are_new(db):
+def test_it_counts_all_users_and_new_users(db):
     join(1_500, at=NOW - timedelta(days=8))
     join(3, at=NOW - timedelta(days=6))
-    looking = staff("accounts.view_user")
+    staff = staff_with("accounts.view_user")
     User.objects.filter(is_staff=True).update(created_at=NOW - timedelta(days=9))
 
-    assert panels(first_page(looking)) == {"Users": {"in all": "1,504", "new in 7 days": "3"}}
+    assert panels(index_page(staff)) == {"Users": {"total": "1,504", "new in 7 days": "3"}}
 
 
-def test_it_tells_of_failed_sign_ins_by_hour_and_day(db):
+def test_it_counts_failed_sign_ins_per_hour_and_per_day(db):
     fail(4, at=NOW)
     fail(3, at=datetime(2026, 11, 21, 13, 59, 59, tzinfo=UTC))
     fail(2, at=datetime(2026, 11, 15, tzinfo=UTC))
     fail(1, at=datetime(2026, 11, 14, 14, 4, tzinfo=UTC))
-    page = first_page(staff("accounts.view_failedlogin"))
+    page = index_page(staff_with("accounts.view_failedlogin"))
     hours, days = table(page, "Failed sign-ins per hour"), table(page, "Failed sign-ins per day")
 
     assert panels(page) == {"Failed sign-ins": {"in 24 hours": "7", "in 7 days": "9"}}
@@ -48,24 +48,24 @@ def test_it_tells_of_failed_sign_ins_by_hour_and_day(db):
     assert (days["21 Nov"], days["20 Nov"], days["15 Nov"]) == (["7"], ["0"], ["2"])
 
 
-def test_without_failures_it_says_so(db):
-    page = first_page(staff("accounts.view_failedlogin"))
+def test_without_failed_sign_ins_the_charts_say_none(db):
+    page = index_page(staff_with("accounts.view_failedlogin"))
 
     assert panels(page) == {"Failed sign-ins": {"in 24 hours": "0", "in 7 days": "0"}}
     assert page.count("None.") == 2
 
 
-def test_counting_failures_stops(db, monkeypatch):
-    monkeypatch.setattr("accounts.dashboard.MOST", 5)
+def test_counts_of_failed_sign_ins_stop_at_the_limit(db, monkeypatch):
+    monkeypatch.setattr("accounts.dashboard.COUNT_LIMIT", 5)
     fail(8, at=NOW)
-    page = first_page(staff("accounts.view_failedlogin"))
+    page = index_page(staff_with("accounts.view_failedlogin"))
 
     assert panels(page) == {"Failed sign-ins": {"in 24 hours": "5+", "in 7 days": "5+"}}
     assert table(page, "Failed sign-ins per hour")["14:00"] == ["5+"]
 
 
-def test_the_sign_in_that_fails_is_counted(db):
-    looking = staff("accounts.view_failedlogin")
-    looking.post("/api/v1/auth/token", {"email": "x@example.com", "password": "?"}, "application/json")
+def test_a_failed_sign_in_is_counted(db):
+    staff = staff_with("accounts.view_failedlogin")
+    staff.post("/api/v1/auth/token", {"email": "x@example.com", "password": "?"}, "application/json")
 
-    assert panels(first_page(looking)) == {"Failed sign-ins": {"in 24 hours": "1", "in 7 days": "1"}}
+    assert panels(index_page(staff)) == {"Failed sign-ins": {"in 24 hours": "1", "in 7 days": "1"}}

@@ -1,4 +1,4 @@
-"""The second factor is off, and holds with the setting on, which is read at the start."""
+"""Two-factor sign-in. The setting is read at the start, so most of its tests run in another process."""
 
 import io
 import subprocess
@@ -28,13 +28,13 @@ def test_with_the_setting_on_staff_need_a_code(database):
     assert " passed" in ended.stdout
 
 
-def test_it_is_off(admin_client):
+def test_it_is_off_by_default(admin_client):
     assert settings.STAFF_SECOND_FACTOR is False
     assert b"otp_token" not in Client().get("/admin/login/").content
     assert admin_client.get("/admin/").status_code == 200
 
 
-def test_staff_get_it_before_it_is_switched_on_and_no_page_shows_the_secret(admin_client):
+def test_it_can_be_set_up_before_it_is_switched_on(admin_client):
     call_command("second_factor", User.objects.get().email, stdout=io.StringIO())
 
     assert (
@@ -44,7 +44,7 @@ def test_staff_get_it_before_it_is_switched_on_and_no_page_shows_the_secret(admi
     assert "otp_" not in admin_client.get("/admin/").content.decode()
 
 
-def test_who_is_erased_leaves_none(admin_client):
+def test_erasing_a_user_deletes_their_second_factor(admin_client):
     user = User.objects.get()
     call_command("second_factor", user.email, stdout=io.StringIO())
     call_command("erase_user", user.email, "--yes", stdout=io.StringIO())

@@ -1,4 +1,4 @@
-"""What staff do with many tasks at once: after a question, by the verbs, all or nothing, and on record."""
+"""Bulk actions on tasks: confirmed, all or nothing, recorded in the history, and synced to clients."""
 
 import csv
 import io
@@ -11,14 +11,14 @@ from django.db import connection
 from accounts.models import User
 from tasks.models import Clock, Task, Tombstone
 from tasks.operations import Operation, perform
-from tests.support.admin_client import TASKS, act, form_of, some_tasks, staff, told
+from tests.support.admin_client import TASKS, create_tasks, form_of, messages_on, run_action, staff_client
 from tests.support.threads import run_together
-from todo_project.admin import options as staff_pages
+from todo_project.admin import actions, changelist
 
 
 @pytest.fixture
-def root(db):
-    return staff("superuser")
+def superuser(db):
+    return staff_client("superuser")
 
 
 def ticks():
@@ -34,16 +34,16 @@ def ticks():
         ("restore", ("delete",), "restored from the trash", {"deleted_at__isnull": True}),
     ],
 )
-def test_an_action_is_one_more_version_for_each_owner(
-    root, as_alice, alice, bob, action, before, message, after
+def test_each_changed_task_gets_one_version_of_its_owners_clock(
+    superuser, as_alice, alice, bob, action, before, message, after
 ):
-    tasks = [*some_tasks(alice, "milk", "bread", verbs=before), *some_tasks(bob, "beer", verbs=before)]
+    tasks = [*create_tasks(alice, "milk", "bread", verbs=before), *create_tasks(bob, "beer", verbs=before)]
     since = as_alice("get", "/sync").json()["since"]
     clocks = ticks()
 
-    page = act(root, TASKS, action, tasks)
+    page = run_action(superuser, TASKS, action, tasks)
 
-    assert told(page) == [f"3 tasks {message}."]
+    assert messages_on(page) == [f"3 tasks {message}."]
     assert Task.objects.filter(**after).count() == 3
     assert ticks() == {
         email: clocks[email] + n for email, n in (("alice@example.com", 2), ("bob@example.com", 1))
@@ -60,44 +60,50 @@ def test_an_action_is_one_more_version_for_each_owner(
     [("complete", ("complete",)), ("reopen", ()), ("trash", ("delete",)), ("restore", ()), ("purge", ()),
      ("complete", ("delete",)), ("reopen", ("complete", "delete"))],
 )  # fmt: skip
-def test_where_there_is_nothing_to_do_nothing_is_done(root, alice, action, before):
-    tasks = some_tasks(alice, "milk", verbs=before)
+def test_rows_with_nothing_to_change_are_left_unchanged(superuser, alice, action, before):
+    tasks = create_tasks(alice, "milk", verbs=before)
     clocks, rows = ticks(), list(Task.objects.values())
 
-    page = act(root, TASKS, action, tasks)
+    page = run_action(superuser, TASKS, action, tasks)
 
-    assert told(page)[0].endswith("1 was left as before.")
+    assert messages_on(page)[0].endswith("1 was left unchanged.")
     assert (ticks(), list(Task.objects.values())) == (clocks, rows)
     assert not LogEntry.objects.exists()
 
 
-def test_what_changed_and_what_did_not_is_told(root, alice):
-    done, still_open = some_tasks(alice, "milk", verbs=("complete",)), some_tasks(alice, "bread", "beer")
+def test_the_message_counts_changed_and_unchanged_rows(superuser, alice):
+    done, still_open = create_tasks(alice, "milk", verbs=("complete",)), create_tasks(alice, "bread", "beer")
 
-    page = act(root, TASKS, "complete", [*done, *still_open])
+    page = run_action(superuser, TASKS, "complete", [*done, *still_open])
 
-    assert told(page) == ["2 tasks completed. 1 was left as before."]
+    assert messages_on(page) == ["2 tasks completed. 1 was left unchanged."]
     assert LogEntry.objects.count() == 2
 
 
-def test_nothing_is_done_before_it_is_confirmed(root, alice):
-    tasks = some_tasks(alice, "milk", "bread")
+def test_nothing_changes_before_the_confirmation(superuser, alice):
+    tasks = create_tasks(alice, "milk", "bread")
 
-    page = act(root, TASKS, "trash", tasks, confirm=False)
+    page = run_action(superuser, TASKS, "trash", tasks, confirm=False)
 
-    assert b"Move to the trash: 2 tasks." in page.content
+    assert b"<p>Move to the trash: 2 tasks.</p>" in page.content
     assert "<li>milk · alice@example.com</li>" in page.content.decode()
     assert Task.objects.live().count() == 2
     assert not LogEntry.objects.exists()
 
 
-def test_only_the_trash_is_deleted_for_good(root, as_alice, alice, bob):
-    gone = [*some_tasks(alice, "milk", verbs=("delete",)), *some_tasks(bob, "beer", verbs=("delete",))]
-    kept = some_tasks(alice, "bread")
+def test_the_confirmation_of_a_permanent_deletion_has_a_warning(superuser, alice):
+    page = run_action(superuser, TASKS, "purge", create_tasks(alice, "milk"), confirm=False)
 
-    page = act(root, TASKS, "purge", [*gone, *kept])
+    assert b"They cannot be restored." in page.content
 
-    assert told(page) == ["2 tasks deleted for good. 1 was left as before."]
+
+def test_only_tasks_in_the_trash_are_deleted_permanently(superuser, as_alice, alice, bob):
+    gone = [*create_tasks(alice, "milk", verbs=("delete",)), *create_tasks(bob, "beer", verbs=("delete",))]
+    kept = create_tasks(alice, "bread")
+
+    page = run_action(superuser, TASKS, "purge", [*gone, *kept])
+
+    assert messages_on(page) == ["2 tasks deleted permanently. 1 was left unchanged."]
     assert Task.objects.get().title == "bread"
     assert sorted(Tombstone.objects.values_list("owner__email", "version")) == [
         ("alice@example.com", 4),
@@ -109,46 +115,46 @@ def test_only_the_trash_is_deleted_for_good(root, as_alice, alice, bob):
     assert LogEntry.objects.filter(action_flag=3).count() == 2
 
 
-def test_all_that_match_a_filter_are_chosen_at_once(root, alice, bob):
-    some_tasks(alice, *(f"task {number}" for number in range(105)))
-    [beer] = some_tasks(bob, "beer")
+def test_select_all_takes_all_rows_that_match_the_filters(superuser, alice, bob):
+    create_tasks(alice, *(f"task {number}" for number in range(105)))
+    [beer] = create_tasks(bob, "beer")
     [first] = Task.objects.filter(title="task 0")
 
-    page = act(root, f"{TASKS}?owner={alice.pk}", "complete", [first], across=True)
+    page = run_action(superuser, f"{TASKS}?owner={alice.pk}", "complete", [first], across=True)
 
-    assert told(page) == ["105 tasks completed."]
+    assert messages_on(page) == ["105 tasks completed."]
     assert Task.objects.filter(completed=True, owner=alice).count() == 105
     assert not Task.objects.get(pk=beer.pk).completed
 
 
-def test_who_matches_a_filter_only_since_the_question_is_asked_about_again(root, alice):
-    milk, beer = some_tasks(alice, "milk", "beer")
+def test_a_selection_that_changed_since_must_be_confirmed_again(superuser, alice):
+    milk, beer = create_tasks(alice, "milk", "beer")
     form = {"action": "trash", "_selected_action": str(milk.pk), "select_across": "1"}
-    confirmed = form_of(root.post(f"{TASKS}?owner={alice.pk}&state=open", form))["confirmed"]
+    confirmed = form_of(superuser.post(f"{TASKS}?owner={alice.pk}&state=open", form))["confirmed"]
     perform(alice, [Operation("delete", beer.pk)])
-    some_tasks(alice, "bread")  # As many as before, but others.
+    create_tasks(alice, "bread")  # As many as before, but others.
 
-    page = root.post(f"{TASKS}?owner={alice.pk}&state=open", {**form, "confirmed": confirmed})
+    page = superuser.post(f"{TASKS}?owner={alice.pk}&state=open", {**form, "confirmed": confirmed})
 
-    assert b"The selection has changed meanwhile." in page.content
+    assert b"The selection has changed since you confirmed it." in page.content
     assert Task.objects.live().count() == 2
 
 
-def test_too_many_for_one_action_are_refused(root, alice, monkeypatch):
-    monkeypatch.setattr(staff_pages, "AT_MOST", 2)
-    tasks = some_tasks(alice, "milk", "bread", "beer")
+def test_too_many_rows_for_an_action_are_rejected(superuser, alice, monkeypatch):
+    monkeypatch.setattr(actions, "MAX_ROWS", 2)
+    tasks = create_tasks(alice, "milk", "bread", "beer")
 
-    page = act(root, TASKS, "trash", tasks[:1], across=True)
+    page = run_action(superuser, TASKS, "trash", tasks[:1], across=True)
 
-    assert told(page)[0].startswith("That is more than 2, which is too much for one action.")
+    assert messages_on(page)[0].startswith("The selection has more than 2 rows, the limit for an action.")
     assert Task.objects.live().count() == 3
 
 
-def test_many_are_done_in_chunks_and_yet_all_or_nothing(root, alice, bob, monkeypatch):
-    """The last chunk meets a task that the database refuses to change."""
-    monkeypatch.setattr(staff_pages, "AT_ONCE", 2)
-    tasks = some_tasks(alice, "a", "b", "c") + some_tasks(bob, "d", "beer")
-    assert told(act(root, TASKS, "complete", tasks)) == ["5 tasks completed."]
+def test_an_action_in_several_batches_is_rolled_back_as_a_whole(superuser, alice, bob, monkeypatch):
+    """The last batch has a task that the database refuses to change."""
+    monkeypatch.setattr(actions, "BATCH_SIZE", 2)
+    tasks = create_tasks(alice, "a", "b", "c") + create_tasks(bob, "d", "beer")
+    assert messages_on(run_action(superuser, TASKS, "complete", tasks)) == ["5 tasks completed."]
     no_beer = {
         "postgresql": "SET CONSTRAINTS ALL IMMEDIATE; ALTER TABLE tasks_task ADD CONSTRAINT no_beer "
         "CHECK (title <> 'beer' OR completed)",
@@ -159,9 +165,9 @@ def test_many_are_done_in_chunks_and_yet_all_or_nothing(root, alice, bob, monkey
         cursor.execute(no_beer[connection.vendor])
     clocks = ticks()
 
-    page = act(root, TASKS, "reopen", tasks)
+    page = run_action(superuser, TASKS, "reopen", tasks)
 
-    assert told(page) == ["Nothing was changed. The values do not fit together."]
+    assert messages_on(page) == ["Nothing was changed. The values do not fit together."]
     assert Task.objects.filter(completed=True).count() == 5
     assert ticks() == clocks
     assert LogEntry.objects.count() == 5
@@ -177,10 +183,10 @@ def test_many_are_done_in_chunks_and_yet_all_or_nothing(root, alice, bob, monkey
         ({"action": "trash", "index": "0"}, 302),
     ],
 )
-def test_a_form_that_was_not_offered_changes_nothing(root, alice, form, status):
-    [task] = some_tasks(alice, "milk")
+def test_a_form_that_the_list_did_not_offer_changes_nothing(superuser, alice, form, status):
+    [task] = create_tasks(alice, "milk")
 
-    response = root.post(TASKS, {name: value.format(pk=task.pk) for name, value in form.items()})
+    response = superuser.post(TASKS, {name: value.format(pk=task.pk) for name, value in form.items()})
 
     assert response.status_code == status
     assert Task.objects.live().count() == 1
@@ -197,11 +203,11 @@ def exported(response):
 TEXTS = ["plain", "with, comma", 'with "quotes"', "two\nlines", "ünïcödé ✓ 任務", "a=b", "'quoted"]
 
 
-def test_the_selection_is_exported_as_csv(root, alice, bob):
-    tasks = some_tasks(alice, *TEXTS)
-    some_tasks(bob, "beer")
+def test_the_selection_is_exported_as_csv(superuser, alice, bob):
+    tasks = create_tasks(alice, *TEXTS)
+    create_tasks(bob, "beer")
 
-    response = act(root, TASKS, "export", tasks)
+    response = run_action(superuser, TASKS, "export", tasks)
 
     assert response.streaming
     assert 'filename="tasks.csv"' in response.headers["Content-Disposition"]
@@ -215,22 +221,24 @@ def test_the_selection_is_exported_as_csv(root, alice, bob):
 @pytest.mark.parametrize(
     "text", ["=1+1", "+1", "-1", "@SUM(A1)", "\n=1", " =1", "＝1", "\t=1", "\r=1", "\ufeff=1"]
 )
-def test_a_cell_that_a_spreadsheet_would_run_is_only_text(root, alice, text):
-    tasks = some_tasks(alice, "milk")
+def test_formulas_are_escaped(superuser, alice, text):
+    tasks = create_tasks(alice, "milk")
     Task.objects.update(title=text, description=text)
 
-    [row] = exported(act(root, TASKS, "export", tasks))
+    [row] = exported(run_action(superuser, TASKS, "export", tasks))
 
     assert (row["title"], row["description"]) == (f"'{text}", f"'{text}")
 
 
-def test_any_number_is_exported_some_at_a_time(root, alice, monkeypatch, django_assert_max_num_queries):
+def test_any_number_of_rows_is_exported_in_batches(
+    superuser, alice, monkeypatch, django_assert_max_num_queries
+):
     monkeypatch.setattr("tasks.querysets.AT_ONCE", 10)
-    monkeypatch.setattr(staff_pages, "AT_MOST", 5)
-    monkeypatch.setattr(staff_pages, "COUNTED", 5)
-    tasks = some_tasks(alice, *(str(number) for number in range(25)))
+    monkeypatch.setattr(actions, "MAX_ROWS", 5)
+    monkeypatch.setattr(changelist, "COUNT_LIMIT", 5)
+    tasks = create_tasks(alice, *(str(number) for number in range(25)))
 
-    response = act(root, f"{TASKS}?state=open", "export", tasks[:1], across=True)
+    response = run_action(superuser, f"{TASKS}?state=open", "export", tasks[:1], across=True)
 
     with django_assert_max_num_queries(4):
         rows = exported(response)
@@ -240,17 +248,20 @@ def test_any_number_is_exported_some_at_a_time(root, alice, monkeypatch, django_
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_actions_over_the_same_owners_in_any_order_end_without_a_deadlock(monkeypatch):
-    monkeypatch.setattr(staff_pages, "AT_ONCE", 3)
-    owners = [User.objects.create_user(f"person{number}@example.com") for number in range(8)]
-    tasks = [task for owner in owners for task in some_tasks(owner, "milk", "bread")]
-    clients, turns = itertools.count(), [staff("superuser")]
+def test_concurrent_actions_on_the_same_owners_do_not_deadlock(monkeypatch):
+    monkeypatch.setattr(actions, "BATCH_SIZE", 3)
+    owners = [User.objects.create_user(f"user{number}@example.com") for number in range(8)]
+    tasks = [task for owner in owners for task in create_tasks(owner, "milk", "bread")]
+    clients, turns = itertools.count(), [staff_client("superuser")]
     turns += [turns[0]] * 5
 
     def back_and_forth():
         number = next(clients)
         rows = tasks if number % 2 else tasks[::-1]
-        return [told(act(turns[number], TASKS, action, rows)) for action in ("complete", "reopen") * 4]
+        return [
+            messages_on(run_action(turns[number], TASKS, action, rows))
+            for action in ("complete", "reopen") * 4
+        ]
 
     messages = run_together(6, back_and_forth)
 

@@ -1,4 +1,4 @@
-"""The admin asks the database as often for many rows as for few, and an index answers."""
+"""The number of queries of a page does not grow with the number of rows, and an index serves each of them."""
 
 import json
 import re
@@ -12,52 +12,59 @@ from django.utils import timezone
 
 from accounts.models import FailedLogin, Identity, PersonalToken, Session, User
 from tasks.models import Task
-from tests.support.admin_client import PEOPLE, TASKS, some_tasks, staff
-from todo_project.admin import options as staff_pages
-
-SESSIONS, TOKENS = "/admin/accounts/session/", "/admin/accounts/personaltoken/"
-IDENTITIES, FAILURES = "/admin/accounts/identity/", "/admin/accounts/failedlogin/"
+from tests.support.admin_client import (
+    FAILURES,
+    IDENTITIES,
+    SESSIONS,
+    TASKS,
+    TOKENS,
+    USERS,
+    create_tasks,
+    staff_client,
+)
+from todo_project.admin import actions, changelist
+from todo_project.admin.actions import selection_digest
 
 
 @pytest.fixture
-def root(db):
-    return staff("superuser")
+def superuser(db):
+    return staff_client("superuser")
 
 
-def people_with_things(count, *, tasks):
-    """So many people, each with as many tasks and one of everything else."""
+def create_users_with_rows(count, *, tasks):
+    """Create users with this number of tasks each, and one row of every other model."""
     now = timezone.now()
     already = User.objects.count()
     for number in range(already, already + count):
-        person = User.objects.create_user(f"person{number}@example.com", name="Person")
-        some_tasks(person, *(f"milk {number}" for number in range(tasks)))
-        some_tasks(person, "trashed milk", verbs=("delete",))
-        some_tasks(person, "completed milk", verbs=("complete",))
-        theirs = {"user": person, "expires_at": now}
+        user = User.objects.create_user(f"user{number}@example.com", name="Person")
+        create_tasks(user, *(f"milk {number}" for number in range(tasks)))
+        create_tasks(user, "trashed milk", verbs=("delete",))
+        create_tasks(user, "completed milk", verbs=("complete",))
+        theirs = {"user": user, "expires_at": now}
         Session.objects.create(**theirs)
         PersonalToken.objects.create(**theirs, name="script", hash=f"h{number}", scopes=["account"])
-        Identity.objects.create(user=person, issuer="https://issuer.example", subject=str(number))
-        FailedLogin.objects.create(email=f"person{number}@example.com", address="198.51.100.7", at=now)
+        Identity.objects.create(user=user, issuer="https://issuer.example", subject=str(number))
+        FailedLogin.objects.create(email=f"user{number}@example.com", address="198.51.100.7", at=now)
 
 
 PAGES = [
     TASKS, f"{TASKS}?state=open", f"{TASKS}?state=overdue", f"{TASKS}?state=completed",
-    f"{TASKS}?state=trashed", f"{TASKS}?owner={{person}}", f"{TASKS}?q=milk", f"{TASKS}?q={{task}}",
-    f"{TASKS}?q=person1@example.com", f"{TASKS}?created_at__gte=2020-01-01T00:00Z",
+    f"{TASKS}?state=trashed", f"{TASKS}?owner={{user}}", f"{TASKS}?q=milk", f"{TASKS}?q={{task}}",
+    f"{TASKS}?q=user1@example.com", f"{TASKS}?created_at__gte=2020-01-01T00:00Z",
     f"{TASKS}add/", f"{TASKS}{{task}}/change/", f"{TASKS}{{trashed}}/delete/", f"{TASKS}{{task}}/history/",
-    PEOPLE, f"{PEOPLE}?standing=staff", f"{PEOPLE}?q=person", f"{PEOPLE}{{person}}/change/",
-    f"{PEOPLE}{{person}}/delete/", f"{PEOPLE}add/",
-    SESSIONS, f"{SESSIONS}?state=expired", f"{SESSIONS}?owner={{person}}",
-    f"{SESSIONS}?q=person1@example.com",
+    USERS, f"{USERS}?status=staff", f"{USERS}?q=user", f"{USERS}{{user}}/change/",
+    f"{USERS}{{user}}/delete/", f"{USERS}add/",
+    SESSIONS, f"{SESSIONS}?state=expired", f"{SESSIONS}?owner={{user}}",
+    f"{SESSIONS}?q=user1@example.com",
     TOKENS, f"{TOKENS}?state=expired", IDENTITIES, FAILURES, f"{FAILURES}?q=198.51.100.7",
-    "/admin/autocomplete/?term=person&app_label=tasks&model_name=task&field_name=owner",
+    "/admin/autocomplete/?term=user&app_label=tasks&model_name=task&field_name=owner",
 ]  # fmt: skip
 
 
 def queries_of(client, page):
-    """What a page asks, when what Django keeps for good is known."""
+    """The queries of a page, without those that Django caches for the process."""
     known = {
-        "person": User.objects.get(email="person1@example.com").pk,
+        "user": User.objects.get(email="user1@example.com").pk,
         "task": Task.objects.live()[0].pk,
         "trashed": Task.objects.trashed()[0].pk,
     }
@@ -71,36 +78,36 @@ def queries_of(client, page):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_asks_as_often_for_many_rows_as_for_few(root, page):
-    people_with_things(2, tasks=2)
-    few = len(queries_of(root, page))
-    people_with_things(30, tasks=10)
+def test_a_page_makes_as_many_queries_for_many_rows_as_for_few(superuser, page):
+    create_users_with_rows(2, tasks=2)
+    few = len(queries_of(superuser, page))
+    create_users_with_rows(30, tasks=10)
 
-    many = len(queries_of(root, page))
+    many = len(queries_of(superuser, page))
 
     assert many == few
     assert many <= 16
 
 
-def test_a_list_is_counted_to_a_bound_and_says_so(root, alice, monkeypatch):
-    monkeypatch.setattr(staff_pages, "COUNTED", 250)
-    some_tasks(alice, *(str(number) for number in range(250)))
-    assert "\n250 tasks" in root.get(TASKS).content.decode()
-    some_tasks(alice, "one more")
+def test_a_list_counts_up_to_its_limit_and_shows_a_plus(superuser, alice, monkeypatch):
+    monkeypatch.setattr(changelist, "COUNT_LIMIT", 250)
+    create_tasks(alice, *(str(number) for number in range(250)))
+    assert "\n250 tasks" in superuser.get(TASKS).content.decode()
+    create_tasks(alice, "one more")
 
-    page = root.get(TASKS).content.decode()
+    page = superuser.get(TASKS).content.decode()
 
     assert "\n250+ tasks" in page
     assert "Select all 250+ tasks" in page
     assert "All 250+ selected" in page
-    assert root.get(f"{TASKS}?p=3").status_code == 200
-    assert root.get(f"{TASKS}?p=4").status_code == 302
+    assert superuser.get(f"{TASKS}?p=3").status_code == 200
+    assert superuser.get(f"{TASKS}?p=4").status_code == 302
 
 
-def test_a_count_stops_at_its_bound(root):
-    people_with_things(2, tasks=1)
+def test_the_count_query_stops_at_the_limit(superuser):
+    create_users_with_rows(2, tasks=1)
 
-    [count] = [sql for sql in queries_of(root, TASKS) if "COUNT(" in sql]
+    [count] = [sql for sql in queries_of(superuser, TASKS) if "COUNT(" in sql]
 
     assert "LIMIT 1001" in count
 
@@ -112,13 +119,13 @@ ACTIONS = {
 
 
 @pytest.mark.parametrize("action", [*ACTIONS, "export"])
-def test_an_action_asks_as_often_for_many_rows_as_for_few(root, action):
-    people_with_things(25, tasks=1)
+def test_an_action_on_tasks_makes_as_many_queries_for_many_rows_as_for_few(superuser, action):
+    create_users_with_rows(25, tasks=1)
     rows = list(ACTIONS.get(action, Task.objects.all)()[:25])
     assert len(rows) == 25
 
-    few = queries_of_action(root, TASKS, action, rows[:2])
-    many = queries_of_action(root, TASKS, action, rows[2:])
+    few = queries_of_action(superuser, TASKS, action, rows[:2])
+    many = queries_of_action(superuser, TASKS, action, rows[2:])
 
     assert many == few <= 18
 
@@ -126,19 +133,19 @@ def test_an_action_asks_as_often_for_many_rows_as_for_few(root, action):
 @pytest.mark.parametrize(
     ("path", "action", "model"),
     [
-        (PEOPLE, "end_sessions", User), (PEOPLE, "deactivate", User), (SESSIONS, "end", Session),
+        (USERS, "end_sessions", User), (USERS, "deactivate", User), (SESSIONS, "end", Session),
         (TOKENS, "revoke", PersonalToken), (IDENTITIES, "unlink", Identity),
         (FAILURES, "forget", FailedLogin),
     ],
 )  # fmt: skip
-def test_an_action_on_people_asks_as_often_for_many_as_for_few(root, path, action, model):
-    people_with_things(25, tasks=0)
+def test_an_action_on_accounts_makes_as_many_queries_for_many_rows_as_for_few(superuser, path, action, model):
+    create_users_with_rows(25, tasks=0)
     Session.objects.update(expires_at="2999-01-01T00:00Z")
     rows = list(model.objects.exclude(**({"is_staff": True} if model is User else {})))
 
-    queries_of_action(root, path, action, rows[:1])  # The first one asks for what Django then keeps.
-    few = queries_of_action(root, path, action, rows[1:3])
-    many = queries_of_action(root, path, action, rows[3:])
+    queries_of_action(superuser, path, action, rows[:1])  # Fills the caches of the process.
+    few = queries_of_action(superuser, path, action, rows[1:3])
+    many = queries_of_action(superuser, path, action, rows[3:])
 
     assert many == few <= 18
 
@@ -146,7 +153,7 @@ def test_an_action_on_people_asks_as_often_for_many_as_for_few(root, path, actio
 def queries_of_action(client, path, action, rows):
     before = LogEntry.objects.count()
     keys = [str(row.pk) for row in rows]
-    confirmed = str(len(keys)) if action == "export" else staff_pages.seal(keys)
+    confirmed = str(len(keys)) if action == "export" else selection_digest(keys)
     form = {"action": action, "_selected_action": keys, "confirmed": confirmed}
     with CaptureQueriesContext(connection) as queries:
         response = client.post(path, form)
@@ -155,13 +162,13 @@ def queries_of_action(client, path, action, rows):
     return len(queries)
 
 
-def test_deleting_a_person_takes_as_many_queries_whatever_they_own(root):
-    people_with_things(1, tasks=1)
-    people_with_things(1, tasks=300)
+def test_deleting_a_user_makes_as_many_queries_for_many_tasks_as_for_few(superuser):
+    create_users_with_rows(1, tasks=1)
+    create_users_with_rows(1, tasks=300)
     counts = []
-    for person in User.objects.filter(is_staff=False).order_by("created_at"):
+    for user in User.objects.filter(is_staff=False).order_by("created_at"):
         with CaptureQueriesContext(connection) as queries:
-            root.post(f"{PEOPLE}{person.pk}/delete/", {"post": "yes"})
+            superuser.post(f"{USERS}{user.pk}/delete/", {"post": "yes"})
         counts.append(len(queries))
         assert not [query for query in queries if 'SELECT "tasks_task"."id"' in query["sql"]]
 
@@ -170,12 +177,13 @@ def test_deleting_a_person_takes_as_many_queries_whatever_they_own(root):
     assert counts[0] == counts[1] <= 55
 
 
-def test_an_action_of_many_chunks_costs_each_chunk_the_same(root, alice, monkeypatch):
-    monkeypatch.setattr(staff_pages, "AT_ONCE", 10)
-    tasks = some_tasks(alice, *(str(number) for number in range(60)))
+def test_each_batch_of_an_action_makes_the_same_number_of_queries(superuser, alice, monkeypatch):
+    monkeypatch.setattr(actions, "BATCH_SIZE", 10)
+    tasks = create_tasks(alice, *(str(number) for number in range(60)))
 
     one, two, three = (
-        queries_of_action(root, TASKS, "complete", rows) for rows in (tasks[:10], tasks[10:30], tasks[30:])
+        queries_of_action(superuser, TASKS, "complete", rows)
+        for rows in (tasks[:10], tasks[10:30], tasks[30:])
     )
 
     assert two - one == three - two <= 8
@@ -189,37 +197,37 @@ def test_an_action_of_many_chunks_costs_each_chunk_the_same(root, alice, monkeyp
         (f"{TASKS}?state=open", "task_all_open"),
         (f"{TASKS}?state=overdue", "task_all_open"),
         (f"{TASKS}?state=completed", "task_all_completed"),
-        (f"{TASKS}?owner={{person}}", "task_version_once_per_owner"),
-        (f"{TASKS}?q=person1@example.com", "task_version_once_per_owner"),
+        (f"{TASKS}?owner={{user}}", "task_version_once_per_owner"),
+        (f"{TASKS}?q=user1@example.com", "task_version_once_per_owner"),
         (f"{TASKS}?q=zzzzz", "task_search"),
-        (PEOPLE, "user_created"),
-        (f"{PEOPLE}?standing=staff", "user_staff"),
-        (f"{PEOPLE}?standing=deactivated", "user_deactivated"),
-        (f"{PEOPLE}?q=zzzzz", "user_search"),
-        (f"{PEOPLE}?q=person1@example.com", "user_email_unique"),
+        (USERS, "user_created"),
+        (f"{USERS}?status=staff", "user_staff"),
+        (f"{USERS}?status=deactivated", "user_deactivated"),
+        (f"{USERS}?q=zzzzz", "user_search"),
+        (f"{USERS}?q=user1@example.com", "user_email_unique"),
         (SESSIONS, "session_expires"),
-        (f"{SESSIONS}?owner={{person}}", "session_user_created"),
+        (f"{SESSIONS}?owner={{user}}", "session_user_created"),
         (IDENTITIES, "identity_created"),
         (FAILURES, "failed_login_at"),
     ],
 )
-def test_a_list_and_its_count_are_read_by_an_index(root, page, index):
-    people_with_things(2, tasks=2)
-    asked = [
+def test_an_index_serves_each_list_and_its_count(superuser, page, index):
+    create_users_with_rows(2, tasks=2)
+    query = [
         sql
-        for sql in queries_of(root, page)
+        for sql in queries_of(superuser, page)
         if "COUNT(" in sql or re.search(r" (ASC|DESC)\b(?! LIMIT 1$)", sql)
     ]
 
-    assert len(asked) == 2
+    assert len(query) == 2
     with connection.cursor() as cursor:
-        # The tables are so small that to read them whole is the quickest; here it costs too much.
+        # The planner prefers a sequential scan for tables this small.
         cursor.execute("SET LOCAL enable_seqscan = off")
         if index.endswith(("search", "unique")):
             cursor.execute("SET LOCAL enable_indexscan = off")
         else:
             cursor.execute("SET LOCAL enable_sort = off")
-        for sql in asked:
+        for sql in query:
             cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}")
             [(plan,)] = cursor.fetchall()
             assert index in json.dumps(plan), sql

@@ -1,4 +1,4 @@
-"""What the admin's first page tells of tasks."""
+"""The dashboard panel of tasks."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tasks.models import Task
-from tests.support.dashboard_page import first_page, panels, staff, table
+from tests.support.dashboard_page import index_page, panels, staff_with, table
 from todo_project.db import counting
 
 NOW = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
@@ -23,8 +23,8 @@ def afternoon(monkeypatch):
 
 
 @pytest.fixture
-def looking(db):
-    return staff("tasks.view_task")
+def staff(db):
+    return staff_with("tasks.view_task")
 
 
 def make(owner, number=1, *, created=NOW, completed=None, **fields):
@@ -42,38 +42,38 @@ def make(owner, number=1, *, created=NOW, completed=None, **fields):
     )
 
 
-def test_it_tells_how_many_are_open_completed_and_overdue(looking, alice, bob):
+def test_it_counts_open_completed_and_overdue_tasks(staff, alice, bob):
     make(alice, 3)
     make(bob, 2, due_at=NOW - timedelta(minutes=1))
     make(bob, 1, due_at=NOW + timedelta(minutes=1))
     make(alice, 4, completed=NOW)
     make(alice, 5, deleted_at=NOW, due_at=NOW - timedelta(days=1))
 
-    assert panels(first_page(looking)) == {"Tasks": {"open": "6", "completed": "4", "overdue": "2"}}
+    assert panels(index_page(staff)) == {"Tasks": {"open": "6", "completed": "4", "overdue": "2"}}
 
 
-def test_without_tasks_it_says_so(looking):
-    page = first_page(looking)
+def test_without_tasks_there_is_a_sentence_instead_of_a_chart(staff):
+    page = index_page(staff)
 
     assert panels(page) == {"Tasks": {"open": "0", "completed": "0", "overdue": "0"}}
     assert "No tasks yet." in page
     assert "<svg role" not in page
 
 
-def test_without_recent_tasks_it_says_so(looking, alice):
+def test_without_recent_tasks_there_is_a_sentence_instead_of_a_chart(staff, alice):
     make(alice, created=NOW - timedelta(days=31))
-    page = first_page(looking)
+    page = index_page(staff)
 
     assert "Nothing was created or completed." in page
     assert "<svg role" not in page
 
 
-def test_each_of_thirty_days_has_its_number(looking, alice):
+def test_each_of_thirty_days_has_its_counts(staff, alice):
     make(alice, 3, created=datetime(2026, 11, 21, tzinfo=UTC))
     make(alice, 2, created=datetime(2026, 11, 20, 23, 59, 59, 999999, tzinfo=UTC), completed=NOW)
     make(alice, 1, created=datetime(2026, 10, 23, tzinfo=UTC), deleted_at=NOW)
     make(alice, 7, created=datetime(2026, 10, 22, 23, 59, 59, 999999, tzinfo=UTC))
-    numbers = table(first_page(looking), CHART)
+    numbers = table(index_page(staff), CHART)
 
     assert len(numbers) == 30
     assert " ".join(numbers).startswith("21 Nov 20 Nov")
@@ -85,9 +85,9 @@ def test_each_of_thirty_days_has_its_number(looking, alice):
     }
 
 
-def test_all_on_one_day_are_one_bar_of_the_chart(looking, alice):
+def test_tasks_of_one_day_are_one_bar(staff, alice):
     make(alice, 1_000, created=NOW - timedelta(days=4))
-    page = first_page(looking)
+    page = index_page(staff)
 
     assert re.findall(r'class="series-\d" x="[\d.]+%" y="([\d.]+)%" .*? height="([\d.]+)%"', page) == [
         ("0.00", "100.00")
@@ -96,37 +96,37 @@ def test_all_on_one_day_are_one_bar_of_the_chart(looking, alice):
     assert ">1,000 created, at most 1,000 (17 Nov). 0 completed.</desc>" in page
 
 
-def test_counting_a_day_stops(looking, alice, monkeypatch):
-    monkeypatch.setattr("tasks.dashboard.MOST", 3)
+def test_the_count_of_a_day_stops_at_the_limit(staff, alice, monkeypatch):
+    monkeypatch.setattr("tasks.dashboard.COUNT_LIMIT", 3)
     make(alice, 5)
     make(alice, 2, created=NOW - timedelta(days=1))
-    page = first_page(looking)
+    page = index_page(staff)
 
     assert table(page, CHART)["21 Nov"] == ["3+", "0"]
     assert table(page, CHART)["20 Nov"] == ["2", "0"]
-    assert "No bar is counted beyond 3." in page
+    assert "Bars stop at 3." in page
 
 
-def test_many_cost_as_many_queries_as_few(looking, alice, django_assert_num_queries):
+def test_it_makes_as_many_queries_for_many_tasks_as_for_few(staff, alice, django_assert_num_queries):
     make(alice)
     with CaptureQueriesContext(connection) as few:
-        first_page(looking)
+        index_page(staff)
     make(alice, 200, completed=NOW)
-    another = staff("tasks.view_task", "accounts.view_session")
+    another = staff_with("tasks.view_task", "accounts.view_session")
 
     with django_assert_num_queries(len(few)):
-        assert panels(first_page(another))["Tasks"]["completed"] == "200"
+        assert panels(index_page(another))["Tasks"]["completed"] == "200"
 
 
 @pytest.mark.postgres
-def test_a_large_table_is_judged_by_some_of_its_pages(looking, alice, bob, monkeypatch):
+def test_counts_of_a_large_table_are_estimated_from_a_sample(staff, alice, bob, monkeypatch):
     make(alice, 2_000, description="x" * 300)
     make(bob, 2_000, description="x" * 300, completed=NOW)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE tasks_task")
     monkeypatch.setattr(counting, "PAGES", 100)
-    told = panels(first_page(looking))["Tasks"]
-    estimates = re.findall(r"about (\d,\d00)", f"{told['open']} {told['completed']}")
+    tiles = panels(index_page(staff))["Tasks"]
+    estimates = re.findall(r"about (\d,\d00)", f"{tiles['open']} {tiles['completed']}")
 
     assert len(estimates) == 2
     assert all(1_000 < int(estimate.replace(",", "")) < 3_000 for estimate in estimates)

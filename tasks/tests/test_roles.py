@@ -1,4 +1,4 @@
-"""What each role may do: page by page and action by action. The rest is neither shown nor possible."""
+"""The pages, actions and forms of each role. All others are neither shown nor possible."""
 
 from datetime import timedelta
 from io import StringIO
@@ -7,56 +7,67 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from accounts.models import FailedLogin, Identity, PersonalToken, Session, User
 from tasks.models import Task
-from tests.support.admin_client import PEOPLE, TASKS, act, form_of, some_tasks, staff
-from todo_project.admin.options import seal
+from tests.support.admin_client import (
+    FAILURES,
+    GROUPS,
+    IDENTITIES,
+    SESSIONS,
+    TASKS,
+    TOKENS,
+    USERS,
+    create_tasks,
+    form_of,
+    run_action,
+    staff_client,
+)
+from todo_project.admin.actions import bulk_action, selection_digest
+from todo_project.admin.roles import Role
 
-NOBODY, SUPPORT, MODERATOR, SUPERUSER = "", "Support", "Moderator", "superuser"
-ROLES = [NOBODY, SUPPORT, MODERATOR, SUPERUSER]
-EVERYBODY = {SUPPORT, MODERATOR, SUPERUSER}
-SESSIONS, TOKENS = "/admin/accounts/session/", "/admin/accounts/personaltoken/"
-IDENTITIES, FAILURES = "/admin/accounts/identity/", "/admin/accounts/failedlogin/"
-GROUPS = "/admin/auth/group/"
+NO_ROLE, SUPPORT, MODERATOR, SUPERUSER = "", "Support", "Moderator", "superuser"
+ROLES = [NO_ROLE, SUPPORT, MODERATOR, SUPERUSER]
+ALL_ROLES = {SUPPORT, MODERATOR, SUPERUSER}
 
 PAGES = {
-    f"{TASKS}": EVERYBODY,
-    f"{TASKS}?q=milk&state=open": EVERYBODY,
+    f"{TASKS}": ALL_ROLES,
+    f"{TASKS}?q=milk&state=open": ALL_ROLES,
     f"{TASKS}add/": {SUPERUSER},
-    f"{TASKS}{{task}}/change/": EVERYBODY,
-    f"{TASKS}{{task}}/history/": EVERYBODY,
+    f"{TASKS}{{task}}/change/": ALL_ROLES,
+    f"{TASKS}{{task}}/history/": ALL_ROLES,
     f"{TASKS}{{task}}/delete/": set(),
     f"{TASKS}{{trashed}}/delete/": {SUPERUSER},
-    f"{PEOPLE}": EVERYBODY,
-    f"{PEOPLE}add/": {SUPERUSER},
-    f"{PEOPLE}{{alice}}/change/": EVERYBODY,
-    f"{PEOPLE}{{alice}}/history/": EVERYBODY,
-    f"{PEOPLE}{{alice}}/password/": {SUPERUSER},
-    f"{PEOPLE}{{alice}}/delete/": {SUPERUSER},
-    f"{SESSIONS}": EVERYBODY,
-    f"{SESSIONS}{{session}}/change/": EVERYBODY,
+    f"{USERS}": ALL_ROLES,
+    f"{USERS}add/": {SUPERUSER},
+    f"{USERS}{{alice}}/change/": ALL_ROLES,
+    f"{USERS}{{alice}}/history/": ALL_ROLES,
+    f"{USERS}{{alice}}/password/": {SUPERUSER},
+    f"{USERS}{{alice}}/delete/": {SUPERUSER},
+    f"{SESSIONS}": ALL_ROLES,
+    f"{SESSIONS}{{session}}/change/": ALL_ROLES,
     f"{SESSIONS}add/": set(),
     f"{SESSIONS}{{session}}/delete/": set(),
-    f"{TOKENS}": EVERYBODY,
-    f"{TOKENS}{{token}}/change/": EVERYBODY,
+    f"{TOKENS}": ALL_ROLES,
+    f"{TOKENS}{{token}}/change/": ALL_ROLES,
     f"{TOKENS}add/": set(),
     f"{TOKENS}{{token}}/delete/": set(),
-    f"{IDENTITIES}": EVERYBODY,
-    f"{IDENTITIES}{{identity}}/change/": EVERYBODY,
+    f"{IDENTITIES}": ALL_ROLES,
+    f"{IDENTITIES}{{identity}}/change/": ALL_ROLES,
     f"{IDENTITIES}add/": set(),
     f"{IDENTITIES}{{identity}}/delete/": set(),
-    f"{FAILURES}": EVERYBODY,
-    f"{FAILURES}{{failure}}/change/": EVERYBODY,
+    f"{FAILURES}": ALL_ROLES,
+    f"{FAILURES}{{failure}}/change/": ALL_ROLES,
     f"{FAILURES}add/": set(),
     f"{FAILURES}{{failure}}/delete/": set(),
     f"{GROUPS}": {SUPERUSER},
     f"{GROUPS}add/": {SUPERUSER},
     f"{GROUPS}{{group}}/change/": {SUPERUSER},
     f"{GROUPS}{{group}}/delete/": {SUPERUSER},
-    "/admin/autocomplete/?term=alice&app_label=tasks&model_name=task&field_name=owner": EVERYBODY,
+    "/admin/autocomplete/?term=alice&app_label=tasks&model_name=task&field_name=owner": ALL_ROLES,
 }
 ACTIONS = {
     (TASKS, "complete", "task"): {MODERATOR, SUPERUSER},
@@ -65,10 +76,10 @@ ACTIONS = {
     (TASKS, "restore", "trashed"): {MODERATOR, SUPERUSER},
     (TASKS, "purge", "trashed"): {SUPERUSER},
     (TASKS, "export", "task"): {MODERATOR, SUPERUSER},
-    (PEOPLE, "end_sessions", "alice"): EVERYBODY,
-    (PEOPLE, "deactivate", "alice"): {SUPERUSER},
-    (SESSIONS, "end", "session"): EVERYBODY,
-    (TOKENS, "revoke", "token"): EVERYBODY,
+    (USERS, "end_sessions", "alice"): ALL_ROLES,
+    (USERS, "deactivate", "alice"): {SUPERUSER},
+    (SESSIONS, "end", "session"): ALL_ROLES,
+    (TOKENS, "revoke", "token"): ALL_ROLES,
     (IDENTITIES, "unlink", "identity"): {SUPERUSER},
     (FAILURES, "forget", "failure"): {SUPERUSER},
 }
@@ -79,10 +90,10 @@ POSTS = {
         SUPERUSER,
     },
     (f"{TASKS}{{trashed}}/delete/", "post=yes"): {SUPERUSER},
-    (f"{PEOPLE}add/", "email=new@example.com&name=&usable_password=false"): {SUPERUSER},
-    (f"{PEOPLE}{{alice}}/change/", "email=alice@example.com&name=x&is_active=on"): {SUPERUSER},
-    (f"{PEOPLE}{{alice}}/password/", "usable_password=true&password1={long}&password2={long}"): {SUPERUSER},
-    (f"{PEOPLE}{{alice}}/delete/", "post=yes"): {SUPERUSER},
+    (f"{USERS}add/", "email=new@example.com&name=&usable_password=false"): {SUPERUSER},
+    (f"{USERS}{{alice}}/change/", "email=alice@example.com&name=x&is_active=on"): {SUPERUSER},
+    (f"{USERS}{{alice}}/password/", "usable_password=true&password1={long}&password2={long}"): {SUPERUSER},
+    (f"{USERS}{{alice}}/delete/", "post=yes"): {SUPERUSER},
     (f"{GROUPS}add/", "name=Mine"): {SUPERUSER},
     (f"{GROUPS}{{group}}/change/", "name=Mine"): {SUPERUSER},
     (f"{GROUPS}{{group}}/delete/", "post=yes"): {SUPERUSER},
@@ -91,12 +102,12 @@ MODELS: list[Any] = [Task, User, Session, PersonalToken, Identity, FailedLogin, 
 
 
 @pytest.fixture
-def things(alice):
-    """One of everything, by the name that the tables use."""
+def rows(alice):
+    """A row of each model, by the name used in the tables above."""
     now = timezone.now()
-    [task] = some_tasks(alice, "milk")
-    [completed] = some_tasks(alice, "bread", verbs=("complete",))
-    [trashed] = some_tasks(alice, "beer", verbs=("delete",))
+    [task] = create_tasks(alice, "milk")
+    [completed] = create_tasks(alice, "bread", verbs=("complete",))
+    [trashed] = create_tasks(alice, "beer", verbs=("delete",))
     theirs = {"user": alice, "expires_at": now + timedelta(days=1)}
     return {
         "alice": alice,
@@ -111,38 +122,38 @@ def things(alice):
     }
 
 
-def keys(things):
-    return {name: thing.pk for name, thing in things.items()} | {"long": "another long password"}
+def keys(rows):
+    return {name: row.pk for name, row in rows.items()} | {"long": "another long password"}
 
 
-def everything():
+def all_rows():
     return [list(model.objects.order_by("pk").values()) for model in MODELS] + [
         sorted(Group.permissions.through.objects.values_list("group", "permission"))
     ]
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_each_role_opens_its_pages_and_no_other(role, things):
-    client = staff(role)
+def test_each_role_can_open_its_pages_and_no_others(role, rows):
+    client = staff_client(role)
 
-    opened = {page: client.get(page.format(**keys(things))).status_code for page in PAGES}
+    opened = {page: client.get(page.format(**keys(rows))).status_code for page in PAGES}
 
     assert opened == {page: 200 if role in roles else 403 for page, roles in PAGES.items()}
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_who_is_not_staff_is_sent_to_the_login(page, things, client):
-    client.force_login(things["alice"])
+def test_users_who_are_not_staff_are_redirected_to_the_login(page, rows, client):
+    client.force_login(rows["alice"])
 
-    response = client.get(page.format(**keys(things)))
+    response = client.get(page.format(**keys(rows)))
 
     assert response.status_code == 302
     assert response["Location"].startswith("/admin/login/")
 
 
 @pytest.mark.parametrize("role", [SUPPORT, MODERATOR, SUPERUSER])
-def test_each_list_offers_the_actions_of_the_role_and_no_other(role, things):
-    client = staff(role)
+def test_each_list_offers_the_actions_of_the_role_and_no_others(role, rows):
+    client = staff_client(role)
 
     for path in {path for path, _, _ in ACTIONS}:
         page = body(client, path)
@@ -157,40 +168,40 @@ def body(client, path):
 
 
 @pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize(("path", "action", "thing"), ACTIONS)
-def test_each_role_runs_its_actions_and_no_other(role, path, action, thing, things):
-    client, before = staff(role), everything()
-    key = str(things[thing].pk)
+@pytest.mark.parametrize(("path", "action", "row"), ACTIONS)
+def test_each_role_can_run_its_actions_and_no_others(role, path, action, row, rows):
+    client, before = staff_client(role), all_rows()
+    key = str(rows[row].pk)
     form = {
         "action": action,
         "_selected_action": key,
-        "confirmed": "1" if action == "export" else seal([key]),
+        "confirmed": "1" if action == "export" else selection_digest([key]),
     }
 
     response = client.post(path, form)
 
-    if role in ACTIONS[path, action, thing]:
+    if role in ACTIONS[path, action, row]:
         assert response.status_code == (200 if action == "export" else 302)
         assert LogEntry.objects.count() == 1
     else:
         assert response.status_code == 403
-        assert everything() == before
+        assert all_rows() == before
 
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize(("path", "form"), POSTS)
-def test_each_role_sends_its_forms_and_no_other(role, path, form, things):
-    client, before = staff(role), everything()
-    fields = dict(pair.split("=") for pair in form.format(**keys(things)).split("&"))
+def test_each_role_can_send_its_forms_and_no_others(role, path, form, rows):
+    client, before = staff_client(role), all_rows()
+    fields = dict(pair.split("=") for pair in form.format(**keys(rows)).split("&"))
 
-    response = client.post(path.format(**keys(things)), fields)
+    response = client.post(path.format(**keys(rows)), fields)
 
     if role in POSTS[path, form]:
         assert response.status_code == 302, form_errors(response)
-        assert everything() != before
+        assert all_rows() != before
     else:
         assert response.status_code == 403
-        assert everything() == before
+        assert all_rows() == before
 
 
 def form_errors(response):
@@ -198,48 +209,48 @@ def form_errors(response):
 
 
 @pytest.mark.parametrize("role", [SUPPORT, MODERATOR])
-def test_no_page_offers_a_way_to_what_is_not_the_roles(role, things):
-    client = staff(role)
-    pages = [page.format(**keys(things)) for page, roles in PAGES.items() if role in roles]
+def test_no_page_links_to_what_the_role_cannot_open(role, rows):
+    client = staff_client(role)
+    pages = [page.format(**keys(rows)) for page, roles in PAGES.items() if role in roles]
 
     for page in ["/admin/", *pages]:
         text = client.get(page).content.decode()
-        for forbidden in ("add/", "delete/", f"/{things['alice'].pk}/password/", GROUPS):
+        for forbidden in ("add/", "delete/", f"/{rows['alice'].pk}/password/", GROUPS):
             assert f'{forbidden}"' not in text.replace("/autocomplete/", ""), page
-        can_save = role == MODERATOR and page == f"{TASKS}{things['task'].pk}/change/"
+        can_save = role == MODERATOR and page == f"{TASKS}{rows['task'].pk}/change/"
         assert ('name="_save"' in text) == can_save, page
 
 
-def test_no_link_leads_to_a_person_whom_one_may_not_see(things):
-    client = staff(NOBODY)
+def test_the_owner_is_no_link_without_permission_to_view_users(rows):
+    client = staff_client(NO_ROLE)
     only_tasks = Permission.objects.get(codename="view_task")
     User.objects.get(email="nobody@example.com").user_permissions.add(only_tasks)
 
     page = body(client, TASKS)
 
     assert "alice@example.com" in page
-    assert PEOPLE not in page
+    assert USERS not in page
 
 
-# Nobody rises by what they may do
+# Privilege escalation
 
 
 @pytest.fixture
-def helper(things):
-    """Staff who may change people and groups, by permissions that a superuser gave them; no superuser."""
-    client = staff(NOBODY)
-    person = User.objects.get(email="nobody@example.com")
-    person.user_permissions.set(Permission.objects.filter(content_type__app_label__in=["accounts", "auth"]))
-    return client, person
+def user_manager(rows):
+    """The client and user of a staff member who has all permissions on users and groups."""
+    client = staff_client(NO_ROLE)
+    user = User.objects.get(email="nobody@example.com")
+    user.user_permissions.set(Permission.objects.filter(content_type__app_label__in=["accounts", "auth"]))
+    return client, user
 
 
-RISE = {"is_staff": "on", "is_superuser": "on", "groups": "1", "user_permissions": "1"}
+ESCALATION = {"is_staff": "on", "is_superuser": "on", "groups": "1", "user_permissions": "1"}
 
 
-def test_staff_make_nobody_staff(helper, things):
-    client, alice = helper[0], things["alice"]
-    page = client.get(f"{PEOPLE}{alice.pk}/change/")
-    response = client.post(f"{PEOPLE}{alice.pk}/change/", {**form_of(page), "name": "Changed", **RISE})
+def test_staff_cannot_make_a_user_staff(user_manager, rows):
+    client, alice = user_manager[0], rows["alice"]
+    page = client.get(f"{USERS}{alice.pk}/change/")
+    response = client.post(f"{USERS}{alice.pk}/change/", {**form_of(page), "name": "Changed", **ESCALATION})
 
     assert response.status_code == 302
     alice.refresh_from_db()
@@ -250,9 +261,9 @@ def test_staff_make_nobody_staff(helper, things):
     assert not alice.user_permissions.exists()
 
 
-def test_staff_make_no_new_staff(helper):
-    client, _ = helper
-    client.post(f"{PEOPLE}add/", {"email": "new@example.com", "usable_password": "false", **RISE})
+def test_staff_cannot_create_staff(user_manager):
+    client, _ = user_manager
+    client.post(f"{USERS}add/", {"email": "new@example.com", "usable_password": "false", **ESCALATION})
 
     new = User.objects.get(email="new@example.com")
     assert (new.is_staff, new.is_superuser) == (False, False)
@@ -262,7 +273,7 @@ def test_staff_make_no_new_staff(helper):
 @pytest.mark.parametrize(
     ("page", "form"),
     [
-        ("change/", {"email": "mine@example.com", "is_active": "on", **RISE}),
+        ("change/", {"email": "mine@example.com", "is_active": "on", **ESCALATION}),
         (
             "password/",
             {"usable_password": "true", "password1": "a long passw0rd", "password2": "a long passw0rd"},
@@ -270,34 +281,34 @@ def test_staff_make_no_new_staff(helper):
         ("delete/", {"post": "yes"}),
     ],
 )
-def test_staff_are_written_by_superusers_only(helper, who, page, form):
-    client, person = helper
+def test_only_superusers_can_change_staff(user_manager, who, page, form):
+    client, user = user_manager
     if who == "a superuser":
-        person = User.objects.create_superuser("root@example.com", "a long password")
+        user = User.objects.create_superuser("root@example.com", "a long password")
     elif who == "a colleague":
-        person = User.objects.create_user("colleague@example.com", is_staff=True)
-    before = everything()
+        user = User.objects.create_user("colleague@example.com", is_staff=True)
+    before = all_rows()
 
-    response = client.post(f"{PEOPLE}{person.pk}/{page}", form)
+    response = client.post(f"{USERS}{user.pk}/{page}", form)
 
     assert response.status_code == 403
-    assert everything() == before
+    assert all_rows() == before
 
 
-def test_staff_put_out_no_staff(helper, things):
-    client, _ = helper
-    root = User.objects.create_superuser("root@example.com", "a long password")
+def test_staff_cannot_deactivate_staff(user_manager, rows):
+    client, _ = user_manager
+    superuser = User.objects.create_superuser("root@example.com", "a long password")
 
-    act(client, PEOPLE, "deactivate", [root, things["alice"]])
+    run_action(client, USERS, "deactivate", [superuser, rows["alice"]])
 
-    assert set(User.objects.filter(is_active=False)) == {things["alice"]}
+    assert set(User.objects.filter(is_active=False)) == {rows["alice"]}
 
 
-def test_staff_write_no_roles(helper, things):
-    client, _ = helper
+def test_staff_cannot_change_roles(user_manager, rows):
+    client, _ = user_manager
     assert client.get(GROUPS).status_code == 403
     assert (
-        client.post(f"{GROUPS}{things['group'].pk}/change/", {"name": "x", "permissions": "1"}).status_code
+        client.post(f"{GROUPS}{rows['group'].pk}/change/", {"name": "x", "permissions": "1"}).status_code
         == 403
     )
 
@@ -305,18 +316,18 @@ def test_staff_write_no_roles(helper, things):
 # The command
 
 
-def test_make_roles_may_run_twice(db):
+def test_make_roles_can_run_twice(db):
     call_command("make_roles", stdout=StringIO())
-    made = everything()
+    made = all_rows()
 
     out = StringIO()
     call_command("make_roles", stdout=out)
 
-    assert everything() == made
-    assert out.getvalue() == "Support: set right, 8 permissions.\nModerator: set right, 10 permissions.\n"
+    assert all_rows() == made
+    assert out.getvalue() == "Support: reset, 8 permissions.\nModerator: reset, 10 permissions.\n"
 
 
-def test_make_roles_sets_right_what_was_changed_and_keeps_who_has_a_role(alice):
+def test_make_roles_resets_permissions_and_keeps_members(alice):
     call_command("make_roles", verbosity=0)
     support, others = Group.objects.get(name="Support"), Group.objects.create(name="Others")
     alice.groups.add(support)
@@ -332,18 +343,30 @@ def test_make_roles_sets_right_what_was_changed_and_keeps_who_has_a_role(alice):
     assert list(others.permissions.all()) == [extra]
 
 
-def test_make_roles_before_migrate_says_so_and_makes_nothing(db):
+def test_make_roles_before_migrate_is_an_error_and_creates_nothing(db):
     Permission.objects.filter(codename="export_task").delete()
 
     with pytest.raises(
-        CommandError, match="There is no permission tasks.export_task yet. Run `manage.py migrate`"
+        CommandError,
+        match="The permission tasks.export_task does not exist yet. Run `manage.py migrate` first.",
     ):
         call_command("make_roles", verbosity=0)
     assert not Group.objects.exists()
 
 
-def test_a_role_that_is_taken_away_is_gone_at_once(things):
-    client = staff(SUPPORT)
+@pytest.mark.parametrize("name", ["tasks.exprot_task", "task.view_task", "view_task", ""])
+@pytest.mark.parametrize(
+    "declare",
+    [Role("Auditor").grant, lambda name: bulk_action("Archive", permission=name, done="archived")],
+    ids=["role", "action"],
+)
+def test_an_unknown_permission_stops_the_start(declare, name):
+    with pytest.raises(ImproperlyConfigured, match=f"There is no permission {name!r}."):
+        declare(name)
+
+
+def test_removing_a_role_takes_effect_immediately(rows):
+    client = staff_client(SUPPORT)
     assert client.get(TASKS).status_code == 200
     User.objects.get(email="support@example.com").groups.clear()
 

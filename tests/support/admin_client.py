@@ -1,4 +1,4 @@
-"""Staff at the admin, as a browser would be: by role, with a page and its form."""
+"""A staff member's client for the admin: signed in by role, with the fields of a page's form."""
 
 from html.parser import HTMLParser
 from typing import Any
@@ -12,61 +12,64 @@ from tasks.models import Task
 from tasks.operations import CREATE, Operation, perform
 
 TASKS = "/admin/tasks/task/"
-PEOPLE = "/admin/accounts/user/"
+USERS = "/admin/accounts/user/"
+SESSIONS, TOKENS = "/admin/accounts/session/", "/admin/accounts/personaltoken/"
+IDENTITIES, FAILURES = "/admin/accounts/identity/", "/admin/accounts/failedlogin/"
+GROUPS = "/admin/auth/group/"
 
 
-def staff(role: str) -> Client:
-    """Somebody of this role, signed in: "Support", "Moderator", "superuser", or "" for staff without one."""
+def staff_client(role: str) -> Client:
+    """Signed in as "Support", "Moderator", "superuser", or "" for staff without a role."""
     call_command("make_roles", verbosity=0)
     email = f"{role or 'nobody'}@example.com".lower()
     superuser = role == "superuser"
-    person = User.objects.create_user(email, is_staff=True, is_superuser=superuser)
+    user = User.objects.create_user(email, is_staff=True, is_superuser=superuser)
     if role and not superuser:
-        person.groups.add(Group.objects.get(name=role))
+        user.groups.add(Group.objects.get(name=role))
     client = Client(raise_request_exception=False)
-    client.force_login(person)
+    client.force_login(user)
     return client
 
 
-def some_tasks(owner: User, *titles: str, verbs: tuple[str, ...] = ()) -> list[Task]:
-    """Tasks of this owner, after each of these verbs."""
+def create_tasks(owner: User, *titles: str, verbs: tuple[str, ...] = ()) -> list[Task]:
+    """Create a task for each title, and perform the verbs on all of them."""
     tasks = perform(owner, [Operation(CREATE, values={"title": title}) for title in titles])
     for verb in verbs:
         tasks = perform(owner, [Operation(verb, task.pk) for task in tasks])
     return tasks
 
 
-class _Fields(HTMLParser):
+class _InputParser(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
-        self.found: dict[str, str] = {}
+        self.fields: dict[str, str] = {}
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
-        about = dict(attrs)
-        name, kind = about.get("name"), about.get("type", "text")
-        if tag == "input" and name and (kind in {"text", "hidden", "number", "email"} or "checked" in about):
-            self.found.setdefault(name, about.get("value") or ("on" if kind == "checkbox" else ""))
+        values = dict(attrs)
+        name, kind = values.get("name"), values.get("type", "text")
+        sent = kind in {"text", "hidden", "number", "email"} or "checked" in values
+        if tag == "input" and name and sent:
+            self.fields.setdefault(name, values.get("value") or ("on" if kind == "checkbox" else ""))
 
 
 def form_of(page: Any) -> dict[str, str]:
-    """What the page's form would send as it stands, without its longer texts and choices."""
-    fields = _Fields()
-    fields.feed(page.content.decode())
-    return fields.found
+    """The <input> fields that the page's form would send unchanged; no <textarea> and no <select>."""
+    parser = _InputParser()
+    parser.feed(page.content.decode())
+    return parser.fields
 
 
-def act(
+def run_action(
     client: Client, path: str, action: str, rows: Any, *, across: bool = False, confirm: bool = True
 ) -> Any:
-    """Choose an action of a list, and answer the page that asks."""
+    """Run an action of a change list, and confirm it."""
     keys = [str(row.pk) for row in rows]
-    chosen = {"action": action, "_selected_action": keys, "select_across": "1" if across else "0"}
-    asked = client.post(path, {**chosen, "index": "0"}, follow=True)
-    if not confirm or asked.status_code != 200 or b'name="confirmed"' not in asked.content:
-        return asked
-    return client.post(path, {**chosen, "confirmed": form_of(asked)["confirmed"]}, follow=action != "export")
+    form = {"action": action, "_selected_action": keys, "select_across": "1" if across else "0"}
+    page = client.post(path, {**form, "index": "0"}, follow=True)
+    if not confirm or page.status_code != 200 or b'name="confirmed"' not in page.content:
+        return page
+    return client.post(path, {**form, "confirmed": form_of(page)["confirmed"]}, follow=action != "export")
 
 
-def told(response: Any) -> list[str]:
-    """The messages on a page."""
-    return [str(message) for message in response.context["messages"]]
+def messages_on(page: Any) -> list[str]:
+    return [str(message) for message in page.context["messages"]]

@@ -1,4 +1,4 @@
-"""The admin's first page, as staff with certain permissions see it."""
+"""The admin's index page, as staff with certain permissions see it."""
 
 import re
 from typing import Any
@@ -9,8 +9,8 @@ from django.core.cache import cache
 from django.test import Client
 
 
-def staff(*permissions: str) -> Client:
-    """Somebody who may do just this, signed in; what others saw before is forgotten."""
+def staff_with(*permissions: str) -> Client:
+    """A signed-in staff member with these permissions only. Clears the cached figures."""
     cache.clear()
     user = get_user_model().objects.create(email=f"staff{len(permissions)}@example.com", is_staff=True)
     for permission in permissions:
@@ -25,14 +25,14 @@ def signed_in(user: Any) -> Client:
     return client
 
 
-def first_page(client: Client) -> str:
+def index_page(client: Client) -> str:
     response = client.get("/admin/")
     assert response.status_code == 200
     return response.content.decode()
 
 
 def panels(page: str) -> dict[str, dict[str, str]]:
-    """By its title, what each panel's tiles say."""
+    """The tiles of each panel, by its title."""
     sections = re.findall(r'<section class="figures-panel.*?</section>', page, re.DOTALL)
     return {text(re.findall(r"<h2>(.*?)<small>", section)[0]): tiles(section) for section in sections}
 
@@ -43,7 +43,7 @@ def tiles(section: str) -> dict[str, str]:
 
 
 def table(page: str, title: str) -> dict[str, list[str]]:
-    """The numbers behind the chart of this title."""
+    """The table below the chart with this title."""
     [body] = re.findall(rf"<caption[^>]*>{title}</caption>(.*?)</table>", page, re.DOTALL)
     rows = re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', body)
     return {label: re.findall(r"<td>(.*?)</td>", cells) for label, cells in rows}

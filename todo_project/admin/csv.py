@@ -1,4 +1,4 @@
-"""A table as CSV that a spreadsheet opens as it is meant, written while it is read."""
+"""CSV downloads that are streamed, and that a spreadsheet opens as text."""
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
@@ -6,37 +6,36 @@ from typing import Any
 
 from django.http import StreamingHttpResponse
 
-# With these a cell would be taken for a formula, and run.
-RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
-# Without it Excel reads UTF-8 as something else.
+FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+# Without it Excel does not read the file as UTF-8.
 BYTE_ORDER_MARK = "\ufeff"
 
 
-class _Line:
-    """csv writes to a file; this one only gives back what it is given."""
+class _Echo:
+    """A file for csv.writer that returns each line instead of storing it."""
 
     def write(self, text: str) -> str:
         return text
 
 
-def as_csv(heading: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
-    write = csv.writer(_Line()).writerow
-    yield BYTE_ORDER_MARK + write(heading)
+def csv_lines(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+    write = csv.writer(_Echo()).writerow
+    yield BYTE_ORDER_MARK + write(header)
     for row in rows:
-        yield write([harmless(cell) for cell in row])
+        yield write([escape_formula(cell) for cell in row])
 
 
-def harmless(cell: Any) -> Any:
-    """A text that stays a text: what a spreadsheet would run is quoted by an apostrophe."""
+def escape_formula(cell: Any) -> Any:
+    """Put an apostrophe before a text that a spreadsheet would run as a formula."""
     if not isinstance(cell, str):
         return cell
-    seen = cell.replace(BYTE_ORDER_MARK, "")
-    runs = seen.startswith(RUN_BY_SPREADSHEETS) or seen.lstrip().startswith(RUN_BY_SPREADSHEETS)
-    return f"'{cell}" if runs else cell
+    text = cell.replace(BYTE_ORDER_MARK, "")
+    is_formula = text.startswith(FORMULA_PREFIXES) or text.lstrip().startswith(FORMULA_PREFIXES)
+    return f"'{cell}" if is_formula else cell
 
 
-def csv_file(name: str, heading: Sequence[str], rows: Iterable[Sequence[Any]]) -> StreamingHttpResponse:
+def csv_response(name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> StreamingHttpResponse:
     headers = {"Content-Disposition": f'attachment; filename="{name}.csv"', "Cache-Control": "no-store"}
     return StreamingHttpResponse(
-        as_csv(heading, rows), content_type="text/csv; charset=utf-8", headers=headers
+        csv_lines(header, rows), content_type="text/csv; charset=utf-8", headers=headers
     )

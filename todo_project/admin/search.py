@@ -1,11 +1,35 @@
-"""The words of a search that PostgreSQL's index of three letters at a time can find."""
+"""Searches that an index answers."""
 
 import re
+import uuid
+from typing import Any
 
-SHORTEST, AT_MOST = 3, 10
-_INDEXED = re.compile(rf"[^\W_]{{{SHORTEST}}}")
+from django.contrib import messages
+from django.contrib.admin import ModelAdmin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+MIN_WORD_LENGTH, MAX_WORDS = 3, 10
+_INDEXED = re.compile(rf"[^\W_]{{{MIN_WORD_LENGTH}}}")
 
 
-def searchable(text: str) -> list[str]:
-    """Those with so many letters or digits in a row: for others the table would be read from end to end."""
-    return [word for word in text.split() if _INDEXED.search(word)][:AT_MOST]
+def indexed_words(text: str) -> list[str]:
+    """The words that the trigram index can find; for any other, PostgreSQL would read the whole table."""
+    return [word for word in text.split() if _INDEXED.search(word)][:MAX_WORDS]
+
+
+def parse_uuid(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
+
+
+def reject_search(model_admin: ModelAdmin, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+    """No rows, and a message why. An autocomplete field shows no messages, so it leaves none behind."""
+    is_change_list = request.resolver_match and request.resolver_match.url_name != "autocomplete"
+    if is_change_list and request.method == "GET":
+        model_admin.message_user(
+            request, f"Enter a word of at least {MIN_WORD_LENGTH} letters or digits.", messages.WARNING
+        )
+    return rows.none()

@@ -1,18 +1,20 @@
-"""The figures on the admin's first page: who sees which, how long they are kept, and what may fail."""
+"""The admin's dashboard: permissions, caching, timeouts and charts."""
 
 import pytest
-from django.conf import settings as project
 from django.core.cache import cache
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from tests.support.dashboard_page import first_page, panels, signed_in, staff
+from tests.support.dashboard_page import index_page, panels, signed_in, staff_with
 from tests.support.notes import Note
 from todo_project.admin import dashboard
-from todo_project.admin.dashboard import Chart, Series, Tile, counted, panel
+from todo_project.admin.charts import Chart, Series
+from todo_project.admin.dashboard import Tile, estimated_tile, panel
+from todo_project.config.registry import Registry
 from todo_project.db.counting import Sample
 
-SEEN_WITH = {
+PERMISSIONS = {
     "Tasks": "tasks.view_task",
     "Users": "accounts.view_user",
     "Failed sign-ins": "accounts.view_failedlogin",
@@ -26,150 +28,176 @@ def operator(db, django_user_model):
 
 
 def test_a_superuser_sees_every_panel(operator):
-    shown = list(panels(first_page(operator)))
+    shown = list(panels(index_page(operator)))
 
     assert shown[:3] == ["Tasks", "Users", "Failed sign-ins"]
 
 
-@pytest.mark.parametrize("title", SEEN_WITH)
-def test_a_panel_takes_its_permission(db, title):
-    assert list(panels(first_page(staff(SEEN_WITH[title])))) == [title]
+@pytest.mark.parametrize("title", PERMISSIONS)
+def test_a_panel_requires_its_permission(db, title):
+    assert list(panels(index_page(staff_with(PERMISSIONS[title])))) == [title]
 
 
-def test_what_somebody_may_not_see_is_not_computed(db):
-    looking = staff("accounts.view_session")
+def test_panels_without_permission_are_not_computed(db):
+    staff = staff_with("accounts.view_session")
     with CaptureQueriesContext(connection) as queries:
-        page = first_page(looking)
+        page = index_page(staff)
 
     assert panels(page) == {}
     assert "figures" not in page.replace("dashboard.css", "")
-    asked = " ".join(query["sql"] for query in queries)
-    assert "tasks_task" not in asked
-    assert "failedlogin" not in asked
+    statements = " ".join(query["sql"] for query in queries)
+    assert "tasks_task" not in statements
+    assert "failedlogin" not in statements
 
 
-def test_nobody_else_gets_there(client, alice):
+def test_users_who_are_not_staff_are_redirected(client, alice):
     client.force_login(alice)
 
     assert client.get("/admin/").status_code == 302
 
 
 @pytest.mark.postgres
-def test_the_size_of_the_database_is_told(operator):
-    size = panels(first_page(operator))["Database"]["on disk"]
+def test_the_size_of_a_postgresql_database_is_shown(operator):
+    size = panels(index_page(operator))["Database"]["on disk"]
 
     assert size.endswith(("MB", "GB"))
 
 
-def test_the_size_of_a_file_is_told(operator, tmp_path, monkeypatch):
+def test_the_size_of_an_sqlite_file_is_shown(operator, tmp_path, monkeypatch):
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL tells its size itself.")
     (tmp_path / "db.sqlite3").write_bytes(b"x" * 2_048)
     monkeypatch.setitem(connection.settings_dict, "NAME", str(tmp_path / "db.sqlite3"))
 
-    assert panels(first_page(operator))["Database"] == {"on disk": "2.0 KB"}
+    assert panels(index_page(operator))["Database"] == {"on disk": "2.0 KB"}
 
 
-def test_a_database_without_a_size_has_no_panel(operator, monkeypatch):
+def test_an_in_memory_database_has_no_panel(operator, monkeypatch):
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL tells its size.")
     monkeypatch.setitem(connection.settings_dict, "NAME", ":memory:")
 
-    assert "Database" not in panels(first_page(operator))
+    assert "Database" not in panels(index_page(operator))
 
 
-# ----------------------------------------------------------------------------------- kept for a minute
+# Caching
 
 
 @pytest.fixture
-def notes(settings):
-    """The tests' own panel, of the notes, for whoever may see tasks."""
-    settings.DASHBOARD = ["todo_project.tests.test_dashboard.count_notes"]
+def no_panels(monkeypatch):
+    monkeypatch.setattr(dashboard, "panels", Registry("dashboard panels"))
 
 
-@panel("Notes", permission="tasks.view_task")
+@pytest.fixture
+def notes(no_panels):
+    """A panel of the notes, the only one."""
+    panel("Notes", permission="tasks.view_task")(count_notes)
+
+
 def count_notes(at):
-    return [Tile("in all", str(Note.objects.count()))]
+    return [Tile("total", str(Note.objects.count()))]
 
 
-def told(client):
-    return panels(first_page(client))["Notes"]["in all"]
+def note_count(client):
+    return panels(index_page(client))["Notes"]["total"]
 
 
-def test_figures_are_kept_and_tell_their_time(notes, alice, monkeypatch):
-    looking = staff("tasks.view_task")
-    assert told(looking) == "0"
+def test_figures_are_cached_and_show_their_time(notes, alice, monkeypatch):
+    staff = staff_with("tasks.view_task")
+    assert note_count(staff) == "0"
     Note.objects.create(owner=alice, title="milk")
     with CaptureQueriesContext(connection) as queries:
-        page = first_page(looking)
+        page = index_page(staff)
 
-    assert panels(page) == {"Notes": {"in all": "0"}}
+    assert panels(page) == {"Notes": {"total": "0"}}
     assert Note._meta.db_table not in " ".join(query["sql"] for query in queries)
-    assert f"as of {cache.get('dashboard:' + project.DASHBOARD[0]).at:%H:%M} UTC" in page
+    assert f"as of {cache.get(f'dashboard:{__name__}.count_notes').at:%H:%M} UTC" in page
 
 
-def test_figures_are_computed_anew_after_a_while(notes, alice, monkeypatch):
-    monkeypatch.setattr(dashboard, "KEPT_FOR", 0)
-    looking = staff("tasks.view_task")
-    assert told(looking) == "0"
+def test_figures_are_computed_again_when_the_cache_expires(notes, alice, monkeypatch):
+    monkeypatch.setattr(dashboard, "CACHE_SECONDS", 0)
+    staff = staff_with("tasks.view_task")
+    assert note_count(staff) == "0"
     Note.objects.create(owner=alice, title="milk")
 
-    assert told(looking) == "1"
+    assert note_count(staff) == "1"
 
 
-def test_without_the_shared_cache_figures_are_computed_each_time(notes, alice, settings):
-    looking = staff("tasks.view_task")
+def test_without_a_reachable_cache_figures_are_computed_each_time(notes, alice, settings):
+    staff = staff_with("tasks.view_task")
     settings.CACHES = {
         "default": {
             "BACKEND": "django.core.cache.backends.redis.RedisCache",
             "LOCATION": "redis://127.0.0.1:1/0",
         }
     }
-    assert told(looking) == "0"
+    assert note_count(staff) == "0"
     Note.objects.create(owner=alice, title="milk")
 
-    assert told(looking) == "1"
+    assert note_count(staff) == "1"
 
 
-# --------------------------------------------------------------------------------------- no slow page
+# Timeouts
 
 
-@panel("Endless", permission="tasks.view_task")
-def count_for_ever(at):
+@pytest.fixture
+def endless(no_panels, monkeypatch):
+    panel("Endless", permission="tasks.view_task", order=1)(count_forever)
+    monkeypatch.setattr(dashboard, "QUERY_TIMEOUT", 0.2)
+
+
+def count_forever(at):
     with connection.cursor() as cursor:
         cursor.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT 1 FROM n) SELECT COUNT(*) FROM n")
-    return [Tile("in all", "never told")]
+    return [Tile("total", "unreachable")]
 
 
-def test_a_panel_that_takes_too_long_is_missing_and_the_others_are_there(db, settings, monkeypatch):
-    monkeypatch.setattr(dashboard, "PATIENCE", 0.2)
-    settings.DASHBOARD = [
-        f"todo_project.tests.test_dashboard.{name}" for name in ("count_for_ever", "count_notes")
-    ]
-    page = first_page(staff("tasks.view_task"))
+def test_a_panel_that_times_out_does_not_hide_the_others(db, endless, notes):
+    page = index_page(staff_with("tasks.view_task"))
 
-    assert panels(page) == {"Endless": {}, "Notes": {"in all": "0"}}
+    assert panels(page) == {"Endless": {}, "Notes": {"total": "0"}}
     assert page.count("Not available right now.") == 1
 
 
-def test_a_panel_that_was_missing_is_not_tried_again_at_once(db, settings, monkeypatch):
-    monkeypatch.setattr(dashboard, "PATIENCE", 0.2)
-    settings.DASHBOARD = ["todo_project.tests.test_dashboard.count_for_ever"]
-    looking = staff("tasks.view_task")
-    first_page(looking)
+def test_a_panel_that_timed_out_is_not_tried_again_immediately(db, endless):
+    staff = staff_with("tasks.view_task")
+    index_page(staff)
     with CaptureQueriesContext(connection) as queries:
-        page = first_page(looking)
+        page = index_page(staff)
 
     assert "Not available right now." in page
     assert "RECURSIVE" not in " ".join(query["sql"] for query in queries)
 
 
-# ----------------------------------------------------------------------------------------- the drawing
+# Registration
 
 
-def chart(*counts, most=1_000_000):
-    labels = [str(place) for place in range(len(counts))]
-    return Chart("Things", labels, [Series("made", list(counts))], most=most, empty="None.")
+@pytest.mark.parametrize("permission", ["tasks.view_taks", "task.view_task", "view_task", ""])
+def test_a_panel_with_an_unknown_permission_stops_the_start(no_panels, permission):
+    with pytest.raises(ImproperlyConfigured, match=f"There is no permission {permission!r}."):
+        panel("Notes", permission=permission)(count_notes)
+
+
+def test_a_panel_for_superusers_only_is_hidden_from_other_staff(no_panels, operator):
+    panel("Notes", permission=None)(count_notes)
+
+    assert "Notes" in panels(index_page(operator))
+    assert panels(index_page(staff_with("tasks.view_task"))) == {}
+
+
+def test_panels_are_sorted_by_order_and_not_by_registration(no_panels, operator):
+    panel("Second", permission=None, order=2)(count_notes)
+    panel("First", permission=None, order=1)(lambda at: [Tile("total", "0")])
+
+    assert list(panels(index_page(operator))) == ["First", "Second"]
+
+
+# Charts
+
+
+def chart(*counts, limit=1_000_000):
+    labels = [str(position) for position in range(len(counts))]
+    return Chart("Notes", labels, [Series("made", list(counts))], limit=limit, empty="None.")
 
 
 @pytest.mark.parametrize(
@@ -184,16 +212,16 @@ def chart(*counts, most=1_000_000):
     ],
 )
 def test_the_scale_ends_in_a_round_number(counts, scale):
-    assert chart(*counts).scale == scale
+    assert chart(*counts).y_labels == scale
 
 
-def test_one_among_many_can_be_seen():
+def test_a_bar_of_one_beside_thousands_is_visible():
     heights = [[bar.height for bar in group.bars] for group in chart(1_000, 1, 0).groups]
 
     assert heights == [[100], [1.5], []]
 
 
-def test_without_statistics_an_estimate_goes_by_the_share_of_the_pages(db):
+def test_without_statistics_an_estimate_uses_the_share_of_the_pages(db):
     sample = Sample(Note.objects.none())
     sample.is_all, sample.pages, sample.rows_per_page = False, 5_000, None
 
@@ -201,10 +229,10 @@ def test_without_statistics_an_estimate_goes_by_the_share_of_the_pages(db):
 
 
 @pytest.mark.parametrize(
-    ("count", "said"), [(0, "0"), (47, "47"), (1_349, "1,300"), (635_870, "640,000"), (999_999, "1,000,000")]
+    ("count", "text"), [(0, "0"), (47, "47"), (1_349, "1,300"), (635_870, "640,000"), (999_999, "1,000,000")]
 )
-def test_an_estimate_is_told_to_two_digits(db, count, said):
+def test_an_estimate_is_rounded_to_two_digits(db, count, text):
     sample = Sample(Note.objects.none())
     sample.is_all = False
 
-    assert counted("open", count, sample) == Tile("open", said, is_estimate=True)
+    assert estimated_tile("open", count, sample) == Tile("open", text, is_estimate=True)

@@ -1,32 +1,32 @@
-"""The roles of staff, as settings.ROLES tells them."""
+"""The roles of staff, as groups."""
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import Group, Permission
 from django.core.management.base import CommandError
 from django.db import transaction
 
+from todo_project.admin.roles import ROLES
 from todo_project.operations.commands import OperatorCommand
 
 
 class Command(OperatorCommand):
     help = """\
-Make the roles of staff: groups with the permissions that settings.ROLES names. Run it after each migrate. A
-role that is there is set right again, whatever was changed in it; who has it keeps it, and groups of other
-names are left alone. It may run twice, and twice at once."""
+Create the roles of staff: groups with the permissions that the apps grant in their roles.py. Run it after
+each migrate. An existing role gets exactly these permissions again; its members keep it, and other groups
+stay unchanged. It is safe to run it twice, even at the same time."""
     examples = """\
-exit codes: 0 done; 1 an error, such as that the database is not migrated.
+exit codes: 0 success; 1 an error, for example if the database is not migrated.
 """
 
     def handle(self, *args: Any, **options: Any) -> None:
         with transaction.atomic():
-            for role, names in settings.ROLES.items():
-                group, made = Group.objects.get_or_create(name=role)
-                group.permissions.set([self.permission(name) for name in names])
+            for role in ROLES:
+                group, created = Group.objects.get_or_create(name=role.name)
+                group.permissions.set([self.permission(name) for name in role.permissions])
                 if options["verbosity"]:
-                    said = "made" if made else "set right"
-                    self.stdout.write(f"{role}: {said}, {len(names)} permissions.")
+                    result = "created" if created else "reset"
+                    self.stdout.write(f"{role.name}: {result}, {len(role.permissions)} permissions.")
 
     def permission(self, name: str) -> Permission:
         app, codename = name.split(".")
@@ -34,5 +34,5 @@ exit codes: 0 done; 1 an error, such as that the database is not migrated.
             return Permission.objects.get(content_type__app_label=app, codename=codename)
         except Permission.DoesNotExist as error:
             raise CommandError(
-                f"There is no permission {name} yet. Run `manage.py migrate` first."
+                f"The permission {name} does not exist yet. Run `manage.py migrate` first."
             ) from error

@@ -1,0 +1,181 @@
+"""Users: search, edit, deactivate, sign out, erase."""
+
+from operator import methodcaller
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth import admin as auth_admin
+from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts import erasure
+from accounts.forms import SetPasswordForm, UserChangeForm, UserCreationForm
+from accounts.models import Session, User
+from todo_project.admin.actions import bulk_action, lock_and_apply
+from todo_project.admin.inlines import user_inlines
+from todo_project.admin.options import BoundedModelAdmin
+from todo_project.admin.search import indexed_words, parse_uuid, reject_search
+
+
+class StatusFilter(admin.SimpleListFilter):
+    title = "status"
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("staff", "Staff"), ("superusers", "Superusers"), ("deactivated", "Deactivated")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        match self.value():
+            case "staff":
+                return queryset.staff()
+            case "superusers":
+                return queryset.staff().filter(is_superuser=True)
+            case "deactivated":
+                return queryset.filter(is_active=False)
+        return queryset
+
+
+@admin.register(User)
+class UserAdmin(BoundedModelAdmin, auth_admin.UserAdmin):
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = SetPasswordForm
+    add_fieldsets = [(None, {"fields": ["email", "name", "usable_password", "password1", "password2"]})]
+    fieldsets = [
+        (None, {"fields": ["email", "name", "id", "sign_in_method"]}),
+        ("Permissions", {"fields": ["is_active", "is_staff", "is_superuser", "groups"]}),
+        ("Dates", {"fields": ["created_at", "last_login"]}),
+    ]
+    readonly_fields = ["id", "sign_in_method", "created_at", "last_login"]
+    filter_horizontal = ["groups"]
+    ordering = ["-created_at", "-pk"]
+    list_display = ["__str__", "name", "is_active", "is_staff", "created_at", "last_login"]
+    list_columns = ["email", "name", "is_active", "is_staff", "created_at", "last_login"]
+    list_filter = [StatusFilter, "created_at"]
+    search_fields = ["email"]
+    search_help_text = "Search by part of an email or name (3+ letters), or by user ID."
+    actions = ["end_sessions", "deactivate"]
+
+    @bulk_action(
+        "End sessions",
+        permission="accounts.end_session",
+        done="signed out of all apps",
+        warning="All apps and devices of these users have to sign in again. Personal tokens and sign-ins to "
+        "this admin stay valid.",
+    )
+    def end_sessions(self, request: HttpRequest, users: Any) -> list[User]:
+        """Users without a live session are left unchanged."""
+        now = timezone.now()
+        live = Session.objects.live(at=now).filter(user__in=users)
+        signed_in = list(users.filter(pk__in=live.values("user")))
+        live.end(at=now)
+        return signed_in
+
+    @bulk_action(
+        "Deactivate",
+        permission="accounts.change_user",
+        done="deactivated",
+        warning="These users are signed out immediately, and cannot sign in until they are activated again.",
+    )
+    def deactivate(self, request: HttpRequest, users: Any) -> list[User]:
+        """Nobody can deactivate themselves, and only superusers can deactivate staff."""
+        allowed = users.active().exclude(pk=request.user.pk)
+        if not request.user.is_superuser:
+            allowed = allowed.filter(is_staff=False, is_superuser=False)
+        return lock_and_apply(allowed, methodcaller("deactivate"))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[QuerySet[User], bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if key := parse_uuid(term):
+            return queryset.filter(pk=key), False
+        exact = queryset.filter(email=term.lower())
+        if "@" in term and exact.exists():
+            return exact, False
+        words = indexed_words(term)
+        return queryset.found_by(words) if words else reject_search(self, request, queryset), False
+
+    # The page of a user
+
+    @admin.display(description="signs in with")
+    def sign_in_method(self, user: User) -> str:
+        return "email and password" if user.has_usable_password() else "an identity provider, or not at all"
+
+    def get_inlines(self, request: HttpRequest, obj: User | None) -> list[Any]:
+        """Read-only, so a POST does not need them; their rows may have changed by then."""
+        return [] if obj is None or request.method == "POST" else [inline for _, inline in user_inlines]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+        """Only superusers grant permissions; nobody can deactivate or demote themselves."""
+        fixed = [] if request.user.is_superuser else ["is_staff", "is_superuser", "groups"]
+        if obj == request.user:
+            fixed = ["is_active", "is_staff", "is_superuser", "groups"]
+        return [*self.readonly_fields, *fixed] if obj else []
+
+    def get_form(
+        self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        """Nobody can remove the email that they sign in with."""
+        form: Any = super().get_form(request, obj, change=change, **kwargs)
+        if obj == request.user and "email" in form.base_fields:
+            form.base_fields["email"].required = True
+        return form
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_change_permission(request, obj) and can_manage(request.user, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        allowed = super().has_delete_permission(request, obj) and can_manage(request.user, obj)
+        return allowed and obj != request.user
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        links = [
+            (
+                f"All {meta.verbose_name_plural}",
+                f"{reverse(f'admin:{meta.app_label}_{meta.model_name}_changelist')}?owner={object_id}",
+            )
+            for meta in (inline.model._meta for _, inline in user_inlines)
+            if self.admin_site.get_model_admin(meta.model).has_view_permission(request)
+        ]
+        return super().change_view(request, object_id, form_url, {"changelist_links": links})
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> User | None:
+        """Lock the row before it is read for a change. An erasure takes its own locks, in its own order."""
+        erases = request.resolver_match and request.resolver_match.url_name == "accounts_user_delete"
+        if request.method == "POST" and connection.in_atomic_block and not erases:
+            User.objects.select_for_update(no_key=True).filter(pk=object_id).first()
+        return super().get_object(request, object_id, from_field)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """The number of rows of each model. Django's own list would load them all."""
+        [user] = objs
+        counts = {str(self.opts.verbose_name): 1, **erasure.count_owned(user)}
+        return [str(user)], counts, set(), []
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        """History entries of a staff member stay, without their name."""
+        erasure.erase(obj)
+
+    @transaction.atomic
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
+        if request.user.is_superuser and id == str(request.user.pk):
+            return redirect("admin:password_change")
+        return super().user_change_password(request, id, form_url)
+
+
+def can_manage(manager: Any, user: User | None) -> bool:
+    """Only superusers manage staff: anyone who can set a password can sign in with it."""
+    return bool(manager.is_superuser or user is None or not (user.is_staff or user.is_superuser))

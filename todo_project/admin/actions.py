@@ -1,0 +1,174 @@
+"""Bulk actions: admin actions that ask for confirmation and change all selected rows or none.
+
+    @admin.register(Session)
+    class SessionAdmin(BoundedModelAdmin):
+        actions = ["end"]
+
+        @bulk_action("End", permission="accounts.end_session", done="ended")
+        def end(self, request, sessions):
+            return lock_and_apply(sessions, methodcaller("end", at=timezone.now()))
+
+The method receives up to BATCH_SIZE rows at a time, and returns the rows that it changed.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.utils import model_ngettext
+from django.contrib.contenttypes.models import ContentType
+from django.db import DatabaseError, transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
+
+from todo_project.api.errors import ApiError
+
+from .changelist import BoundedPaginator
+from .permissions import checked_permission
+
+MAX_ROWS = 10_000
+"""An action is one transaction, and blocks the owners of all its rows until it ends."""
+BATCH_SIZE = 1000
+SAMPLE_SIZE = 10
+"""Rows that the confirmation page lists."""
+
+
+@dataclass(frozen=True)
+class BulkAction:
+    """What @bulk_action makes of a method: Django calls it like any other admin action."""
+
+    short_description: str
+    method: Callable[..., Any]
+    permission: str
+    done: str
+    """Completes the message and the history entry: "3 tasks moved to the trash."."""
+    warning: str
+    flag: int
+    read_only: bool
+    """Changes nothing, so it takes any number of rows; the method returns the response."""
+
+    @property
+    def __name__(self) -> str:
+        return self.method.__name__
+
+    def __call__(
+        self, model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]
+    ) -> HttpResponseBase | None:
+        if self.read_only:
+            count = BoundedPaginator(queryset, SAMPLE_SIZE).count
+            if request.POST.get("confirmed") != str(count):
+                return self.confirm(model_admin, request, queryset, count, token=str(count))
+            self.log_entry(model_admin, request, f"{count} {model_ngettext(model_admin.opts, count)}").save()
+            response: HttpResponseBase = self.method(model_admin, request, queryset)
+            return response
+        keys = [pk for *_, pk in sorted(queryset.values_list(*model_admin.lock_order)[: MAX_ROWS + 1])]
+        if len(keys) > MAX_ROWS:
+            model_admin.message_user(
+                request,
+                f"The selection has more than {MAX_ROWS:,} rows, the limit for an action. Nothing was "
+                "changed. Narrow the list by a search or a filter.",
+                messages.ERROR,
+            )
+            return None
+        token = selection_digest(keys)
+        if request.POST.get("confirmed") != token:
+            return self.confirm(model_admin, request, queryset, len(keys), token=token)
+        return self.run(model_admin, request, keys)
+
+    def confirm(
+        self,
+        model_admin: Any,
+        request: HttpRequest,
+        queryset: QuerySet[Any],
+        count: int,
+        *,
+        token: str,
+    ) -> HttpResponse:
+        sample = list(queryset[:SAMPLE_SIZE])
+        owner_field = model_admin.owner_field
+        across = request.POST.get("select_across") == "1"
+        context = {
+            **model_admin.admin_site.each_context(request),
+            "title": self.short_description,
+            "opts": model_admin.opts,
+            "warning": self.warning,
+            "action_name": self.__name__,
+            "count": str(count),
+            "model_name": model_ngettext(model_admin.opts, count),
+            "sample": [(row, getattr(row, owner_field) if owner_field else "") for row in sample],
+            "remaining": type(count)(count - len(sample)),
+            "token": token,
+            "selection_has_changed": "confirmed" in request.POST,
+            "select_across": across,
+            # Django wants one selected row, even where it then takes all that match the filters.
+            "keys": request.POST.getlist(ACTION_CHECKBOX_NAME)[: 1 if across else None],
+            "checkbox_name": ACTION_CHECKBOX_NAME,
+        }
+        return TemplateResponse(request, "admin/confirm_action.html", context)
+
+    def run(self, model_admin: Any, request: HttpRequest, keys: list[Any]) -> HttpResponseBase | None:
+        """Change and log the rows batch by batch, in one transaction."""
+        changed = 0
+        try:
+            with transaction.atomic():
+                for start in range(0, len(keys), BATCH_SIZE):
+                    batch = model_admin.model._default_manager.filter(pk__in=keys[start : start + BATCH_SIZE])
+                    rows = self.method(model_admin, request, batch)
+                    LogEntry.objects.bulk_create(
+                        self.log_entry(model_admin, request, model_admin.history_name(row), object_id=row.pk)
+                        for row in rows
+                    )
+                    changed += len(rows)
+        except (ApiError, DatabaseError) as error:
+            return model_admin.show_error(request, error)
+        message = f"{changed:,} {model_ngettext(model_admin.opts, changed)} {self.done}."
+        if unchanged := len(keys) - changed:
+            message += f" {unchanged:,} {'was' if unchanged == 1 else 'were'} left unchanged."
+        model_admin.message_user(request, message, messages.SUCCESS if changed else messages.WARNING)
+        return None
+
+    def log_entry(
+        self, model_admin: Any, request: HttpRequest, object_repr: str, *, object_id: Any = None
+    ) -> LogEntry:
+        return LogEntry(
+            user_id=request.user.pk,  # type: ignore[misc]  # staff have one
+            content_type=ContentType.objects.get_for_model(model_admin.model),
+            object_id=object_id,
+            object_repr=object_repr[:200],
+            action_flag=self.flag,
+            change_message=f"{self.done[0].upper()}{self.done[1:]}.",
+        )
+
+
+def bulk_action(
+    label: str, *, permission: str, done: str, warning: str = "", flag: int = CHANGE, read_only: bool = False
+) -> Callable[[Callable[..., Any]], BulkAction]:
+    return partial(
+        BulkAction,
+        label,
+        permission=checked_permission(permission),
+        done=done,
+        warning=warning,
+        flag=flag,
+        read_only=read_only,
+    )
+
+
+def lock_and_apply(queryset: QuerySet[Any], change: Callable[[Any], object]) -> list[Any]:
+    """Lock the rows, change them in one query, and return them as they were."""
+    rows = list(queryset.order_by("pk").select_for_update(of=("self",)))
+    if rows:
+        change(queryset.model._default_manager.filter(pk__in=[row.pk for row in rows]))
+    return rows
+
+
+def selection_digest(keys: Iterable[Any]) -> str:
+    """The rows that somebody has confirmed; it differs if the selection has changed since."""
+    return hashlib.sha256(" ".join(sorted(map(str, keys))).encode()).hexdigest()

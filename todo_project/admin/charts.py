@@ -1,0 +1,116 @@
+"""Bar charts, drawn as SVG by the template admin/chart.html."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Series:
+    name: str
+    counts: list[int]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A rectangle, measured in percent of the drawing."""
+
+    series: int
+    x: float
+    width: float
+    height: float
+
+    @property
+    def y(self) -> float:
+        return 100 - self.height
+
+
+@dataclass(frozen=True)
+class Group:
+    """The bars of one span of time, one per series."""
+
+    text: str
+    x: float
+    width: float
+    bars: list[Bar]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Bars over time: a group for each label. A count that reached the limit is shown with a plus."""
+
+    title: str
+    labels: list[str]
+    series: list[Series]
+    limit: int
+    empty: str
+    note: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(any(series.counts) for series in self.series)
+
+    @property
+    def formatted_limit(self) -> str:
+        return f"{self.limit:,}"
+
+    @property
+    def is_capped(self) -> bool:
+        """Whether a bar would be higher without the limit."""
+        return any(max(series.counts) >= self.limit for series in self.series)
+
+    @property
+    def top(self) -> int:
+        """A round number that no bar exceeds."""
+        highest = max(max(series.counts) for series in self.series)
+        power = 10 ** (len(str(highest)) - 1)
+        return next(step * power for step in (1, 2, 3, 4, 6, 8, 10) if step * power >= highest)
+
+    @property
+    def y_labels(self) -> list[str]:
+        return [f"{self.top:,}", f"{self.top // 2:,}" if self.top % 2 == 0 else "", "0"]
+
+    @property
+    def x_labels(self) -> list[str]:
+        return [self.labels[0], self.labels[len(self.labels) // 2], self.labels[-1]]
+
+    @property
+    def description(self) -> str:
+        return " ".join(self._describe(series) for series in self.series)
+
+    @property
+    def rows(self) -> list[tuple[str, list[str]]]:
+        """The counts as a table, the latest first."""
+        columns = zip(*(series.counts for series in self.series), strict=True)
+        cells = [[self._format(count) for count in counts] for counts in columns]
+        return list(zip(self.labels, cells, strict=True))[::-1]
+
+    @property
+    def groups(self) -> Iterator[Group]:
+        width = 100 / len(self.labels)
+        bar_width = 0.8 * width / len(self.series)
+        for position, label in enumerate(self.labels):
+            x = position * width
+            counts = [series.counts[position] for series in self.series]
+            texts = (f"{self._format(c)} {s.name}" for c, s in zip(counts, self.series, strict=True))
+            bars = [
+                # A minimum height, so that 1 beside thousands is still visible.
+                Bar(index, x + 0.1 * width + index * bar_width, bar_width, max(1.5, 100 * count / self.top))
+                for index, count in enumerate(counts)
+                if count
+            ]
+            yield Group(f"{label}: {', '.join(texts)}", x, width, bars)
+
+    def _format(self, count: int) -> str:
+        return format_capped(count, self.limit)
+
+    def _describe(self, series: Series) -> str:
+        highest = max(series.counts)
+        total = f"{sum(series.counts):,}{'+' if highest >= self.limit else ''} {series.name}"
+        if not highest:
+            return f"{total}."
+        return f"{total}, at most {self._format(highest)} ({self.labels[series.counts.index(highest)]})."
+
+
+def format_capped(count: int, limit: int) -> str:
+    """A count from counts_up_to(), with a plus if it stopped at the limit."""
+    return f"{count:,}+" if count >= limit else f"{count:,}"

@@ -1,0 +1,43 @@
+"""Inlines of the user's page. Each app registers its own in its admin.py by @user_inline."""
+
+from typing import Any, TypeVar
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from todo_project.config.registry import Registry
+
+from .options import ReadOnlyAdmin
+
+user_inlines: Registry[type["LatestInline"]] = Registry("inlines of the user's page")
+
+
+class LatestInline(ReadOnlyAdmin, admin.TabularInline):
+    """A user's latest rows of a model, each with a link to its page."""
+
+    show_change_link = True
+    extra = 0
+    MAX_ROWS = 10
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.fields
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        formset = super().get_formset(request, obj, **kwargs)
+
+        class LatestFormSet(formset):  # type: ignore[misc, valid-type]
+            def get_queryset(self) -> Any:
+                if not hasattr(self, "_queryset"):
+                    self._queryset = super().get_queryset()[: LatestInline.MAX_ROWS]
+                return self._queryset
+
+        return LatestFormSet
+
+
+Inline = TypeVar("Inline", bound=type[LatestInline])
+
+
+def user_inline(inline: Inline) -> Inline:
+    """Class decorator: show the inline on the user's page, with a link to the whole list."""
+    user_inlines.register(inline.__name__, inline)
+    return inline
