@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.db import connection
 from django.db.models import DateTimeField, UUIDField
 from django.utils import timezone
@@ -13,6 +12,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from todo_project.db.compiled import CompiledQuery
+from todo_project.db.user_annotations import USER_ANNOTATIONS
 
 from . import identities, tokens
 from .errors import InsufficientScope, InvalidToken
@@ -80,7 +80,7 @@ SIGNED_IN = CompiledQuery(
         User.objects.in_session(session, at=at)
         .filter(pk=user)
         .with_annotations()
-        .values_list(*COLUMNS, *settings.USER_ANNOTATIONS)
+        .values_list(*COLUMNS, *(name for name, _ in USER_ANNOTATIONS))
     ),
     user=UUIDField(),
     session=UUIDField(),
@@ -89,7 +89,7 @@ SIGNED_IN = CompiledQuery(
 
 
 def carry(user: User, values: Iterable[Any]) -> None:
-    for name, value in zip(settings.USER_ANNOTATIONS, values, strict=True):
+    for (name, _), value in zip(USER_ANNOTATIONS, values, strict=True):
         setattr(user, name, value)
 
 
@@ -104,7 +104,7 @@ def authenticate_personal_token(token: str) -> tuple[User, Credential]:
     if found is None:
         raise InvalidToken
     found.record_use(at=now)
-    carry(found.user, (getattr(found, name) for name in settings.USER_ANNOTATIONS))
+    carry(found.user, (getattr(found, name) for name, _ in USER_ANNOTATIONS))
     return found.user, Credential(frozenset(found.scopes))
 
 
@@ -112,7 +112,10 @@ def authenticate_external_token(token: str) -> tuple[User, Credential]:
     claims = identities.verify(token)
     issuer, subject = claims["iss"], claims["sub"]
     known = User.objects.with_identity(issuer=issuer, subject=subject).with_annotations()
-    user = known.first() or identities.create_user_for(claims) or known.get()
+    user = known.first()
+    if user is None:
+        identities.create_user_for(claims)
+        user = known.get()  # Again, for its annotations and because a parallel request may have created it.
     if not user.is_active:
         raise InvalidToken
     return user, Credential(ALL, issued_at=int(claims["iat"]))

@@ -4,9 +4,11 @@ import uuid
 from datetime import datetime
 from typing import Any, Self
 
-from django.conf import settings
 from django.db import models
-from django.db.models import Count, F, Q
+from django.db.models import Count, Q
+
+from todo_project.db.querysets import OwnedQuerySet
+from todo_project.db.user_annotations import USER_ANNOTATIONS
 
 
 class UserQuerySet(models.QuerySet[Any]):
@@ -29,7 +31,7 @@ class UserQuerySet(models.QuerySet[Any]):
         return self.filter(*(Q(email__icontains=word) | Q(name__icontains=word) for word in words))
 
     def with_annotations(self) -> Self:
-        return self.annotate(**{name: F(path) for name, path in settings.USER_ANNOTATIONS.items()})
+        return self.annotate(**{name: each.expression() for name, each in USER_ANNOTATIONS})
 
     def in_session(self, session: uuid.UUID, *, at: datetime) -> Self:
         return self.active().filter(
@@ -40,9 +42,8 @@ class UserQuerySet(models.QuerySet[Any]):
         return self.filter(identities__issuer=issuer, identities__subject=subject)
 
 
-class SessionQuerySet(models.QuerySet[Any]):
-    def for_user(self, user: Any) -> Self:
-        return self.filter(user=user.pk)
+class SessionQuerySet(OwnedQuerySet):
+    owner_field = "user"
 
     def live(self, *, at: datetime) -> Self:
         return self.filter(ended_at__isnull=True, expires_at__gt=at)
@@ -61,13 +62,12 @@ class SessionQuerySet(models.QuerySet[Any]):
         return self.filter(ended_at__isnull=True).update(ended_at=at)
 
 
-class PersonalTokenQuerySet(models.QuerySet[Any]):
-    def with_user(self) -> Self:
-        carried = {name: F(f"user__{path}") for name, path in settings.USER_ANNOTATIONS.items()}
-        return self.select_related("user").annotate(**carried)
+class PersonalTokenQuerySet(OwnedQuerySet):
+    owner_field = "user"
 
-    def for_user(self, user: Any) -> Self:
-        return self.filter(user=user.pk)
+    def with_user(self) -> Self:
+        carried = {name: each.expression(prefix="user__") for name, each in USER_ANNOTATIONS}
+        return self.select_related("user").annotate(**carried)
 
     def live(self, *, at: datetime) -> Self:
         return self.filter(expires_at__gt=at)
@@ -76,9 +76,8 @@ class PersonalTokenQuerySet(models.QuerySet[Any]):
         return self.filter(expires_at__lte=at)
 
 
-class IdentityQuerySet(models.QuerySet[Any]):
-    def for_user(self, user: Any) -> Self:
-        return self.filter(user=user.pk)
+class IdentityQuerySet(OwnedQuerySet):
+    owner_field = "user"
 
 
 class FailedLoginQuerySet(models.QuerySet[Any]):

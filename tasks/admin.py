@@ -23,8 +23,7 @@ from todo_project.admin.options import BoundedModelAdmin
 from todo_project.admin.search import indexed_words, parse_uuid, reject_search
 
 from .models import Clock, Task
-from .operations import CREATE, Operation, perform, perform_for_owners
-from .purge import purge_everywhere
+from .operations import CREATE, PURGE, Operation, perform, perform_for_owners
 from .querysets import TaskQuerySet
 
 CSV_COLUMNS = [
@@ -137,7 +136,7 @@ class TaskAdmin(BoundedModelAdmin):
         flag=DELETION,
     )
     def purge(self, request: HttpRequest, tasks: Any) -> list[Task]:
-        return purge_everywhere(tasks.values_list("pk", flat=True))
+        return perform_for_owners(PURGE, tasks.values_list("pk", flat=True))
 
     @bulk_action("Export as CSV", permission="tasks.export_task", done="exported as CSV", read_only=True)
     def export(self, request: HttpRequest, tasks: Any) -> StreamingHttpResponse:
@@ -201,7 +200,7 @@ class TaskAdmin(BoundedModelAdmin):
         """Lock the owner's clock before the task is read for a change."""
         task: Task | None = super().get_object(request, object_id, from_field)
         if task is not None and request.method == "POST":
-            Clock.objects.tick_many({task.owner_id: 0})
+            Clock.objects.lock(task.owner)
             task = super().get_object(request, object_id, from_field)
         return task
 
@@ -225,7 +224,7 @@ class TaskAdmin(BoundedModelAdmin):
         if change:
             seen = form.cleaned_data["seen_version"]
             if values:
-                perform(obj.owner, [Operation("update", obj.pk, values, seen.__eq__)])
+                perform(obj.owner, [Operation("update", obj.pk, values, {seen})])
         else:
             [task] = perform(obj.owner, [Operation(CREATE, values=values)])
             obj.pk = task.pk
@@ -236,7 +235,7 @@ class TaskAdmin(BoundedModelAdmin):
         return [str(task) for task in tasks], {model_ngettext(self.opts, len(tasks)): len(tasks)}, set(), []
 
     def delete_model(self, request: HttpRequest, obj: Task) -> None:
-        purge_everywhere([obj.pk])
+        perform_for_owners(PURGE, [obj.pk])
 
 
 @user_inline

@@ -44,7 +44,7 @@ class ExportedTaskSerializer(TaskSerializer):
 
     def validate_title(self, title: str) -> str:
         if not title.strip():
-            raise serializers.ValidationError("Title may not be blank.", code="blank")
+            raise serializers.ValidationError("Title must not be blank.", code="blank")
         return title
 
     def validate(self, task: dict[str, Any]) -> dict[str, Any]:
@@ -62,8 +62,8 @@ def tasks(into: Import, rows: Iterable[Any]) -> Outcome:
         # The account may have existed before. Starting the clock at the time in seconds puts it past every
         # version that the old account gave out, so that its clients start over instead of confusing the two.
         now = int(timezone.now().timestamp())
-        Clock.objects.create(owner_id=into.user.pk, tick=now, forgettings=now % PRUNE_MODULUS)
-    before = Clock.objects.tick(into.user, by=0).stop - 1
+        Clock.objects.create(owner_id=into.user.pk, tick=now, prune_count=now % PRUNE_MODULUS)
+    before = Clock.objects.lock(into.user)
     validated_rows = validated("tasks", ExportedTaskSerializer(), rows)
     while batch := list(islice(validated_rows, BATCH_SIZE)):
         for place, values in batch:
@@ -74,7 +74,7 @@ def tasks(into: Import, rows: Iterable[Any]) -> Outcome:
         into.progress(f"tasks: {outcome.new + outcome.equal + outcome.differ} so far")
     if into.is_new:
         # A client's `since` may also lie among these versions and mean others: all of them start over.
-        Clock.objects.filter(pk=into.user.pk).update(forgotten=F("tick"))
+        Clock.objects.filter(pk=into.user.pk).update(pruned_version=F("tick"))
     return outcome
 
 

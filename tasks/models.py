@@ -1,4 +1,4 @@
-"""What is to be done, and the clock that puts an owner's changes in one order."""
+"""Tasks, the tombstones of deleted ones, and the clock that puts an owner's changes in one order."""
 
 import uuid
 from collections.abc import Mapping
@@ -12,31 +12,36 @@ from django.db.models.functions import Coalesce, Length, Trim
 from django.db.models.lookups import GreaterThan, LessThanOrEqual
 from django.utils import timezone
 
-from todo_project.api.pagination import FIRST, LAST
+from todo_project.db.keyset import MAX_DATETIME, MIN_DATETIME
+from todo_project.db.user_annotations import USER_ANNOTATIONS, UserAnnotation
 
 from .querysets import ClockQuerySet, TaskQuerySet, TombstoneQuerySet
 
 
 class Clock(models.Model):
-    """One owner's counter. Each change of a task takes the next number for the task's version.
+    """One owner's counter. Each change of a task takes its next value as the task's version.
 
-    Its row's lock puts one owner's writes in one order, in which they also commit; owners never wait for
-    each other. So whoever has seen all versions up to a number has missed nothing.
+    The lock on the row puts one owner's writes in one order, the order in which they commit; owners never
+    wait for each other. So a client that has seen all versions up to a number has missed nothing.
     """
 
     owner = models.OneToOneField(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="clock"
     )
     tick = models.BigIntegerField(default=0)
-    forgotten = models.BigIntegerField(
+    pruned_version = models.BigIntegerField(
         default=0, help_text="The newest version of a tombstone that is no longer kept."
     )
-    forgettings = models.IntegerField(default=0, help_text="How often tombstones were forgotten.")
+    prune_count = models.IntegerField(default=0, help_text="How often tombstones have been pruned.")
 
     objects = ClockQuerySet.as_manager()
 
     def __str__(self) -> str:
         return str(self.tick)
+
+
+# Every authenticated user has `tick`: list ETags and the sync feed's shortcut need no query of their own.
+USER_ANNOTATIONS.register("tick", UserAnnotation("clock__tick", default=0))
 
 
 class Priority(models.IntegerChoices):
@@ -46,19 +51,18 @@ class Priority(models.IntegerChoices):
     HIGH = 3
 
 
-EARLIEST, LATEST = (Value(time, models.DateTimeField()) for time in (FIRST, LAST))
+EARLIEST, LATEST = (Value(time, models.DateTimeField()) for time in (MIN_DATETIME, MAX_DATETIME))
 
 
-def for_pages(name: str, column: Any, *, trashed: bool = False) -> models.Index:
-    """The order of one owner's list, as pagination.Keyset sorts it."""
+def list_index(name: str, column: Any, *, trashed: bool = False) -> models.Index:
+    """An ordering of one owner's list, as Keyset sorts it."""
     return models.Index("owner", column, "id", name=name, condition=Q(deleted_at__isnull=not trashed))
 
 
 class Task(models.Model):
-    """Something to be done.
+    """A task. Its verbs change the instance and return the names of the changed columns, if any.
 
-    The verbs change the instance and give the names of the columns they changed; none when there was nothing
-    to do. operations.py stores them, under the owner's clock.
+    operations.py stores the changes, under the owner's clock.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -86,52 +90,52 @@ class Task(models.Model):
                 condition=Q(GreaterThan(Length(Trim("title")), 0)),
                 name="task_title_not_blank",
                 violation_error_code="blank",
-                violation_error_message="Title may not be blank.",
+                violation_error_message="Title must not be blank.",
             ),
             models.CheckConstraint(
                 condition=Q(LessThanOrEqual(Length("title"), 500)),
                 name="task_title_length",
                 violation_error_code="max_length",
-                violation_error_message="Title has at most 500 characters.",
+                violation_error_message="Title must have at most 500 characters.",
             ),
             models.CheckConstraint(
                 condition=Q(LessThanOrEqual(Length("description"), 5000)),
                 name="task_description_length",
                 violation_error_code="max_length",
-                violation_error_message="Description has at most 5000 characters.",
+                violation_error_message="Description must have at most 5000 characters.",
             ),
             models.CheckConstraint(
                 condition=Q(priority__range=(Priority.NONE, Priority.HIGH)),
                 name="task_priority_range",
                 violation_error_code="invalid_choice",
-                violation_error_message="Priority is 0 (none), 1 (low), 2 (medium) or 3 (high).",
+                violation_error_message="Priority must be 0 (none), 1 (low), 2 (medium) or 3 (high).",
             ),
             models.CheckConstraint(
                 condition=Q(completed=True, completed_at__isnull=False)
                 | Q(completed=False, completed_at__isnull=True),
                 name="task_completed_at_when_completed",
-                violation_error_message="A task has a time of completion exactly when it is completed.",
+                violation_error_message="completed_at must be set exactly when the task is completed.",
             ),
         ]
         indexes = [
-            for_pages("task_created", "created_at"),
-            for_pages("task_updated", "updated_at"),
-            for_pages("task_priority", "priority"),
-            for_pages("task_title", "title"),
-            for_pages("task_due_last", Coalesce("due_at", LATEST)),
-            for_pages("task_due_first", Coalesce("due_at", EARLIEST)),
-            for_pages("task_trashed_last", Coalesce("deleted_at", LATEST), trashed=True),
-            for_pages("task_trashed_first", Coalesce("deleted_at", EARLIEST), trashed=True),
-            # Everybody's trash, for the command that purges it.
+            list_index("task_created", "created_at"),
+            list_index("task_updated", "updated_at"),
+            list_index("task_priority", "priority"),
+            list_index("task_title", "title"),
+            list_index("task_due_last", Coalesce("due_at", LATEST)),
+            list_index("task_due_first", Coalesce("due_at", EARLIEST)),
+            list_index("task_trashed_last", Coalesce("deleted_at", LATEST), trashed=True),
+            list_index("task_trashed_first", Coalesce("deleted_at", EARLIEST), trashed=True),
+            # All owners' trash, for the purge command.
             models.Index(
                 fields=["deleted_at", "id"], name="task_trash", condition=Q(deleted_at__isnull=False)
             ),
-            # For the dashboard, of all owners. Partial, so that it costs nothing until a task is completed.
+            # For the admin dashboard. Partial, so that it costs nothing until a task is completed.
             models.Index(
                 fields=["completed_at"], name="task_completion", condition=Q(completed_at__isnull=False)
             ),
-            # Everybody's tasks, in the orders of the admin's list; querysets.py says them. A task that is not
-            # in the trash is in the first and in one of the others.
+            # All owners' tasks in the orders of the admin's list. A task that is not in the trash is in the
+            # first index and in one of the others.
             models.Index(fields=["created_at", "id"], name="task_all_created"),
             models.Index(
                 fields=["due_at", "id"],
@@ -144,14 +148,14 @@ class Task(models.Model):
                 condition=Q(completed=True, deleted_at__isnull=True),
             ),
         ]
-        # To see a task is not yet to carry all of them away.
+        # Permission to view tasks does not imply permission to download all of them.
         permissions = [("export_task", "Can export tasks")]
 
     def __str__(self) -> str:
         return self.title
 
     def change(self, values: Mapping[str, Any], *, at: datetime) -> set[str]:
-        """Set what was sent. Completing what is completed keeps the first time."""
+        """Set these values. Completing a completed task keeps its completed_at."""
         changed = set(values)
         for name, value in values.items():
             setattr(self, name, value)
@@ -161,7 +165,7 @@ class Task(models.Model):
         return changed
 
     def complete(self, *, at: datetime) -> set[str]:
-        """Completing again keeps the first time."""
+        """Completing a completed task changes nothing."""
         return set() if self.completed else self.change({"completed": True}, at=at)
 
     def reopen(self, *, at: datetime) -> set[str]:
@@ -169,16 +173,16 @@ class Task(models.Model):
         return self.change({"completed": False}, at=at) if self.completed else set()
 
     def trash(self, *, at: datetime) -> set[str]:
-        """Into the trash; again keeps the first time."""
+        """Move to the trash. Trashing a trashed task changes nothing."""
         return set() if self.deleted_at else self.change({"deleted_at": at}, at=at)
 
     def restore(self, *, at: datetime) -> set[str]:
-        """Out of the trash, as it was; restoring a live task changes nothing."""
+        """Move out of the trash. Restoring a live task changes nothing."""
         return self.change({"deleted_at": None}, at=at) if self.deleted_at else set()
 
 
 class Tombstone(models.Model):
-    """What is left of a purged task until everybody has had time to hear of it."""
+    """A record of a purged task, kept until clients have had time to learn of it from the sync feed."""
 
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False

@@ -1,6 +1,6 @@
-"""The one way to change tasks: any number of one owner's operations, in order, all or nothing.
+"""The one way to change tasks: any number of operations on one owner's tasks, in order, all or none.
 
-The owner's clock is locked before a task is read, so what is read is still so when it is written.
+The owner's clock is locked before a task is read, so the task is unchanged when it is written.
 """
 
 import uuid
@@ -8,19 +8,24 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
 from django.db import connection
-from django.db.models import UUIDField
+from django.db.models import BigIntegerField, UUIDField
 from django.utils import timezone
 
 from todo_project.api.errors import Conflict, NotFound, PreconditionFailed
-from todo_project.db.compiled import CompiledQuery, insert, update
+from todo_project.db.compiled import CompiledQuery, CompiledUpdate, insert
 
-from .models import Clock, Task
+from .models import Clock, Task, Tombstone
+from .querysets import TaskQuerySet
 from .representation import as_dict
 
-CREATE = "create"
+RowsFor = Callable[[Any], TaskQuerySet]
+"""The rows of an owner, or of the placeholder for one: Task.objects.for_user, or a viewset's rows_for."""
+
+CREATE, PURGE = "create", "purge"
 VERBS: dict[str, Callable[[Task, Mapping[str, Any], datetime], set[str]]] = {
     CREATE: lambda task, values, at: task.change(values, at=at),
     "update": lambda task, values, at: task.change(values, at=at),
@@ -29,135 +34,187 @@ VERBS: dict[str, Callable[[Task, Mapping[str, Any], datetime], set[str]]] = {
     "delete": lambda task, values, at: task.trash(at=at),
     "restore": lambda task, values, at: task.restore(at=at),
 }
-ALLOWED_IN_TRASH = {"delete", "restore"}
+"""Each returns the names of the columns that it changed. PURGE, which leaves no task to change, is apart."""
 
+BULK_VERBS = (CREATE, "update", "complete", "reopen", "delete", "restore")
+"""The verbs that clients may use in a bulk request; purging has routes of its own."""
 
-def any_version(version: int) -> bool:
-    return True
+ALLOWED_IN_TRASH = {"delete", "restore", PURGE}
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One change, as it was asked for."""
+    """One requested change."""
 
     verb: str
     task: uuid.UUID | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
-    allows: Callable[[int], bool] = any_version
-    """Which version the task must have before any of the operations."""
-    place: str | None = None
-    """Where it stands in the body, if it is one of several; errors name it."""
+    versions: Collection[int] | None = None
+    """The versions that the task may have before all of the operations; None for any."""
+    path: str | None = None
+    """Its place in the request body, such as operations.3, if it is one of several. Errors name it."""
 
-    def details(self, part: str, **more: Any) -> dict[str, Any]:
-        return {**({"field": f"{self.place}.{part}"} if self.place else {}), **more}
+    def details(self, name: str, **more: Any) -> dict[str, Any]:
+        return {**({"field": f"{self.path}.{name}"} if self.path else {}), **more}
 
 
-def perform(owner: Any, operations: Sequence[Operation]) -> list[Task]:
-    """Gives back the task of each operation, as it is in the end. Runs in the caller's transaction."""
+def perform(
+    owner: Any, operations: Sequence[Operation], rows_for: RowsFor = Task.objects.for_user
+) -> list[Any]:
+    """Return the task of each operation as it is in the end, or its tombstone. Needs a transaction.
+
+    A purge takes effect at once: it does not see the other operations, nor they it.
+    """
     versions = iter(Clock.objects.tick(owner, by=len(operations)))
-    at = timezone.now()  # Not before it is this write's turn: times go the way of the versions.
-    asked_for = {operation.task for operation in operations if operation.task}
-    found = _load_one(owner, *asked_for) if len(operations) == 1 else _load_all(owner, asked_for)
-    versions_before = {task.pk: task.version for task in found.values()}
+    at = timezone.now()  # Only after the clock is locked, so that timestamps increase with versions.
+    ids = {operation.task for operation in operations if operation.task and operation.verb != PURGE}
+    tasks = _load_one(rows_for, owner, *ids) if len(operations) == 1 else _load_many(rows_for(owner), ids)
+    loaded_versions = {task.pk: task.version for task in tasks.values()}
     changed: dict[uuid.UUID, tuple[Task, set[str]]] = {}
-    done = []
+    results: list[Any] = []
     for operation in operations:
+        if operation.verb == PURGE:
+            results.append(_purge(owner, operation, rows_for(owner), version=next(versions), at=at))
+            continue
         if operation.verb == CREATE:
             task = Task(owner_id=owner.pk, created_at=at)
         else:
-            task = _find(found, versions_before, operation, owner)
+            task = _find(tasks, loaded_versions, operation, rows_for(owner))
         if columns := VERBS[operation.verb](task, operation.values, at):
             task.version, task.updated_at = next(versions), at
             changed.setdefault(task.pk, (task, {"version", "updated_at"}))[1].update(columns)
-        done.append(task)
+        results.append(task)
     if changed:
-        _store(owner, list(changed.values()), versions_before)
-    else:
+        _store(rows_for, owner, list(changed.values()), loaded_versions)
+    elif not any(operation.verb == PURGE for operation in operations):
         Clock.objects.return_ticks(owner, by=len(operations))
-    return done
+    return results
 
 
-def perform_for_owners(verb: str, tasks: Collection[uuid.UUID]) -> list[Task]:
-    """One verb on tasks of many owners; gives back those that it changed. Runs in the caller's transaction.
+def perform_for_owners(verb: str, ids: Collection[uuid.UUID]) -> list[Task]:
+    """Apply one verb to tasks of many owners; return the tasks that it changed. Needs a transaction.
 
-    What it cannot reach is left as it is. The number of queries is the same for any number of tasks. A
-    transaction that does this several times takes the owners in ascending order, for the sake of the locks.
+    Tasks that the verb does not apply to are left alone. The number of queries does not depend on the number
+    of tasks. A transaction that calls this several times must take the owners in ascending order, or two of
+    them could deadlock.
     """
-    wanted = Task.objects.filter(pk__in=tasks)
-    if not (counts := dict.fromkeys(wanted.values_list("owner", flat=True), 0)):
+    rows = Task.objects.filter(pk__in=ids)
+    if not (counts := dict.fromkeys(rows.values_list("owner", flat=True), 0)):
         return []
     Clock.objects.tick_many(counts)
-    at, changed = timezone.now(), []
-    for task in wanted.all():
-        if task.deleted_at and verb not in ALLOWED_IN_TRASH:
+    at = timezone.now()
+    changed: list[tuple[Task, set[str]]] = []
+    for task in rows.all():
+        if not _applies(verb, task):
             continue
-        if columns := VERBS[verb](task, {}, at):
+        columns = {"version"} if verb == PURGE else VERBS[verb](task, {}, at)
+        if columns:
             changed.append((task, columns | {"version", "updated_at"}))
-    if changed:
-        ticks = Clock.objects.tick_many(Counter(task.owner_id for task, _ in changed))
+    tasks = [task for task, _ in changed]
+    if tasks:
+        ticks = Clock.objects.tick_many(Counter(task.owner_id for task in tasks))
         versions = {owner: iter(ticks) for owner, ticks in ticks.items()}
-        for task, _ in changed:
+        for task in tasks:
             task.version, task.updated_at = next(versions[task.owner_id]), at
-        _store_all(changed, known={task.pk for task, _ in changed})
-    return [task for task, _ in changed]
+        if verb == PURGE:
+            Tombstone.objects.bulk_create(
+                Tombstone(owner_id=task.owner_id, task=task.pk, version=task.version, purged_at=at)
+                for task in tasks
+            )
+            Task.objects.filter(pk__in=[task.pk for task in tasks]).delete()
+        else:
+            _store_many(changed, existing={task.pk for task in tasks})
+    return tasks
 
 
-COLUMNS = [field.attname for field in Task._meta.concrete_fields]
-LOAD = CompiledQuery(
-    lambda owner, task: Task.objects.for_user(owner).filter(pk=task).values_list(*COLUMNS),
-    owner=UUIDField(),
-    task=UUIDField(),
-)
+COLUMNS = [column.attname for column in Task._meta.concrete_fields]
 
 
-def _load_one(owner: Any, task: uuid.UUID | None = None) -> dict[uuid.UUID, Task]:
-    """Not locked: what is stored alone is guarded by its version."""
-    rows = LOAD(owner=owner.pk, task=task) if task else []
+@cache
+def _load_query(rows_for: RowsFor) -> CompiledQuery:
+    return CompiledQuery(
+        lambda owner, task: rows_for(owner).filter(pk=task).values_list(*COLUMNS),
+        owner=UUIDField(),
+        task=UUIDField(),
+    )
+
+
+def _load_one(rows_for: RowsFor, owner: Any, task: uuid.UUID | None = None) -> dict[uuid.UUID, Task]:
+    """Without a lock: what is stored alone is guarded by its version."""
+    rows = _load_query(rows_for)(owner=owner.pk, task=task) if task else []
     return {task.pk: task for task in (Task.from_db(connection.alias, COLUMNS, row) for row in rows)}
 
 
-def _load_all(owner: Any, tasks: set[uuid.UUID]) -> dict[uuid.UUID, Task]:
-    """Locked, so that whoever writes past the clock is not written over."""
-    found: dict[uuid.UUID, Task] = Task.objects.for_user(owner).select_for_update().in_bulk(tasks)
-    return found
+def _load_many(rows: TaskQuerySet, ids: set[uuid.UUID]) -> dict[uuid.UUID, Task]:
+    """Locked, in case something writes without taking the clock first."""
+    tasks: dict[uuid.UUID, Task] = rows.select_for_update().in_bulk(ids)
+    return tasks
+
+
+def _applies(verb: str, task: Task) -> bool:
+    return verb in ALLOWED_IN_TRASH if task.deleted_at else verb != PURGE
 
 
 def _find(
-    found: Mapping[uuid.UUID, Task],
-    versions_before: Mapping[uuid.UUID, int],
+    tasks: Mapping[uuid.UUID, Task],
+    loaded_versions: Mapping[uuid.UUID, int],
     operation: Operation,
-    owner: Any,
+    rows: TaskQuerySet,
 ) -> Task:
-    task = found.get(operation.task) if operation.task else None
-    if task is None or (task.deleted_at and operation.verb not in ALLOWED_IN_TRASH):
+    task = tasks.get(operation.task) if operation.task else None
+    if task is None or not _applies(operation.verb, task):
         raise NotFound(details=operation.details("id"))
-    if not operation.allows(versions_before[task.pk]):
-        current = Task.objects.for_user(owner).get(pk=task.pk)
-        raise PreconditionFailed(details=operation.details("if_match", current=as_dict(current)))
+    if operation.versions is not None and loaded_versions[task.pk] not in operation.versions:
+        current = as_dict(rows.get(pk=task.pk))
+        raise PreconditionFailed(details=operation.details("if_match", current=current))
     return task
 
 
+def _purge(owner: Any, operation: Operation, rows: TaskQuerySet, *, version: int, at: datetime) -> Tombstone:
+    task = rows.trashed().filter(pk=operation.task)
+    allowed = task if operation.versions is None else task.filter(version__in=operation.versions)
+    if not Tombstone.objects.replace(allowed, owner, versions=range(version, version + 1), at=at):
+        current = task.first()
+        if current is None:
+            raise NotFound(details=operation.details("id"))
+        raise PreconditionFailed(details=operation.details("if_match", current=as_dict(current)))
+    return Tombstone(owner_id=owner.pk, task=cast(uuid.UUID, operation.task), version=version, purged_at=at)
+
+
 def _store(
-    owner: Any, changed: Sequence[tuple[Task, set[str]]], versions_before: Mapping[uuid.UUID, int]
+    rows_for: RowsFor,
+    owner: Any,
+    changed: Sequence[tuple[Task, set[str]]],
+    loaded_versions: Mapping[uuid.UUID, int],
 ) -> None:
-    """One statement, however many; it writes only columns that one of the operations has changed."""
-    if len(changed) == 1:
-        _store_one(owner, *changed[0], versions_before)
-    else:
-        _store_all(changed, known=versions_before.keys())
+    """One statement for any number of tasks, which writes only columns that an operation has changed."""
+    if len(changed) > 1:
+        _store_many(changed, existing=loaded_versions.keys())
+        return
+    [(task, columns)] = changed
+    if task.pk not in loaded_versions:
+        insert(task)
+        return
+    update = _update_query(rows_for, frozenset(columns))
+    if not update(task, owner=owner.pk, task=task.pk, loaded_version=loaded_versions[task.pk]):
+        raise Conflict  # Something has written without taking the clock first.
 
 
-def _store_all(changed: Sequence[tuple[Task, set[str]]], *, known: Collection[uuid.UUID]) -> None:
+@cache
+def _update_query(rows_for: RowsFor, columns: frozenset[str]) -> CompiledUpdate:
+    return CompiledUpdate(
+        lambda owner, task, loaded_version: rows_for(owner).filter(pk=task, version=loaded_version),
+        [Task._meta.get_field(column) for column in sorted(columns)],
+        owner=UUIDField(),
+        task=UUIDField(),
+        loaded_version=BigIntegerField(),
+    )
+
+
+def _store_many(changed: Sequence[tuple[Task, set[str]]], *, existing: Collection[uuid.UUID]) -> None:
     tasks = [task for task, _ in changed]
-    columns = set().union(*(columns for task, columns in changed if task.pk in known))
+    columns = set().union(*(columns for task, columns in changed if task.pk in existing))
     if columns:
         Task.objects.bulk_create(tasks, update_conflicts=True, unique_fields=["id"], update_fields=columns)
     else:
         Task.objects.bulk_create(tasks)
-
-
-def _store_one(owner: Any, task: Task, columns: set[str], versions_before: Mapping[uuid.UUID, int]) -> None:
-    if task.pk not in versions_before:
-        insert(task)
-    elif not update(task, columns, id=task.pk, owner=owner.pk, version=versions_before[task.pk]):
-        raise Conflict  # Somebody writes past the clock.

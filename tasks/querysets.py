@@ -1,38 +1,38 @@
-"""What an owner may see, in sentences. The only file that knows the columns; time is an argument."""
+"""Queries on tasks, tombstones and clocks. Only this file knows the columns; time is an argument."""
 
 import uuid
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Self
 
-from django.db import connection, models
-from django.db.models import Count, F, Q
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+from django.db.models import BigIntegerField, Count, DateTimeField, F, Q, Value, Window
+from django.db.models.functions import RowNumber
 
 from todo_project.db.compiled import execute
+from todo_project.db.json_text import JSONText
+from todo_project.db.querysets import OwnedQuerySet
 
-from .representation import TASK, TOMBSTONE, JSONText
+from .representation import TASK_FIELDS, TOMBSTONE_FIELDS
 
-AT_ONCE = 1000
-"""So many rows are in memory at a time, where all are read."""
+BATCH_SIZE = 1000
+"""Rows in memory at a time, when all are read."""
 
-# In one statement, which Django has no words for: begin the count, or go on counting.
+# Upsert in one statement; the ORM cannot return the incremented value.
 TICK = """
-INSERT INTO tasks_clock (owner_id, tick, forgotten, forgettings) VALUES (%s, %s, 0, 0)
+INSERT INTO tasks_clock (owner_id, tick, pruned_version, prune_count) VALUES (%s, %s, 0, 0)
 ON CONFLICT (owner_id) DO UPDATE SET tick = tasks_clock.tick + excluded.tick RETURNING tick
 """
-ONE_OF_MANY = "(%s, %s, 0, 0)"
+ONE_ROW = "(%s, %s, 0, 0)"
 
 
-class OwnedQuerySet(models.QuerySet[Any]):
-    def for_user(self, user: Any) -> Self:
-        """The one door: what is not behind it does not exist for this user."""
-        return self.filter(owner=user.pk)
-
+class VersionedQuerySet(OwnedQuerySet):
     def since(self, version: int) -> Self:
         return self.filter(version__gt=version)
 
 
-class TaskQuerySet(OwnedQuerySet):
+class TaskQuerySet(VersionedQuerySet):
     def live(self) -> Self:
         return self.filter(deleted_at__isnull=True)
 
@@ -78,25 +78,25 @@ class TaskQuerySet(OwnedQuerySet):
     def updated_after(self, at: datetime) -> Self:
         return self.filter(updated_at__gt=at)
 
-    def of_priority(self, priority: int) -> Self:
+    def with_priority(self, priority: int) -> Self:
         return self.filter(priority=priority)
 
-    def search_text(self, words: str) -> Self:
-        """In the title or the description, whatever the case; PostgreSQL has a trigram index for this SQL."""
-        return self.filter(Q(title__icontains=words) | Q(description__icontains=words))
+    def search_text(self, text: str) -> Self:
+        """In the title or the description, ignoring case. PostgreSQL has a trigram index for this SQL."""
+        return self.filter(Q(title__icontains=text) | Q(description__icontains=text))
 
     def title_contains(self, words: list[str]) -> Self:
-        """Every word in the title, whatever the case; the index of `matching` serves this for all owners."""
+        """Every word in the title, ignoring case. The index of search_text() serves this for all owners."""
         return self.filter(*(Q(title__icontains=word) for word in words))
 
-    # The orders of the admin's lists; for each there is an index.
+    # The orders of the admin's lists. Each has an index.
 
     def latest_change_first(self) -> Self:
-        """Of one owner."""
+        """For the tasks of one owner."""
         return self.order_by("-version")
 
     def due_first(self) -> Self:
-        """Of the open ones; those without a due time come last."""
+        """For open tasks; tasks without a due time come last."""
         return self.order_by(F("due_at").asc(nulls_last=True), "pk")
 
     def latest_completion_first(self) -> Self:
@@ -106,60 +106,89 @@ class TaskQuerySet(OwnedQuerySet):
         return self.order_by("-deleted_at", "-pk")
 
     def stats(self, *, at: datetime) -> dict[str, int]:
-        """How many there are of each kind, in one query."""
+        """The number of tasks in each state, in one query."""
         live, completed = Q(deleted_at__isnull=True), Q(completed=True)
-        kinds = {
+        states = {
             "open": live & ~completed,
             "completed": live & completed,
             "overdue": live & ~completed & Q(due_at__lt=at),
             "trashed": ~live,
         }
         # An aggregate may not have the name of a column.
-        counts = self.aggregate(**{f"n_{kind}": Count("pk", filter=which) for kind, which in kinds.items()})
-        return {kind: counts[f"n_{kind}"] for kind in kinds}
+        counts = self.aggregate(**{f"n_{state}": Count("pk", filter=rows) for state, rows in states.items()})
+        return {state: counts[f"n_{state}"] for state in states}
 
     def in_batches_by(self, key: str) -> Iterator[Any]:
-        """Rows of columns, in the order of this key, which is the first of them.
+        """Rows of columns, ordered by this key, which is the first of them.
 
-        Behind a pooler a cursor of the server's would give all of them at once.
+        iterator() would read all rows at once behind a pooler, where a server-side cursor cannot be used.
         """
         rows = self.order_by(key)
-        some = list(rows[:AT_ONCE])
-        yield from some
-        while len(some) == AT_ONCE:
-            some = list(rows.filter(**{f"{key}__gt": some[-1][0]})[:AT_ONCE])
-            yield from some
+        batch = list(rows[:BATCH_SIZE])
+        yield from batch
+        while len(batch) == BATCH_SIZE:
+            batch = list(rows.filter(**{f"{key}__gt": batch[-1][0]})[:BATCH_SIZE])
+            yield from batch
 
     def as_json(self) -> Self:
-        return self.values_list(JSONText(*TASK), flat=True)  # type: ignore[return-value]
+        return self.values_list(JSONText(*TASK_FIELDS), flat=True)  # type: ignore[return-value]
 
     def versions_and_json(self) -> Self:
-        return self.values_list("version", JSONText(*TASK))  # type: ignore[return-value]
+        return self.values_list("version", JSONText(*TASK_FIELDS))  # type: ignore[return-value]
 
 
-class TombstoneQuerySet(OwnedQuerySet):
+class TombstoneQuerySet(VersionedQuerySet):
     def purged_before(self, at: datetime) -> Self:
         return self.filter(purged_at__lt=at)
 
     def versions_and_json(self) -> Self:
-        return self.values_list("version", JSONText(*TOMBSTONE, ending=',"purged":true}'))  # type: ignore[return-value]
+        return self.values_list("version", JSONText(*TOMBSTONE_FIELDS, ending=',"purged":true}'))  # type: ignore[return-value]
+
+    def replace(self, tasks: TaskQuerySet, owner: Any, *, versions: range, at: datetime) -> int:
+        """Replace this owner's tasks by tombstones, in the order of the queryset; return their number.
+
+        Inside the database, so that their number costs Python nothing.
+        """
+        ordering: Any = tasks.query.order_by or "pk"
+        numbers = Window(RowNumber(), order_by=ordering)
+        rows = tasks.order_by().values_list(
+            "owner_id",
+            "id",
+            Value(versions.start - 1, BigIntegerField()) + numbers,
+            Value(at, DateTimeField()),
+        )
+        try:
+            sql, params = rows.query.sql_with_params()
+        except EmptyResultSet:
+            return 0
+        with connection.cursor() as cursor:
+            cursor.execute(f"INSERT INTO tasks_tombstone (owner_id, task, version, purged_at) {sql}", params)
+            number = int(cursor.rowcount)
+        if number:
+            replaced = self.for_user(owner).since(versions.start - 1)
+            tasks.order_by().filter(pk__in=replaced.values("task")).delete()
+        return number
 
 
-class ClockQuerySet(models.QuerySet[Any]):
+class ClockQuerySet(OwnedQuerySet):
     def tick(self, owner: Any, *, by: int = 1) -> range:
-        """The owner's next versions. Until the transaction ends, any other write of this owner waits here."""
+        """Take the owner's next versions. Other writes of this owner wait until the transaction ends."""
         pk = self.model._meta.pk.get_db_prep_value(owner.pk, connection)
         (last,) = execute(TICK, [pk, by], lambda cursor: cursor.fetchone())
         return range(last - by + 1, last + 1)
 
-    def tick_many(self, counts: Mapping[uuid.UUID, int]) -> dict[uuid.UUID, range]:
-        """The next versions of many owners, of each so many; 0 only keeps others from writing.
+    def lock(self, owner: Any) -> int:
+        """Make the owner's other writes wait, without taking a version; return the last one taken."""
+        return self.tick(owner, by=0).stop - 1
 
-        The rows are locked in one order, so that two of these cannot wait for each other.
+    def tick_many(self, counts: Mapping[uuid.UUID, int]) -> dict[uuid.UUID, range]:
+        """Take the next versions of many owners, as many of each as given; 0 only locks.
+
+        The rows are locked in one order, so that two calls cannot deadlock.
         """
         key = self.model._meta.pk
         rows = [(key.get_db_prep_value(owner, connection), by) for owner, by in sorted(counts.items())]
-        sql = TICK.replace(ONE_OF_MANY, ", ".join([ONE_OF_MANY] * len(rows)))
+        sql = TICK.replace(ONE_ROW, ", ".join([ONE_ROW] * len(rows)))
         sql = sql.replace("RETURNING tick", "RETURNING owner_id, tick")
         with connection.cursor() as cursor:
             cursor.execute(sql, [value for row in rows for value in row])
@@ -167,5 +196,5 @@ class ClockQuerySet(models.QuerySet[Any]):
         return {owner: range(last[owner] - by + 1, last[owner] + 1) for owner, by in counts.items()}
 
     def return_ticks(self, owner: Any, *, by: int) -> None:
-        """Ticks of this transaction that nothing was done with: the owner's lists are as they were."""
-        self.filter(pk=owner.pk).update(tick=F("tick") - by)
+        """Give back versions of this transaction that were not used: the owner's lists are unchanged."""
+        self.for_user(owner).update(tick=F("tick") - by)

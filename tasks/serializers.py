@@ -1,4 +1,4 @@
-"""Tasks as the API takes and describes them; representation.py writes them."""
+"""Request bodies, and the description of responses; representation.py writes the responses."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from rest_framework.serializers import ValidationError
 from todo_project.api.serializers import InstantField, StrictSerializer, body_example
 
 from .models import Priority
-from .operations import CREATE, VERBS, Operation, any_version
+from .operations import BULK_VERBS, CREATE, Operation
 
-AT_ONCE = 100
+MAX_BULK_OPERATIONS = 100
 
 
 @body_example(title="Buy milk", due_at="2027-01-31T09:00:00Z", priority=2)
@@ -24,7 +24,7 @@ class TaskSerializer(StrictSerializer):
         allow_blank=True,
         allow_null=True,
         trim_whitespace=False,
-        help_text="null is taken as empty.",
+        help_text="null is stored as an empty string.",
     )
     completed = serializers.BooleanField(default=False)
     completed_at = serializers.DateTimeField(read_only=True, allow_null=True)
@@ -35,21 +35,21 @@ class TaskSerializer(StrictSerializer):
     created_at = serializers.DateTimeField(read_only=True)
     updated_at = serializers.DateTimeField(read_only=True)
     deleted_at = serializers.DateTimeField(
-        read_only=True, allow_null=True, help_text="When it was moved to the trash."
+        read_only=True, allow_null=True, help_text="Time it was moved to the trash."
     )
-    version = serializers.IntegerField(read_only=True, help_text="Its ETag, without the quotes.")
+    version = serializers.IntegerField(read_only=True, help_text="The ETag without quotes.")
 
     def validate_description(self, description: str | None) -> str:
         return description or ""
 
 
-# Checking a body leaves nothing behind in a serializer, and making one costs more than using it.
-WHOLE, PART, NOTHING = TaskSerializer(), TaskSerializer(partial=True), StrictSerializer()
+# Validation keeps no state in a serializer, and making one costs more than using it.
+FULL, PARTIAL, NO_BODY = TaskSerializer(), TaskSerializer(partial=True), StrictSerializer()
 
 
 @extend_schema_field(TaskSerializer(partial=True))
 class TaskDataField(serializers.DictField):
-    """A task's fields, checked when it is known for which operation."""
+    """A task's fields, validated once the operation is known."""
 
 
 @body_example(
@@ -58,55 +58,60 @@ class TaskDataField(serializers.DictField):
 class OperationSerializer(StrictSerializer):
     """One change: `create` takes `data`, `update` takes `id` and `data`, the others take `id`."""
 
-    op = serializers.ChoiceField(choices=list(VERBS))
-    id = serializers.UUIDField(required=False, help_text="The task; for all but `create`.")
+    op = serializers.ChoiceField(choices=BULK_VERBS)
+    id = serializers.UUIDField(required=False, help_text="ID of the task; required except for `create`.")
     data = TaskDataField(  # type: ignore[assignment]
-        required=False, help_text="As in POST for `create`, as in PATCH for `update`."
+        required=False, help_text="The fields: as in POST for `create`, as in PATCH for `update`."
     )
     if_match = serializers.IntegerField(
-        required=False, min_value=0, help_text="The version that the task must have before the bulk."
+        required=False, min_value=0, help_text="Version the task must have before this request."
     )
 
-    TAKES = {CREATE: {"op", "data"}, "update": {"op", "id", "data", "if_match"}}
-    OTHERWISE = {"op", "id", "if_match"}
+    FIELDS_BY_OP = {CREATE: {"op", "data"}, "update": {"op", "id", "data", "if_match"}}
+    DEFAULT_FIELDS = {"op", "id", "if_match"}
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        """The errors of a task's field are told as those of the operation: operations.3.title."""
-        given: dict[str, Any] = super().to_internal_value(data)
-        takes = self.TAKES.get(given["op"], self.OTHERWISE)
-        if extra := sorted(given.keys() - takes):
-            raise ValidationError(dict.fromkeys(extra, f"Not taken by {given['op']}."), code="unknown")
-        if missing := sorted(takes - given.keys() - {"if_match"}):
+        """Errors in `data` are reported for the operation itself, as operations.3.title."""
+        operation: dict[str, Any] = super().to_internal_value(data)
+        fields = self.FIELDS_BY_OP.get(operation["op"], self.DEFAULT_FIELDS)
+        if extra := sorted(operation.keys() - fields):
+            raise ValidationError(
+                dict.fromkeys(extra, f"Not allowed with {operation['op']}."), code="unknown"
+            )
+        if missing := sorted(fields - operation.keys() - {"if_match"}):
             raise ValidationError(dict.fromkeys(missing, "This field is required."), code="required")
-        if "data" in given:
-            given["data"] = (WHOLE if given["op"] == CREATE else PART).run_validation(given["data"])
-        return given
+        if "data" in operation:
+            serializer = FULL if operation["op"] == CREATE else PARTIAL
+            operation["data"] = serializer.run_validation(operation["data"])
+        return operation
 
 
 class BulkSerializer(StrictSerializer):
-    operations = OperationSerializer(many=True, allow_empty=False, max_length=AT_ONCE)  # type: ignore[call-arg]
+    operations = OperationSerializer(many=True, allow_empty=False, max_length=MAX_BULK_OPERATIONS)  # type: ignore[call-arg]
 
-    def validate_operations(self, given: list[dict[str, Any]]) -> list[Operation]:
+    def validate_operations(self, operations: list[dict[str, Any]]) -> list[Operation]:
         return [
             Operation(
-                one["op"],
-                one.get("id"),
-                one.get("data", {}),
-                {one["if_match"]}.__contains__ if "if_match" in one else any_version,
-                place=f"operations.{index}",
+                operation["op"],
+                operation.get("id"),
+                operation.get("data", {}),
+                {operation["if_match"]} if "if_match" in operation else None,
+                path=f"operations.{index}",
             )
-            for index, one in enumerate(given)
+            for index, operation in enumerate(operations)
         ]
 
 
-class BulkAnswerSerializer(serializers.Serializer[Any]):
-    results = TaskSerializer(many=True, help_text="The task of each operation, as it is after all of them.")
+class BulkResponseSerializer(serializers.Serializer[Any]):
+    results = TaskSerializer(
+        many=True, help_text="The task of each operation, as it is after all operations."
+    )
 
 
 class StatsSerializer(serializers.Serializer[Any]):
     open = serializers.IntegerField()
     completed = serializers.IntegerField()
-    overdue = serializers.IntegerField(help_text="Those of the open ones whose due time has passed.")
+    overdue = serializers.IntegerField(help_text="Open tasks past their due time.")
     trashed = serializers.IntegerField()
 
 
@@ -116,8 +121,8 @@ class TombstoneSerializer(serializers.Serializer[Any]):
     purged = serializers.BooleanField(help_text="Always true.")
 
 
-class EmptiedSerializer(serializers.Serializer[Any]):
-    purged = serializers.IntegerField(help_text="How many tasks were deleted for good.")
+class EmptyTrashSerializer(serializers.Serializer[Any]):
+    purged = serializers.IntegerField(help_text="Number of tasks deleted permanently.")
 
 
 class ChangesSerializer(serializers.Serializer[Any]):
@@ -127,7 +132,7 @@ class ChangesSerializer(serializers.Serializer[Any]):
             serializers=[TaskSerializer, TombstoneSerializer],
             resource_type_field_name=None,
         ),
-        help_text="In the order of versions.",
+        help_text="Ordered by version.",
     )
-    since = serializers.IntegerField(help_text="To ask with next. Nothing can be told from it.")
-    has_more = serializers.BooleanField(help_text="Whether to ask again at once.")
+    since = serializers.IntegerField(help_text="Pass as `since` in the next request. Opaque.")
+    has_more = serializers.BooleanField(help_text="Whether more changes are available now.")

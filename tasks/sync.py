@@ -7,21 +7,22 @@ from django.db import connection
 from django.db.models import BigIntegerField, QuerySet, Value
 
 from todo_project.api.errors import ResyncRequired
+from todo_project.db.json_text import JSONText, json_fragments
 
-from .models import Clock, Task, Tombstone
-from .representation import JSONText, json_fragments
+from .models import Clock, Tombstone
+from .operations import RowsFor
 
 PRUNE_MODULUS = 1 << 16
-"""More forgettings than can happen while somebody reads for the first time."""
+"""An upper bound on the prunings during one initial sync."""
 
 
-def changes(owner: Any, *, since: int, limit: int) -> dict[str, Any]:
-    """Up to `limit` changes after `since`, and the `since` to ask with next."""
-    if since == getattr(owner, "tick", None):
+def changes(owner: Any, rows_for: RowsFor, *, since: int, limit: int) -> dict[str, Any]:
+    """Up to `limit` changes after `since`, and the `since` of the next request."""
+    if since == owner.tick:
         return {"changes": [], "since": since, "has_more": False}
     position = since if since >= 0 else -since // PRUNE_MODULUS
-    clock, rows = _read(owner, position, limit + 1)
-    if not _is_remembered(since, position, clock):
+    clock, rows = _read(owner, rows_for, position, limit + 1)
+    if not _is_complete(since, position, clock):
         raise ResyncRequired
     has_more = len(rows) > limit
     last = rows[limit - 1][0] if has_more else clock.tick
@@ -32,37 +33,39 @@ def changes(owner: Any, *, since: int, limit: int) -> dict[str, Any]:
     }
 
 
-def _read(owner: Any, position: int, limit: int) -> tuple[Clock, list[tuple[int, str]]]:
-    """All in one statement, which sees one moment: no write can slip between the clock and the changes."""
-    clock = Clock.objects.filter(pk=owner.pk).annotate(version=Value(-1, BigIntegerField()))
+def _read(owner: Any, rows_for: RowsFor, position: int, limit: int) -> tuple[Clock, list[tuple[int, str]]]:
+    """In one statement, which has one snapshot: no write can come between the clock and the changes."""
+    clock = Clock.objects.for_user(owner).annotate(version=Value(-1, BigIntegerField()))
     changes: list[QuerySet[Any, tuple[int, str]]] = [
-        model.objects.for_user(owner).since(position).versions_and_json() for model in (Task, Tombstone)
+        rows.since(position).versions_and_json()
+        for rows in (rows_for(owner), Tombstone.objects.for_user(owner))
     ]
     if connection.features.supports_slicing_ordering_in_compound:
-        # Else PostgreSQL would write all of the changes as JSON and sort them, to tell the first few.
+        # Otherwise PostgreSQL writes all changes as JSON and sorts them to return the first few.
         changes = [each.order_by("version")[:limit] for each in changes]
-    rows = clock.values_list("version", JSONText("tick", "forgotten", "forgettings")).union(
-        *changes, all=True
-    )
+    fields = JSONText("tick", "pruned_version", "prune_count")
+    rows = clock.values_list("version", fields).union(*changes, all=True)
     found = list(rows.order_by("version")[: limit + 1])
     if not found:
         return Clock(), []
     return Clock(**orjson.loads(found[0][1])), found[1:]
 
 
-def _is_remembered(since: int, position: int, clock: Clock) -> bool:
-    """Whether nothing that a client at `since` must hear of was forgotten."""
+def _is_complete(since: int, position: int, clock: Clock) -> bool:
+    """Whether the feed still has every change that a client at `since` has not seen."""
     if position > clock.tick:
-        return False  # From a future that a restored backup does not know.
+        return False  # Issued before a backup was restored that does not know it.
     if since < 0:
-        return position > 0 and -since % PRUNE_MODULUS == clock.forgettings % PRUNE_MODULUS
-    return since == 0 or since >= clock.forgotten
+        return position > 0 and -since % PRUNE_MODULUS == clock.prune_count % PRUNE_MODULUS
+    return since == 0 or since >= clock.pruned_version
 
 
 def _next_since(last: int, clock: Clock) -> int:
-    """The last version told; but negative in a first reading that has not yet passed what was forgotten.
+    """The last version sent; negative during an initial sync that has not yet passed the pruned version.
 
-    Such a reader holds nothing that could be forgotten, unless that happens in the meantime. So the number
-    carries, besides the position, how often it has happened until now.
+    Such a client has no copy of what was pruned, unless it is pruned meanwhile. So the number holds the count
+    of prunings besides the position.
     """
-    return last if last >= clock.forgotten else -(last * PRUNE_MODULUS + clock.forgettings % PRUNE_MODULUS)
+    if last >= clock.pruned_version:
+        return last
+    return -(last * PRUNE_MODULUS + clock.prune_count % PRUNE_MODULUS)

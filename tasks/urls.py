@@ -1,4 +1,4 @@
-"""Every route stands twice: as it is, and under the caller's own id."""
+"""Each route exists twice: as it is, and under the user's own ID."""
 
 from typing import Any
 
@@ -7,22 +7,24 @@ from django.urls import include, path
 from . import views
 
 owned: list[Any] = [
-    path("tasks", views.Tasks.as_view({"get": "list", "post": "create"}), name="tasks"),
-    path("tasks/bulk", views.Bulk.as_view({"post": "bulk"}), name="bulk"),
-    path("tasks/stats", views.Stats.as_view({"get": "read"}), name="stats"),
+    path("tasks", views.TaskViewSet.as_view({"get": "list", "post": "create"}), name="tasks"),
+    path("tasks/bulk", views.TaskViewSet.as_view({"post": "bulk"}), name="bulk"),
+    path("tasks/stats", views.TaskViewSet.as_view({"get": "stats"}), name="stats"),
     path(
         "tasks/<id:id>",
-        views.Tasks.as_view(
+        views.TaskViewSet.as_view(
             {"get": "retrieve", "put": "update", "patch": "partial_update", "delete": "destroy"}
         ),
         name="task",
     ),
-    path("tasks/<id:id>/complete", views.Tasks.as_view({"post": "complete"}), name="complete"),
-    path("tasks/<id:id>/reopen", views.Tasks.as_view({"post": "reopen"}), name="reopen"),
-    path("trash", views.Trash.as_view({"get": "list", "delete": "empty"}), name="trash"),
-    path("trash/<id:id>", views.Trash.as_view({"get": "retrieve", "delete": "destroy"}), name="trashed"),
-    path("trash/<id:id>/restore", views.Trash.as_view({"post": "restore"}), name="restore"),
-    path("sync", views.Sync.as_view({"get": "read"}), name="sync"),
+    path("tasks/<id:id>/complete", views.TaskViewSet.as_view({"post": "complete"}), name="complete"),
+    path("tasks/<id:id>/reopen", views.TaskViewSet.as_view({"post": "reopen"}), name="reopen"),
+    path("trash", views.TrashViewSet.as_view({"get": "list", "delete": "empty"}), name="trash"),
+    path(
+        "trash/<id:id>", views.TrashViewSet.as_view({"get": "retrieve", "delete": "destroy"}), name="trashed"
+    ),
+    path("trash/<id:id>/restore", views.TrashViewSet.as_view({"post": "restore"}), name="restore"),
+    path("sync", views.SyncViewSet.as_view({"get": "read"}), name="sync"),
 ]
 
 urlpatterns = [*owned, path("users/<user:user_id>/", include(owned))]

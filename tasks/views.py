@@ -1,43 +1,55 @@
-"""The routes about tasks: which sentence they read by, or which operation they perform."""
+"""Tasks, the trash and the sync feed over HTTP.
+
+get_queryset() is the only source of the rows that a view reads or writes.
+"""
 
 import uuid
 from typing import Any
 
 import orjson
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from todo_project.api.conditional import IfMatch, etag, not_modified
+from todo_project.api.endpoints import endpoint
 from todo_project.api.errors import NotFound
 from todo_project.api.pagination import Keyset, KeysetPagination
 from todo_project.api.paths import ME
 from todo_project.api.serializers import StrictSerializer
 from todo_project.api.views import ApiViewSet
+from todo_project.db.json_text import json_fragments
 
-from . import purge, sync
-from .filters import RELATIVE_TO_NOW, SyncParameters, TaskParameters, TrashParameters
+from . import sync
+from .filters import FILTERS, SyncParameters, TaskParameters, TrashParameters
 from .models import Task
-from .operations import CREATE, Operation, perform
-from .reading import TaskPage, one
-from .representation import as_dict, json_fragments, list_etag
+from .operations import CREATE, PURGE, Operation, perform
+from .querysets import TaskQuerySet
+from .reads import TaskPage, list_etag, read_one
+from .representation import as_dict
 from .serializers import (
-    NOTHING,
-    PART,
-    WHOLE,
-    BulkAnswerSerializer,
+    FULL,
+    NO_BODY,
+    PARTIAL,
+    BulkResponseSerializer,
     BulkSerializer,
     ChangesSerializer,
-    EmptiedSerializer,
+    EmptyTrashSerializer,
     StatsSerializer,
     TaskSerializer,
     TombstoneSerializer,
 )
+from .trash import empty_trash
+
+CREATED = [
+    OpenApiParameter("Location", location="header", response=True, description="URL of the task."),
+    OpenApiParameter("ETag", location="header", response=True, description="Current version."),
+]
 
 
-class OwnedView(ApiViewSet):
-    """Of all the tasks there are, a caller's own."""
+class OwnedViewSet(ApiViewSet):
+    """Rows of the authenticated user, under /tasks as under /users/{user_id}/tasks."""
 
     scope_area = "tasks"
     serializer_class = TaskSerializer
@@ -50,179 +62,158 @@ class OwnedView(ApiViewSet):
         if self.kwargs.pop("user_id", ME) not in (ME, request.user.pk):
             raise NotFound
 
-    def page(self, *, trashed: bool) -> Response:
-        """A page of those that match; a client that holds it already is told so before it is read."""
-        # First: a cursor that is none of ours is no page that a client could hold already.
+    def get_page(self, *, trashed: bool) -> Response:
+        # First: an invalid cursor belongs to no page, so the client's copy cannot be current.
         KeysetPagination.read_cursor(Keyset(Task, self.query["ordering"]), self.request, self.query)
-        current = state_of(self.request.user)
-        changes_by_itself = bool(RELATIVE_TO_NOW & self.query.keys())
-        if not changes_by_itself and (unchanged := not_modified(self.request, current)):
+        user: Any = self.request.user
+        current = list_etag(user, user.tick)
+        has_etag = not any(FILTERS[name].depends_on_time for name in self.query.keys() & FILTERS.keys())
+        if has_etag and (unchanged := not_modified(self.request, current)):
             return unchanged
-        tasks = TaskPage(self.request.user, self.query, trashed=trashed, at=timezone.now())
-        page: Any = self.paginate_queryset(tasks)  # type: ignore[arg-type]
-        response = self.get_paginated_response(json_fragments(page))
-        if not changes_by_itself:
+        tasks: Any = TaskPage(self.rows_for, user, self.query, trashed=trashed, at=timezone.now())
+        response = self.get_paginated_response(json_fragments(self.paginate_queryset(tasks) or []))
+        if has_etag:
             response["ETag"] = current
         return response
 
-    def one(self, id: uuid.UUID, *, trashed: bool) -> Response:  # noqa: A002
-        found = one(self.request.user, id, trashed=trashed)
+    def get_one(self, task: uuid.UUID, *, trashed: bool) -> Response:
+        found = read_one(self.rows_for, self.request.user, task, trashed=trashed)
         if found is None:
             raise NotFound
         version, text = found
         current = etag(version)
-        unchanged = not_modified(self.request, current)
-        return unchanged or Response(orjson.Fragment(text), headers={"ETag": current})
+        return not_modified(self.request, current) or Response(
+            orjson.Fragment(text), headers={"ETag": current}
+        )
 
-    def change(
-        self,
-        verb: str,
-        id: uuid.UUID | None = None,  # noqa: A002
-        *,
-        takes: StrictSerializer = NOTHING,
-    ) -> Response:
-        values = takes.run_validation(self.request.data)
-        operation = Operation(verb, id, values, IfMatch(self.request).allows)
-        (task,) = perform(self.request.user, [operation])
+    def perform(self, verb: str, task: uuid.UUID | None = None, *, body: StrictSerializer = NO_BODY) -> Any:
+        """Validate the body, apply one verb to one task, and return the task or its tombstone."""
+        values = body.run_validation(self.request.data)
+        operation = Operation(verb, task, values, IfMatch(self.request).versions)
+        [result] = perform(self.request.user, [operation], self.rows_for)
+        return result
+
+    def change(self, *args: Any, **kwargs: Any) -> Response:
+        task = self.perform(*args, **kwargs)
         return Response(as_dict(task), headers={"ETag": etag(task.version)})
 
 
-def state_of(owner: Any) -> str:
-    """The ETag of all of an owner's lists, as it was when the caller was looked up."""
-    return list_etag(owner, getattr(owner, "tick", None) or 0)
-
-
-@extend_schema_view(
-    list=extend_schema(summary="Your tasks, page by page"),
-    create=extend_schema(
-        summary="Make a task",
-        responses={201: TaskSerializer},
-        parameters=[
-            OpenApiParameter("Location", location="header", response=True, description="Where it is."),
-            OpenApiParameter("ETag", location="header", response=True, description="Its state."),
-        ],
-    ),
-    retrieve=extend_schema(summary="Read a task"),
-    update=extend_schema(summary="Replace a task; what you leave out becomes as in a new one"),
-    partial_update=extend_schema(summary="Change what you send of a task, and nothing else"),
-    destroy=extend_schema(summary="Move a task to the trash", responses={200: TaskSerializer}),
-)
 @extend_schema(tags=["tasks"])
-class Tasks(OwnedView):
-    """What you have to do."""
+class TaskViewSet(OwnedViewSet):
+    def get_queryset(self) -> TaskQuerySet:
+        tasks: TaskQuerySet = Task.objects.for_user(self.request.user)
+        return tasks
 
-    query_parameters = {"list": TaskParameters}
-    conditional = ("list", "retrieve", "update", "partial_update", "destroy", "complete", "reopen")
-
+    @endpoint("List your tasks", parameters=TaskParameters, conditional=True)
     def list(self, request: Request) -> Response:
-        """Those in the trash are not among them. An unchanged page is 304 (but not with `overdue`)."""
-        return self.page(trashed=False)
+        """Excludes the trash. An unchanged page is 304, except with `overdue`, which depends on the time."""
+        return self.get_page(trashed=False)
 
+    @endpoint("Create a task", responses={201: TaskSerializer}, response_headers=CREATED)
     def create(self, request: Request) -> Response:
-        """Only the title is required."""
-        response = self.change(CREATE, takes=WHOLE)
+        """Only `title` is required."""
+        response = self.change(CREATE, body=FULL)
         response.status_code = 201
         response["Location"] = f"{request.path}/{response.data['id']}"
         return response
 
+    @endpoint("Get a task", conditional=True)
     def retrieve(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
-        return self.one(id, trashed=False)
+        return self.get_one(id, trashed=False)
 
+    @endpoint("Replace a task; omitted fields are reset to their defaults", conditional=True)
     def update(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
-        """Only the title is required."""
-        return self.change("update", id, takes=WHOLE)
+        """Only `title` is required."""
+        return self.change("update", id, body=FULL)
 
+    @endpoint("Update the given fields of a task", conditional=True)
     def partial_update(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
-        """What others change at the same time stays; `If-Match` refuses to change what they have changed."""
-        return self.change("update", id, takes=PART)
+        """Concurrent changes to other fields are kept. `If-Match` rejects the update after any change."""
+        return self.change("update", id, body=PARTIAL)
 
+    @endpoint("Move a task to the trash", conditional=True, responses={200: TaskSerializer})
     def destroy(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
-        """Repeated, it keeps the first time."""
+        """Repeating it changes nothing."""
         return self.change("delete", id)
 
-    @extend_schema(summary="Complete a task", request=None)
+    @endpoint("Complete a task", conditional=True, request=None)
     def complete(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
-        """Repeated, it keeps the first time."""
+        """Repeating it changes nothing."""
         return self.change("complete", id)
 
-    @extend_schema(summary="Reopen a task", request=None)
+    @endpoint("Reopen a task", conditional=True, request=None)
     def reopen(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
-        """Repeated, it changes nothing."""
+        """Repeating it changes nothing."""
         return self.change("reopen", id)
 
-
-@extend_schema(tags=["tasks"])
-class Bulk(OwnedView):
-    """Many changes at once, all or none."""
-
-    extra_statuses = (404, 412)
-
-    @extend_schema(
-        summary="Make many changes, all or none",
+    @endpoint(
+        "Apply up to 100 changes, all or none",
         request=BulkSerializer,
-        responses=BulkAnswerSerializer,
+        responses=BulkResponseSerializer,
+        extra_statuses=(404, 412),
     )
     def bulk(self, request: Request) -> Response:
-        """An error names the operation by its place, from 0: `operations.3.title`."""
-        given = BulkSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        tasks = perform(request.user, given.validated_data["operations"])
+        """An error names the operation by its index: `operations.3.title`."""
+        serializer = BulkSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        tasks = perform(request.user, serializer.validated_data["operations"], self.rows_for)
         return Response({"results": [as_dict(task) for task in tasks]})
 
-
-@extend_schema(tags=["tasks"])
-class Stats(OwnedView):
-    """How much there is to do."""
-
-    @extend_schema(summary="How many tasks of each kind you have", responses=StatsSerializer)
-    def read(self, request: Request) -> Response:
-        return Response(Task.objects.for_user(request.user).stats(at=timezone.now()))
+    @endpoint("Count your tasks by state", responses=StatsSerializer)
+    def stats(self, request: Request) -> Response:
+        return Response(self.get_queryset().stats(at=timezone.now()))
 
 
-@extend_schema_view(
-    list=extend_schema(summary="Your trash, page by page"),
-    retrieve=extend_schema(summary="Read a task of the trash"),
-    destroy=extend_schema(summary="Delete a task for good", responses={200: TombstoneSerializer}),
-)
 @extend_schema(tags=["trash"])
-class Trash(OwnedView):
-    """What you have thrown away, and may still take back."""
+class TrashViewSet(OwnedViewSet):
+    def get_queryset(self) -> TaskQuerySet:
+        tasks: TaskQuerySet = Task.objects.for_user(self.request.user)
+        return tasks
 
-    query_parameters = {"list": TrashParameters}
-    conditional = ("list", "retrieve", "restore", "destroy", "empty")
-    final = ("destroy", "empty")
-
+    @endpoint("List your trash", parameters=TrashParameters, conditional=True)
     def list(self, request: Request) -> Response:
-        return self.page(trashed=True)
+        return self.get_page(trashed=True)
 
+    @endpoint("Get a task in the trash", conditional=True)
     def retrieve(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
-        return self.one(id, trashed=True)
+        return self.get_one(id, trashed=True)
 
-    @extend_schema(summary="Take a task out of the trash", request=None)
+    @endpoint("Restore a task from the trash", conditional=True, request=None)
     def restore(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
-        """Repeated, it changes nothing."""
+        """Repeating it changes nothing."""
         return self.change("restore", id)
 
+    @endpoint(
+        "Delete a task permanently", conditional=True, has_etag=False, responses={200: TombstoneSerializer}
+    )
     def destroy(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
-        """Repeated, it is not found."""
-        NOTHING.run_validation(request.data)
-        return Response(purge.purge(request.user, id, IfMatch(request)))
+        """Repeating it is 404."""
+        tombstone = self.perform(PURGE, id)
+        return Response({"id": str(tombstone.task), "version": tombstone.version, "purged": True})
 
-    @extend_schema(summary="Empty your trash, for good", responses={200: EmptiedSerializer})
+    @endpoint(
+        "Empty your trash permanently",
+        conditional=True,
+        has_etag=False,
+        responses={200: EmptyTrashSerializer},
+    )
     def empty(self, request: Request) -> Response:
-        """`If-Match` takes the ETag of a list: nothing is purged if any of your tasks has changed since."""
-        NOTHING.run_validation(request.data)
-        return Response({"purged": purge.empty_trash(request.user, IfMatch(request))})
+        """`If-Match` takes the ETag of a list: nothing is deleted if one of your tasks has changed since."""
+        NO_BODY.run_validation(request.data)
+        if_match = IfMatch(request)
+        purged = empty_trash(
+            request.user, self.rows_for, allows=lambda tick: if_match.names(list_etag(request.user, tick))
+        )
+        return Response({"purged": purged})
 
 
 @extend_schema(tags=["sync"])
-class Sync(OwnedView):
-    """For clients that keep a copy."""
+class SyncViewSet(OwnedViewSet):
+    def get_queryset(self) -> TaskQuerySet:
+        tasks: TaskQuerySet = Task.objects.for_user(self.request.user)
+        return tasks
 
-    query_parameters = {"read": SyncParameters}
-    extra_statuses = (410,)
-
-    @extend_schema(summary="What has changed since", responses=ChangesSerializer)
+    @endpoint("List changes", parameters=SyncParameters, responses=ChangesSerializer, extra_statuses=(410,))
     def read(self, request: Request) -> Response:
-        """All changes of your tasks in one order: a task as it is now, or that it was deleted for good."""
-        return Response(sync.changes(request.user, **self.query))
+        """The changes to your tasks in one order: each task as it is now, or the fact that it was purged."""
+        return Response(sync.changes(request.user, self.rows_for, **self.query))

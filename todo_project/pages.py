@@ -7,12 +7,13 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import TemplateView
-from drf_spectacular.utils import OpenApiResponse, OpenApiTypes, extend_schema
+from drf_spectacular.utils import OpenApiResponse, OpenApiTypes
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from .api.conditional import etag, not_modified
+from .api.endpoints import endpoint
 from .api.schema import document
 from .api.views import ApiView
 
@@ -55,7 +56,7 @@ SCHEMA_RESPONSE = OpenApiResponse(OpenApiTypes.OBJECT, "The OpenAPI description.
 class Schema(ApiView):
     permission_classes = [AllowAny]
 
-    @extend_schema(summary="Get the OpenAPI 3.1 description", tags=["meta"], responses={200: SCHEMA_RESPONSE})
+    @endpoint("Get the OpenAPI 3.1 description", tags=["meta"], responses={200: SCHEMA_RESPONSE})
     def get(self, request: Request) -> Response:
         schema, digest = document()
         current = etag(digest)

@@ -17,7 +17,7 @@ env.read_file()
 DEBUG = env.boolean("DEBUG", default=False)
 SECRET_KEY = env.text(
     "SECRET_KEY",
-    min_length=50,
+    at_least=50,
     hint="Create one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'",
 )
 SECRET_KEY_FALLBACKS = env.listing("SECRET_KEY_FALLBACKS")
@@ -173,8 +173,6 @@ if PASSWORD_RESET_URL and "{token}" not in PASSWORD_RESET_URL:
     raise ImproperlyConfigured(
         "PASSWORD_RESET_URL must contain {token}, such as https://app.example.com/reset#{token}."
     )
-# What another room wants to know of whoever asks. It comes with the query that finds the user.
-USER_ANNOTATIONS = {"tick": "clock__tick"}
 RATE_LIMIT_USER = env.rate("RATE_LIMIT_USER", default="600/minute")
 RATE_LIMIT_ANONYMOUS = env.rate("RATE_LIMIT_ANONYMOUS", default="60/minute")
 

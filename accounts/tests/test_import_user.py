@@ -178,19 +178,19 @@ def test_an_identity_that_another_account_has_by_now_is_rejected(exported, file,
     [
         ("profile", {"id": "x"}, "profile.id: Must be a valid UUID."),
         ("profile", {"email": "x"}, "profile.email: Enter a valid email address."),
-        ("profile", {"name": None}, "profile.name: Name may not be null."),
+        ("profile", {"name": None}, "profile.name: Name must not be null."),
         ("profile", {"name": "x" * 151}, "profile.name: Ensure name has no more than 150 characters."),
         ("profile", {"name": "a\0"}, "profile.name: Null characters are not allowed."),
         ("profile", {"name": "\ud800"}, "profile.name: Surrogate characters are not allowed"),
         (
             "profile",
             {"created_at": "2030-01-31T09:00:00"},
-            "profile.created_at: Write the time with an offset",
+            "profile.created_at: Created at must have a UTC offset",
         ),
         ("profile", {"\x1b[2J": 1}, "profile.[2J: Unknown field."),
-        ("identities", {"subject": ""}, "identities.1.subject: Subject may not be blank."),
+        ("identities", {"subject": ""}, "identities.1.subject: Subject must not be blank."),
         ("identities", {"id": "x"}, "identities.1.id: Must be a valid UUID."),
-        ("identities", {"created_at": None}, "identities.1.created_at: Created at may not be null."),
+        ("identities", {"created_at": None}, "identities.1.created_at: Created at must not be null."),
     ],
 )
 def test_an_invalid_value_is_rejected_with_its_place(exported, file, alice, section, changes, message):

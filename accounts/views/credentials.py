@@ -3,10 +3,12 @@
 import uuid
 
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema
 from rest_framework.mixins import ListModelMixin
+from rest_framework.request import Request
 from rest_framework.response import Response
 
+from todo_project.api.endpoints import endpoint
 from todo_project.api.errors import NotFound
 from todo_project.api.pagination import KeysetPagination, PageParameters, ordering_parameter
 from todo_project.api.views import ApiViewSet
@@ -33,11 +35,9 @@ class CredentialListParameters(PageParameters):
 class CredentialViewSet(ListModelMixin, ApiViewSet):
     scope_area = ACCOUNT
     pagination_class = KeysetPagination
-    query_parameters = {"list": CredentialListParameters}
     lookup_field = "id"
 
 
-@extend_schema_view(list=extend_schema(summary="List your sessions"))
 @extend_schema(tags=["me"])
 class SessionViewSet(CredentialViewSet):
     """The sessions in which you are signed in."""
@@ -48,11 +48,15 @@ class SessionViewSet(CredentialViewSet):
     def get_queryset(self) -> SessionQuerySet:
         return Session.objects.for_user(self.request.user).live(at=timezone.now())
 
-    @extend_schema(summary="End all of your sessions, including this one", responses={200: EndedSerializer})
+    @endpoint("List your sessions", parameters=CredentialListParameters)
+    def list(self, request: Request) -> Response:
+        return super().list(request)
+
+    @endpoint("End all of your sessions, including this one", responses={200: EndedSerializer})
     def destroy_all(self, request: SignedInRequest) -> Response:
         return Response({"ended": self.get_queryset().end(at=timezone.now())})
 
-    @extend_schema(summary="End one of your sessions", responses={200: EndedSerializer})
+    @endpoint("End one of your sessions", responses={200: EndedSerializer})
     def destroy(self, request: SignedInRequest, id: uuid.UUID) -> Response:  # noqa: A002
         ended = self.get_queryset().filter(pk=id).end(at=timezone.now())
         if not ended:
@@ -60,23 +64,25 @@ class SessionViewSet(CredentialViewSet):
         return Response({"ended": ended})
 
 
-@extend_schema_view(list=extend_schema(summary="List your personal access tokens"))
 @extend_schema(tags=["me"])
 class PersonalTokenViewSet(CredentialViewSet):
     """Your tokens for scripts."""
 
     serializer_class = PersonalTokenSerializer
     queryset = PersonalToken.objects.none()
-    # The response contains the token, which the server does not store. A retry fails on the unique name.
-    idempotent = False
 
     def get_queryset(self) -> PersonalTokenQuerySet:
         return PersonalToken.objects.for_user(self.request.user)
 
-    @extend_schema(
-        summary="Create a personal access token",
+    @endpoint("List your personal access tokens", parameters=CredentialListParameters)
+    def list(self, request: Request) -> Response:
+        return super().list(request)
+
+    @endpoint(
+        "Create a personal access token",
         request=PersonalTokenSerializer,
         responses={201: NewPersonalTokenSerializer},
+        idempotent=False,  # The response contains the token. A retry fails on the unique name.
     )
     def create(self, request: SignedInRequest) -> Response:
         body = validated_body(request, PersonalTokenSerializer)
@@ -85,7 +91,7 @@ class PersonalTokenViewSet(CredentialViewSet):
         data = {**self.get_serializer(token).data, "token": secret}
         return Response(data, status=201, headers={**NO_STORE, "Location": f"{request.path}/{token.pk}"})
 
-    @extend_schema(summary="Revoke a personal access token", responses={200: PersonalTokenSerializer})
+    @endpoint("Revoke a personal access token", responses={200: PersonalTokenSerializer})
     def destroy(self, request: SignedInRequest, id: uuid.UUID) -> Response:  # noqa: A002
         token = self.get_object()
         data = self.get_serializer(token).data
@@ -93,7 +99,6 @@ class PersonalTokenViewSet(CredentialViewSet):
         return Response(data)
 
 
-@extend_schema_view(list=extend_schema(summary="List your identities"))
 @extend_schema(tags=["me"])
 class IdentityViewSet(CredentialViewSet):
     """Your accounts at identity providers."""
@@ -104,8 +109,12 @@ class IdentityViewSet(CredentialViewSet):
     def get_queryset(self) -> IdentityQuerySet:
         return Identity.objects.for_user(self.request.user)
 
-    @extend_schema(
-        summary="Link an identity to your account",
+    @endpoint("List your identities", parameters=CredentialListParameters)
+    def list(self, request: Request) -> Response:
+        return super().list(request)
+
+    @endpoint(
+        "Link an identity to your account",
         request=IdentitySerializer,
         responses={200: IdentitySerializer, 201: IdentitySerializer},
     )
@@ -114,7 +123,7 @@ class IdentityViewSet(CredentialViewSet):
         identity, created = identities.link(self.get_queryset(), request.user, token)
         return Response(self.get_serializer(identity).data, status=201 if created else 200)
 
-    @extend_schema(summary="Unlink an identity", responses={200: IdentitySerializer})
+    @endpoint("Unlink an identity", responses={200: IdentitySerializer})
     def destroy(self, request: SignedInRequest, id: uuid.UUID) -> Response:  # noqa: A002
         identity = self.get_object()
         data = self.get_serializer(identity).data

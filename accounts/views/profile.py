@@ -5,6 +5,7 @@ from django.utils import timezone
 from drf_spectacular.utils import OpenApiTypes, extend_schema
 from rest_framework.response import Response
 
+from todo_project.api.endpoints import endpoint
 from todo_project.operations.exporting import spooled
 
 from .. import erasure, reauthentication
@@ -15,11 +16,11 @@ from .base import NO_STORE, AccountView, validated_body
 
 @extend_schema(tags=["me"])
 class ProfileView(AccountView):
-    @extend_schema(summary="Get your profile", responses={200: UserSerializer})
+    @endpoint("Get your profile", responses={200: UserSerializer})
     def get(self, request: SignedInRequest) -> Response:
         return Response(UserSerializer(request.user).data)
 
-    @extend_schema(summary="Change your profile", request=UserSerializer, responses={200: UserSerializer})
+    @endpoint("Change your profile", request=UserSerializer, responses={200: UserSerializer})
     def patch(self, request: SignedInRequest) -> Response:
         user = request.user
         changes = validated_body(request, UserSerializer)
@@ -29,8 +30,8 @@ class ProfileView(AccountView):
             user.save(update_fields=list(changes))
         return Response(UserSerializer(user).data)
 
-    @extend_schema(
-        summary="Permanently delete your account and all of its data",
+    @endpoint(
+        "Permanently delete your account and all of its data",
         request=DeletionSerializer,
         responses={200: UserSerializer},
     )
@@ -44,8 +45,8 @@ class ProfileView(AccountView):
 
 @extend_schema(tags=["me"])
 class PasswordView(AccountView):
-    @extend_schema(
-        summary="Change your password and end all other sessions",
+    @endpoint(
+        "Change your password and end all other sessions",
         request=PasswordChangeSerializer,
         responses={200: UserSerializer},
     )
@@ -59,7 +60,7 @@ class PasswordView(AccountView):
 
 @extend_schema(tags=["me"])
 class ExportView(AccountView):
-    @extend_schema(summary="Export all of your data as one JSON file", responses={200: OpenApiTypes.OBJECT})
+    @endpoint("Export all of your data as one JSON file", responses={200: OpenApiTypes.OBJECT})
     def get(self, request: SignedInRequest) -> FileResponse:
         return FileResponse(
             spooled(request.user),

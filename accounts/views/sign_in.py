@@ -11,6 +11,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from todo_project.api.endpoints import endpoint
 from todo_project.api.errors import Forbidden, NotAuthenticated
 from todo_project.api.views import ApiView
 
@@ -36,9 +37,9 @@ from .base import NO_STORE, PublicView, validated_body
 
 @extend_schema(tags=["auth"])
 class RegisterView(PublicView):
-    extra_statuses = (403,)
-
-    @extend_schema(summary="Register", request=RegistrationSerializer, responses={201: UserSerializer})
+    @endpoint(
+        "Register", request=RegistrationSerializer, responses={201: UserSerializer}, extra_statuses=(403,)
+    )
     def post(self, request: Request) -> Response:
         if not settings.REGISTRATION_OPEN:
             raise Forbidden("Registration is closed. Ask an administrator for an account.")
@@ -48,9 +49,9 @@ class RegisterView(PublicView):
 
 @extend_schema(tags=["auth"])
 class TokenView(PublicView):
-    extra_statuses = (401,)
-
-    @extend_schema(summary="Sign in", request=LoginSerializer, responses={200: LoginResponseSerializer})
+    @endpoint(
+        "Sign in", request=LoginSerializer, responses={200: LoginResponseSerializer}, extra_statuses=(401,)
+    )
     def post(self, request: Request) -> Response:
         body = validated_body(request, LoginSerializer)
         user = authenticate(request._request, username=body["email"], password=body["password"])
@@ -62,10 +63,11 @@ class TokenView(PublicView):
 
 @extend_schema(tags=["auth"])
 class TokenRefreshView(PublicView):
-    extra_statuses = (401,)
-
-    @extend_schema(
-        summary="Exchange a refresh token", request=RefreshSerializer, responses={200: TokenPairSerializer}
+    @endpoint(
+        "Exchange a refresh token",
+        request=RefreshSerializer,
+        responses={200: TokenPairSerializer},
+        extra_statuses=(401,),
     )
     def post(self, request: Request) -> Response:
         token = validated_body(request, RefreshSerializer)["refresh"]
@@ -80,13 +82,17 @@ class LogoutView(ApiView):
     """
 
     permission_classes = [AllowAny]
-    idempotent = False
-    extra_statuses = (401,)
 
     def perform_authentication(self, request: Request) -> None:
         """Not before the body is read: with a refresh token the header is ignored."""
 
-    @extend_schema(summary="Sign out", request=LogoutSerializer, responses={200: EndedSerializer})
+    @endpoint(
+        "Sign out",
+        request=LogoutSerializer,
+        responses={200: EndedSerializer},
+        extra_statuses=(401,),
+        idempotent=False,
+    )
     def post(self, request: Request) -> Response:
         refresh = validated_body(request, LogoutSerializer).get("refresh")
         session = tokens.read_refresh_token(refresh)[0] if refresh else self.current_session(request)
@@ -101,8 +107,8 @@ class LogoutView(ApiView):
 
 @extend_schema(tags=["auth"])
 class PasswordResetView(PublicView):
-    @extend_schema(
-        summary="Request a password reset by email",
+    @endpoint(
+        "Request a password reset by email",
         description="Always 202, whether an account with this email exists or not.",
         request=ResetSerializer,
         responses={202: None},
@@ -114,8 +120,8 @@ class PasswordResetView(PublicView):
 
 @extend_schema(tags=["auth"])
 class PasswordResetConfirmView(PublicView):
-    @extend_schema(
-        summary="Confirm a password reset",
+    @endpoint(
+        "Confirm a password reset",
         request=ResetConfirmationSerializer,
         responses={200: UserSerializer},
     )

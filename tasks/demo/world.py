@@ -27,7 +27,7 @@ TASK_COLUMNS = (
     "deleted_at, version"
 )
 TOMBSTONE_COLUMNS = "task, owner_id, version, purged_at"
-CLOCK_COLUMNS = "owner_id, tick, forgotten, forgettings"
+CLOCK_COLUMNS = "owner_id, tick, pruned_version, prune_count"
 NULL = r"\N"
 DUE_HOURS = ("08:00:00", "09:00:00", "12:00:00", "17:00:00", "18:30:00")
 MINUTES = tuple(f"{hour:02}:{minute:02}" for hour in range(24) for minute in range(60))

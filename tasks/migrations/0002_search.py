@@ -28,6 +28,6 @@ def drop_index(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tasks", "0001_tasks")]
+    dependencies = [("tasks", "0001_initial")]
 
     operations = [migrations.RunPython(make_index, drop_index)]

@@ -233,7 +233,7 @@ def test_formulas_are_escaped(superuser, alice, text):
 def test_any_number_of_rows_is_exported_in_batches(
     superuser, alice, monkeypatch, django_assert_max_num_queries
 ):
-    monkeypatch.setattr("tasks.querysets.AT_ONCE", 10)
+    monkeypatch.setattr("tasks.querysets.BATCH_SIZE", 10)
     monkeypatch.setattr(actions, "MAX_ROWS", 5)
     monkeypatch.setattr(changelist, "COUNT_LIMIT", 5)
     tasks = create_tasks(alice, *(str(number) for number in range(25)))

@@ -35,7 +35,7 @@ def test_an_export_contains_every_task_in_the_order_of_versions(as_alice, as_bob
 
 @pytest.mark.parametrize("at_once", [1, 2, 3, 4])
 def test_an_export_is_complete_however_it_divides_into_batches(as_alice, alice, monkeypatch, at_once):
-    monkeypatch.setattr("tasks.querysets.AT_ONCE", at_once)
+    monkeypatch.setattr("tasks.querysets.BATCH_SIZE", at_once)
     tasks = [create_task(as_alice, str(number)) for number in range(3)]
 
     assert json.loads(run("export_user", alice.email)[0])["tasks"] == tasks

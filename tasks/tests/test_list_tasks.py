@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from tasks import representation
+from tasks import reads
 from tasks.models import Clock, Task
 from tests.support.assertions import assert_error
 from tests.support.caller import Caller
@@ -359,9 +359,9 @@ def test_the_etag_changes_with_the_key_that_signs_the_way_to_the_next_page(as_al
     """Else a client that is sent back to the first page is told that it has it, with its dead `next`."""
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = "another key, of at least thirty-two bytes"
-    representation._form.cache_clear()
+    reads._format.cache_clear()
     answers = asked_again(as_alice, known)
-    representation._form.cache_clear()
+    reads._format.cache_clear()
 
     assert answers == {200}
 

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from tasks import purge as purging
+from tasks import trash
 from tasks.models import Clock, Task, Tombstone
 from tests.support.caller import signed_in
 from tests.support.commands import purge
@@ -29,7 +29,7 @@ def purged(caller):
     return task
 
 
-def trash(caller):
+def trashed_ids(caller):
     return {task["id"] for task in caller("get", "/trash").json()["results"]}
 
 
@@ -42,7 +42,7 @@ def test_old_trash_is_purged_and_syncing_clients_receive_it(as_alice, as_bob):
 
     changes = as_alice("get", f"/sync?since={since}").json()["changes"]
     assert lines[0] == "trash: 3 deleted"
-    assert trash(as_alice) == kept
+    assert trashed_ids(as_alice) == kept
     assert [change["id"] for change in changes if change.get("purged")] == gone
     assert len({change["version"] for change in changes}) == 2
     assert [change["id"] for change in as_bob("get", "/sync").json()["changes"]] == [of_bob]
@@ -64,7 +64,7 @@ def test_a_dry_run_changes_nothing(as_alice, as_bob):
     lines = purge("--dry-run", "--only", "trash", "tombstones")
 
     assert lines[:2] == ["trash: 2 would be deleted", "tombstones: 1 would be deleted"]
-    assert trash(as_alice) == tasks
+    assert trashed_ids(as_alice) == tasks
     assert Tombstone.objects.count() == 1
 
 
@@ -87,12 +87,12 @@ def test_old_tombstones_are_pruned(as_alice, as_bob):
     assert lines[0] == "tombstones: 2 deleted"
     assert as_alice("get", "/sync?since=1").status_code == 410
     assert as_alice("get", f"/sync?since={since}").json()["changes"] == []
-    assert set(Clock.objects.values_list("tick", "forgotten")) == {(6, 3), (3, 3)}
+    assert set(Clock.objects.values_list("tick", "pruned_version")) == {(6, 3), (3, 3)}
 
 
 @pytest.mark.parametrize("number", [4, 5, 6])
 def test_it_purges_all_tasks_however_they_divide_into_batches(as_alice, as_bob, monkeypatch, number):
-    monkeypatch.setattr(purging, "AT_ONCE", 2)
+    monkeypatch.setattr(trash, "BATCH_SIZE", 2)
     for caller in (as_alice, as_bob):
         for _ in range(number):
             aged(trashed(caller), 31)
@@ -100,16 +100,16 @@ def test_it_purges_all_tasks_however_they_divide_into_batches(as_alice, as_bob, 
     assert purge("--only", "trash")[0] == f"trash: {2 * number} deleted"
     assert list(Clock.objects.values_list("tick", flat=True)) == [3 * number, 3 * number]
     assert purge("--only", "tombstones", "--tombstone-days", "0")[0] == f"tombstones: {2 * number} deleted"
-    assert list(Clock.objects.values_list("forgotten", flat=True)) == [3 * number, 3 * number]
+    assert list(Clock.objects.values_list("pruned_version", flat=True)) == [3 * number, 3 * number]
 
 
 def test_all_tombstones_of_one_owner_are_pruned(as_alice, alice, monkeypatch):
-    monkeypatch.setattr(purging, "AT_ONCE", 2)
+    monkeypatch.setattr(trash, "BATCH_SIZE", 2)
     for _ in range(5):
         purged(as_alice)
 
-    assert purging.forget(alice, purged_before=timezone.now()) == 5
-    assert Clock.objects.get().forgotten == 15
+    assert trash.prune_tombstones_of(alice, before=timezone.now()) == 5
+    assert Clock.objects.get().pruned_version == 15
 
 
 def test_purging_ten_tasks_costs_the_same_queries_as_one(as_alice):
@@ -127,7 +127,7 @@ def test_purging_ten_tasks_costs_the_same_queries_as_one(as_alice):
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
 def test_concurrent_purges_delete_each_task_and_each_tombstone_once(alice, bob, monkeypatch):
-    monkeypatch.setattr(purging, "AT_ONCE", 3)
+    monkeypatch.setattr(trash, "BATCH_SIZE", 3)
     for caller in (signed_in(alice), signed_in(bob)):
         for _ in range(25):
             aged(trashed(caller), 31)
@@ -139,7 +139,7 @@ def test_concurrent_purges_delete_each_task_and_each_tombstone_once(alice, bob, 
     assert Task.objects.count() == 0
     assert totals[1] + Tombstone.objects.count() == 50
     purge("--tombstone-days", "0")
-    assert list(Clock.objects.values_list("tick", "forgotten")) == [(75, 75), (75, 75)]
+    assert list(Clock.objects.values_list("tick", "pruned_version")) == [(75, 75), (75, 75)]
 
 
 @pytest.mark.postgres

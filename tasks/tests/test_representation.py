@@ -5,9 +5,9 @@ import datetime as dt
 import pytest
 
 from tasks.models import Task, Tombstone
-from tasks.representation import TASK, as_dict
+from tasks.representation import TASK_FIELDS, as_dict
 from tasks.serializers import TaskSerializer
-from todo_project.api.renderers import dumps
+from todo_project.api.encoder import dumps
 
 NASTY = [
     "plain",
@@ -85,4 +85,4 @@ def test_a_tombstone(alice):
 
 
 def test_the_description_of_the_api_has_the_same_fields():
-    assert tuple(TaskSerializer().fields) == TASK
+    assert tuple(TaskSerializer().fields) == TASK_FIELDS

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks import purge
+from tasks import trash
 from tasks.models import Task, Tombstone
 from tests.support.assertions import assert_error
 from tests.support.tasks import UNKNOWN_ID, create_task, trashed
@@ -131,7 +131,7 @@ def test_emptying_again_purges_nothing(as_alice):
 
 @pytest.mark.parametrize("number", [4, 5, 6])
 def test_emptying_goes_on_where_a_batch_ends(as_alice, monkeypatch, number):
-    monkeypatch.setattr(purge, "AT_ONCE", 2)
+    monkeypatch.setattr(trash, "BATCH_SIZE", 2)
     gone = {trashed(as_alice)["id"] for _ in range(number)}
 
     assert as_alice("delete", "/trash").json() == {"purged": number}

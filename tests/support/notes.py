@@ -26,15 +26,12 @@ from rest_framework.response import Response
 from accounts.models import User
 from todo_project import urls
 from todo_project.api.conditional import IfMatch, etag, not_modified
+from todo_project.api.endpoints import endpoint
 from todo_project.api.errors import PreconditionFailed
 from todo_project.api.pagination import KeysetPagination, PageParameters, ordering_parameter
 from todo_project.api.serializers import InstantField, StrictSerializer
 from todo_project.api.views import ApiView, ApiViewSet
-
-
-class NoteQuerySet(models.QuerySet["Note"]):
-    def for_user(self, user: Any) -> "NoteQuerySet":
-        return self.filter(owner=user.pk)
+from todo_project.db.querysets import OwnedQuerySet
 
 
 class Note(models.Model):
@@ -47,7 +44,7 @@ class Note(models.Model):
     version = models.BigIntegerField(default=1)
     created_at = models.DateTimeField(default=timezone.now)
 
-    objects = NoteQuerySet.as_manager()
+    objects = OwnedQuerySet.as_manager()
 
     class Meta:
         app_label = "todo_project"
@@ -103,13 +100,12 @@ class NoteViewSet(ApiViewSet):
     permission_classes = [IsAuthenticated]
     serializer_class = NoteSerializer
     pagination_class = KeysetPagination
-    query_parameters = {"list": NoteParameters}
-    conditional = ("retrieve", "partial_update")
     lookup_field = "id"
 
-    def get_queryset(self) -> NoteQuerySet:
+    def get_queryset(self) -> OwnedQuerySet:
         return Note.objects.for_user(self.request.user)
 
+    @endpoint("List your notes", parameters=NoteParameters)
     def list(self, request: Request) -> Response:
         notes = self.get_queryset()
         if "rank" in self.query:
@@ -117,6 +113,7 @@ class NoteViewSet(ApiViewSet):
         page = self.paginate_queryset(notes)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
+    @endpoint("Create a note")
     def create(self, request: Request) -> Response:
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -126,6 +123,7 @@ class NoteViewSet(ApiViewSet):
             data, status=201, headers={"ETag": etag(note.version), "Location": f"/notes/{note.id}"}
         )
 
+    @endpoint("Get a note", conditional=True)
     def retrieve(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         note = get_object_or_404(self.get_queryset(), id=id)
         current = etag(note.version)
@@ -133,12 +131,14 @@ class NoteViewSet(ApiViewSet):
             self.get_serializer(note).data, headers={"ETag": current}
         )
 
+    @endpoint("Update a note", conditional=True)
     def partial_update(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         if_match = IfMatch(request)
         serializer = self.get_serializer(data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         rows = self.get_queryset().filter(id=id)
-        changed = if_match.guard(rows).update(**serializer.validated_data, version=F("version") + 1)
+        guarded = rows if if_match.versions is None else rows.filter(version__in=if_match.versions)
+        changed = guarded.update(**serializer.validated_data, version=F("version") + 1)
         note = get_object_or_404(rows)
         data = self.get_serializer(note).data
         if not changed:
@@ -150,8 +150,8 @@ class Crash(ApiView):
     """Fails in the way its URL names."""
 
     permission_classes = [AllowAny]
-    query_parameters: dict[str, Any] = {}
 
+    @endpoint("Fail")
     def get(self, request: Request, how: str) -> Response:
         fail(how)
         return Response({})

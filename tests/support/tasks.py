@@ -6,8 +6,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from tasks import purge
 from tasks.models import Tombstone
+from tasks.trash import prune_tombstones_of
 
 from .caller import API, Caller
 
@@ -33,7 +33,7 @@ def forget(owner: Any, up_to: int) -> int:
     """All tombstones up to a version, as those that are too old."""
     an_hour_ago = timezone.now() - dt.timedelta(hours=1)
     Tombstone.objects.for_user(owner).filter(version__lte=up_to).update(purged_at=an_hour_ago)
-    return purge.forget(owner, purged_before=an_hour_ago + dt.timedelta(minutes=1))
+    return prune_tombstones_of(owner, before=an_hour_ago + dt.timedelta(minutes=1))
 
 
 WITHIN = 60.0

@@ -1,4 +1,4 @@
-"""Where a request comes from. A forwarded address counts only as far as named proxies have written it."""
+"""The client's address. Only the configured number of proxies is trusted to forward it."""
 
 import ipaddress
 
@@ -9,10 +9,10 @@ UNKNOWN = "unknown"
 
 
 def client_address(request: HttpRequest) -> str:
-    """The client's address, an IPv6 one by its /64: a household or a server has that many to change among."""
+    """IPv6 addresses are reduced to their /64, which one household or server has to itself."""
     proxies = settings.TRUSTED_PROXY_COUNT
     hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
-    # Each proxy appends the address it was called from; what stands before those entries, anyone can write.
+    # Each proxy appends the address that it was called from; a client can forge the entries before those.
     address = hops[-proxies].strip() if len(hops) >= proxies > 0 else request.META.get("REMOTE_ADDR", "")
     try:
         parsed = ipaddress.ip_address(address)

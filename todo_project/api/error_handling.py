@@ -1,4 +1,9 @@
-"""From any exception or foreign error response to the one shape."""
+"""Turns every exception, and every error response of Django's own, into the one error shape.
+
+    {"error": {"code", "message", "request_id", "details"}}
+
+Nothing internal leaves the server: no stack, SQL, path or driver message.
+"""
 
 import logging
 import math
@@ -23,10 +28,10 @@ from rest_framework.settings import api_settings
 
 from todo_project.db.errors import Refused, Unavailable, diagnose
 
+from .encoder import dumps
 from .errors import (
     ApiError,
     Conflict,
-    ErrorResponse,
     Forbidden,
     InternalError,
     MalformedRequest,
@@ -38,23 +43,44 @@ from .errors import (
     ValidationFailed,
     error_for_status,
 )
+from .request_log import current_request_id
 
 logger = logging.getLogger(__name__)
 
 HTML_PREFIX = "/admin/"
 
 
+def error_body(error: ApiError) -> dict[str, Any]:
+    return {
+        "error": {
+            "code": error.code,
+            "message": error.message,
+            "request_id": current_request_id(),
+            "details": error.details,
+        }
+    }
+
+
+class ErrorResponse(HttpResponse):
+    """An error outside DRF."""
+
+    def __init__(self, error: ApiError) -> None:
+        body = dumps(error_body(error))
+        headers = {"Content-Length": str(len(body)), **error.headers}
+        super().__init__(body, status=error.status_code, content_type="application/json", headers=headers)
+
+
 def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:
-    """DRF's hook: every exception of a view becomes the one shape; ours are logged with their stack."""
+    """DRF's hook, for the exceptions of API views. Server errors are logged with their stack."""
     error = translate(exc)
     if error.status_code >= 500:
         log = logger.exception if isinstance(error, InternalError) else logger.warning
         log("%s: %s", error.code, type(exc).__name__, exc_info=exc)
-    return Response(error.body, status=error.status_code, headers=error.headers)
+    return Response(error_body(error), status=error.status_code, headers=error.headers)
 
 
 def translate(exc: Exception) -> ApiError:
-    """What an exception means to the client."""
+    """The error of the contract that an exception stands for."""
     match exc:
         case ApiError():
             return exc
@@ -99,7 +125,7 @@ def _translate_database_error(exc: DatabaseError) -> ApiError:
 
 
 def flatten(detail: Any, path: tuple[str, ...] = ()) -> Iterator[dict[str, Any]]:
-    """DRF's nested details as a flat list, with dotted paths such as operations.3.title."""
+    """DRF's nested error details as a flat list, with dotted paths such as operations.3.title."""
     if _is_one_error(detail):
         named = [part for part in path if part != api_settings.NON_FIELD_ERRORS_KEY]
         yield {
@@ -108,7 +134,7 @@ def flatten(detail: Any, path: tuple[str, ...] = ()) -> Iterator[dict[str, Any]]
             "message": _name_the_field(str(detail["message"]), named),
         }
     elif isinstance(detail, Mapping):
-        # DRF keys the errors of many=True by the row's number.
+        # DRF gives the errors of many=True by the row's index, an integer.
         for key, inner in detail.items():
             yield from flatten(inner, (*path, str(key)))
     else:
@@ -128,9 +154,9 @@ def _name_the_field(message: str, path: list[str]) -> str:
 
 
 class ErrorShapeMiddleware:
-    """Gives the one shape to what no API view answered: Django's own errors, whatever DEBUG says.
+    """Gives the error shape to responses that no API view made: Django's own errors, whatever DEBUG is.
 
-    The admin keeps its pages, with one more for a database that does not answer.
+    The admin keeps its HTML pages, and gets one for an unavailable database.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -153,7 +179,7 @@ class ErrorShapeMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         error = translate(exception)
         if isinstance(error, InternalError):
-            return None  # Django logs it with its stack; the shape is given on the way out.
+            return None  # Django logs it with its stack; __call__ then replaces the response.
         if error.status_code >= 500:
             logger.warning("%s: %s", error.code, type(exception).__name__, exc_info=exception)
         if not is_html_area(request):
@@ -164,5 +190,5 @@ class ErrorShapeMiddleware:
 
 
 def is_html_area(request: HttpRequest) -> bool:
-    """Where people look at pages, errors stay pages."""
+    """The part of the site where errors stay HTML pages."""
     return request.path_info.startswith(HTML_PREFIX)

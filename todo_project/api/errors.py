@@ -1,31 +1,24 @@
-"""The one error shape. Every error that leaves this server is built here.
+"""The errors of the contract: status, code and message of each.
 
-    {"error": {"code", "message", "request_id", "details"}}
-
-An error has three class attributes, as in DRF; a message says what to do next; nothing internal ever leaves.
+Plain exceptions, which the domain may raise: this module imports neither DRF nor anything of HTTP.
+error_handling.py turns them into responses.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from django.http import HttpResponse
-from rest_framework.exceptions import APIException
-
-from .renderers import dumps
-from .request_log import current_request_id
-
 RETRY_AFTER = 5
 
 
-class ApiError(APIException):
-    """An error of the contract; subclasses say which."""
+class ApiError(Exception):
+    """An error of the contract; subclasses name it. As in DRF, three class attributes say everything."""
 
     status_code = 500
     default_code = "INTERNAL_ERROR"
-    default_detail = "Something went wrong on our side. Quote the request id when you report it."
+    default_detail = "Something went wrong on the server. Include the request ID when you report it."
     commits_on_error = False
-    """Whether what the request wrote stands although it is refused, such as the count of failed logins."""
+    """Whether what the request has written is committed, such as the count of failed logins."""
 
     def __init__(
         self,
@@ -38,29 +31,18 @@ class ApiError(APIException):
         self.message = message or str(self.default_detail)
         self.details = dict(details or {})
         self.headers = dict(headers or {})
-        super().__init__(self.message, self.code)
-
-    @property
-    def body(self) -> dict[str, Any]:
-        return {
-            "error": {
-                "code": self.code,
-                "message": self.message,
-                "request_id": current_request_id(),
-                "details": self.details,
-            }
-        }
+        super().__init__(self.message)
 
 
 class ValidationFailed(ApiError):
     status_code = 400
     default_code = "VALIDATION_ERROR"
 
-    TOLD = 100
-    """So many errors are told at once; nobody reads more."""
+    MAX_ERRORS = 100
+    """A response lists no more errors than this; nobody reads more."""
 
     def __init__(self, errors: Iterable[dict[str, Any]]) -> None:
-        errors = list(islice(errors, self.TOLD))
+        errors = list(islice(errors, self.MAX_ERRORS))
         first = errors[0]
         details = {"field": first["field"], "constraint": first["constraint"], "errors": errors}
         super().__init__(first["message"], details=details)
@@ -85,7 +67,7 @@ class InvalidCursor(ApiError):
 class NotAuthenticated(ApiError):
     status_code = 401
     default_code = "NOT_AUTHENTICATED"
-    default_detail = "Sign in, and send the access token as 'Authorization: Bearer …'."
+    default_detail = "Sign in and send the access token as 'Authorization: Bearer …'."
 
     challenge = 'Bearer realm="api"'
 
@@ -96,25 +78,25 @@ class NotAuthenticated(ApiError):
 class Forbidden(ApiError):
     status_code = 403
     default_code = "PERMISSION_DENIED"
-    default_detail = "You may not do this."
+    default_detail = "You do not have permission to do this."
 
 
 class NotFound(ApiError):
     status_code = 404
     default_code = "NOT_FOUND"
-    default_detail = "There is nothing here for you. Check the URL and the id."
+    default_detail = "Not found. Check the URL and the ID."
 
 
 class MethodNotAllowed(ApiError):
     status_code = 405
     default_code = "METHOD_NOT_ALLOWED"
-    default_detail = "This URL does not take this method; the Allow header names those it takes."
+    default_detail = "This URL does not support this method. The Allow header lists the supported ones."
 
 
 class NotAcceptable(ApiError):
     status_code = 406
     default_code = "NOT_ACCEPTABLE"
-    default_detail = "Answers are JSON. Send 'Accept: application/json' or no Accept header."
+    default_detail = "Responses are JSON. Send 'Accept: application/json' or no Accept header."
 
 
 class Conflict(ApiError):
@@ -126,7 +108,7 @@ class Conflict(ApiError):
 class RequestInProgress(ApiError):
     status_code = 409
     default_code = "REQUEST_IN_PROGRESS"
-    default_detail = "The first request with this Idempotency-Key still runs. Try again shortly."
+    default_detail = "A request with this Idempotency-Key is still in progress. Try again shortly."
 
     def __init__(self) -> None:
         super().__init__(headers={"Retry-After": "1"})
@@ -135,50 +117,53 @@ class RequestInProgress(ApiError):
 class ResyncRequired(ApiError):
     status_code = 410
     default_code = "RESYNC_REQUIRED"
-    default_detail = "Changes since then are no longer known. Read everything again, from since=0."
+    default_detail = "Changes since this point are no longer available. Read everything again, from since=0."
 
 
 class PreconditionFailed(ApiError):
     status_code = 412
     default_code = "PRECONDITION_FAILED"
-    default_detail = "This was changed meanwhile. Merge with details.current, and send its ETag in If-Match."
+    default_detail = (
+        "The object has changed since you read it. Merge your change into details.current and retry with "
+        "its ETag."
+    )
 
 
 class PayloadTooLarge(ApiError):
     status_code = 413
     default_code = "PAYLOAD_TOO_LARGE"
-    default_detail = "The body is too large. Send less at once."
+    default_detail = "The body is too large. Split it into smaller requests."
 
 
 class UnsupportedMediaType(ApiError):
     status_code = 415
     default_code = "UNSUPPORTED_MEDIA_TYPE"
-    default_detail = "Send the body as UTF-8 JSON, with 'Content-Type: application/json'."
+    default_detail = "Send the body as UTF-8 JSON with 'Content-Type: application/json'."
 
 
 class IdempotencyKeyReused(ApiError):
     status_code = 422
     default_code = "IDEMPOTENCY_KEY_REUSED"
-    default_detail = "This Idempotency-Key was used for another request. Use a new key for a new request."
+    default_detail = "This Idempotency-Key was used for a different request. Use a new key for each request."
 
 
 class RateLimited(ApiError):
     status_code = 429
     default_code = "RATE_LIMITED"
-    default_detail = "Too many requests. Wait as long as Retry-After says."
+    default_detail = "Too many requests. Try again after the delay in Retry-After."
 
     def __init__(self, *, retry_after: int) -> None:
         super().__init__(headers={"Retry-After": str(retry_after)})
 
 
 class InternalError(ApiError):
-    """The class attributes of ApiError, by their own name."""
+    """ApiError's own class attributes, under a name of its own."""
 
 
 class ServiceUnavailable(ApiError):
     status_code = 503
     default_code = "SERVICE_UNAVAILABLE"
-    default_detail = "The service cannot answer right now. Try again shortly."
+    default_detail = "The service is temporarily unavailable. Try again shortly."
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message, headers={"Retry-After": str(RETRY_AFTER)})
@@ -187,19 +172,18 @@ class ServiceUnavailable(ApiError):
 class QueryTimeout(ApiError):
     status_code = 504
     default_code = "QUERY_TIMEOUT"
-    default_detail = "The database took too long. Ask for less at once, or try again later."
+    default_detail = "The database took too long to answer. Request less data or try again later."
 
 
-def contract() -> list[type[ApiError]]:
-    """Every error that a client may meet, those of the apps included."""
-    found = set(_below(ApiError))
-    return sorted(found, key=lambda error: (error.status_code, error.default_code))
+def all_errors() -> list[type[ApiError]]:
+    """Every error that a client may get, those of the apps included."""
+    return sorted(set(_subclasses(ApiError)), key=lambda error: (error.status_code, error.default_code))
 
 
-def _below(error: type[ApiError]) -> Iterator[type[ApiError]]:
-    for kind in error.__subclasses__():
-        yield kind
-        yield from _below(kind)
+def _subclasses(error: type[ApiError]) -> Iterator[type[ApiError]]:
+    for subclass in error.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
 
 
 BY_STATUS: dict[int, type[ApiError]] = {
@@ -212,16 +196,7 @@ BY_STATUS: dict[int, type[ApiError]] = {
 
 
 def error_for_status(status: int) -> ApiError:
-    """The error that says the most about a response of which only the status is known."""
+    """The error for a response of which only the status is known."""
     if status in BY_STATUS:
         return BY_STATUS[status]()
     return MalformedRequest() if status < 500 else InternalError()
-
-
-class ErrorResponse(HttpResponse):
-    """An error in the one shape, outside DRF."""
-
-    def __init__(self, error: ApiError) -> None:
-        body = dumps(error.body)
-        headers = {"Content-Length": str(len(body)), **error.headers}
-        super().__init__(body, status=error.status_code, content_type="application/json", headers=headers)

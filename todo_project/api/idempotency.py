@@ -1,6 +1,6 @@
-"""No duplicate on retry: the answer is remembered in the transaction of its effect, under the caller's key.
+"""Idempotency-Key: a retried POST gets the response to the first request, stored in its transaction.
 
-Only a success is remembered. A refused request changed nothing, so its retry is tried anew.
+Only successes are stored. A failed request has changed nothing, so a retry runs again.
 """
 
 import hashlib
@@ -17,16 +17,16 @@ from rest_framework.response import Response
 from todo_project.db.errors import Unavailable, diagnose, violates
 from todo_project.models import IdempotencyKey
 
+from .encoder import dumps
 from .errors import ApiError, IdempotencyKeyReused, RequestInProgress, ValidationFailed
-from .renderers import dumps
-from .transactions import all_or_nothing
+from .transactions import run_in_transaction
 
 HEADER = "Idempotency-Key"
-REPLAYED = "Idempotent-Replayed"
-REMEMBERED_FOR = timedelta(hours=24)
+REPLAYED_HEADER = "Idempotent-Replayed"
+RETENTION = timedelta(hours=24)
 WAIT_SECONDS = 5
 ATTEMPTS = 3
-KEPT_HEADERS = ("ETag", "Location")
+STORED_HEADERS = ("ETag", "Location")
 
 
 class _AlreadyUsed(Exception):
@@ -34,27 +34,27 @@ class _AlreadyUsed(Exception):
 
 
 def run_once(request: Request, handle: Callable[[], Response]) -> Response:
-    """Run a write in one transaction; with a key, only the first time, and answer every time the same."""
+    """Run a write in one transaction; with a key only the first time, with the same response each time."""
     key = request.headers.get(HEADER)
     if key is None or request.method != "POST" or not request.user.is_authenticated:
-        return all_or_nothing(handle)
+        return run_in_transaction(handle)
     if not re.fullmatch(r"[ -~]{1,255}", key):
         raise ValidationFailed.of(
-            HEADER, "invalid", "Idempotency-Key takes 1 to 255 printable ASCII characters."
+            HEADER, "invalid", "Idempotency-Key must have 1 to 255 printable ASCII characters."
         )
     fingerprint = fingerprint_of(request)
     for _ in range(ATTEMPTS):
         try:
             record = IdempotencyKey(owner_id=str(request.user.pk), key=key, fingerprint=fingerprint)
-            return all_or_nothing(partial(_first_time, record, handle))
+            return run_in_transaction(partial(_first_time, record, handle))
         except _AlreadyUsed:
-            remembered = IdempotencyKey.objects.filter(owner=request.user.pk, key=key).first()
-        if remembered is None:
-            continue  # The other request failed or was purged in between: its place is free.
-        if remembered.created_at < timezone.now() - REMEMBERED_FOR:
-            remembered.delete()
+            stored = IdempotencyKey.objects.filter(owner=request.user.pk, key=key).first()
+        if stored is None:
+            continue  # The other request has failed or was purged meanwhile, so the key is free.
+        if stored.created_at < timezone.now() - RETENTION:
+            stored.delete()
             continue
-        return replay(remembered, fingerprint)
+        return replay(stored, fingerprint)
     raise RequestInProgress
 
 
@@ -64,17 +64,17 @@ def _first_time(record: IdempotencyKey, handle: Callable[[], Response]) -> Respo
         response = handle()
     except ApiError as error:
         if error.commits_on_error:
-            record.delete()  # The refusal's notes are kept, but its key is free.
+            record.delete()  # What the failed request has written is committed, but its key is free.
         raise
     record.status = response.status_code
-    record.headers = {name: response[name] for name in KEPT_HEADERS if name in response}
+    record.headers = {name: response[name] for name in STORED_HEADERS if name in response}
     record.body = dumps(response.data).decode()
     record.save(update_fields=["status", "headers", "body"])
     return response
 
 
 def _claim(record: IdempotencyKey) -> None:
-    """Insert the key. The unique constraint makes a twin wait here until the first request has ended."""
+    """Insert the key. The unique constraint makes a concurrent request wait until the first has ended."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL lock_timeout = '{WAIT_SECONDS}s'")
@@ -91,14 +91,14 @@ def _claim(record: IdempotencyKey) -> None:
 
 
 def fingerprint_of(request: Request) -> str:
-    """What must be equal for a request to be a retry: method, URL, If-Match and body, byte by byte."""
-    asked = f"{request.method} {request.get_full_path()}\n{request.headers.get('If-Match', '')}\n".encode()
-    return hashlib.sha256(asked + request._request.body).hexdigest()
+    """Equal for a retry: a hash of the method, URL, If-Match and body."""
+    head = f"{request.method} {request.get_full_path()}\n{request.headers.get('If-Match', '')}\n".encode()
+    return hashlib.sha256(head + request._request.body).hexdigest()
 
 
-def replay(remembered: IdempotencyKey, fingerprint: str) -> Response:
-    if remembered.fingerprint != fingerprint:
+def replay(stored: IdempotencyKey, fingerprint: str) -> Response:
+    if stored.fingerprint != fingerprint:
         raise IdempotencyKeyReused
-    headers = {**remembered.headers, REPLAYED: "true"}
-    # Bytes pass the renderer as they are, so a retry's answer equals the first to the byte.
-    return Response(remembered.body.encode(), status=remembered.status, headers=headers)
+    headers = {**stored.headers, REPLAYED_HEADER: "true"}
+    # Bytes pass the renderer as they are, so the response equals the first one to the byte.
+    return Response(stored.body.encode(), status=stored.status, headers=headers)

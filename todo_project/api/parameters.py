@@ -1,4 +1,4 @@
-"""Query parameters: declared once as a serializer's fields, checked strictly, documented by them too."""
+"""Query parameters, declared as the fields of a serializer, which validate and document them."""
 
 import re
 from typing import Any, ClassVar
@@ -8,10 +8,11 @@ from rest_framework import serializers
 
 from .error_handling import flatten
 from .errors import ValidationFailed
+from .serializers import set_plain_messages
 
 
 class NumberField(serializers.IntegerField):
-    """In ASCII's digits: Python would read 1_0 and ٥ as well."""
+    """ASCII digits only: Python would read 1_0 and ٥ as well."""
 
     def to_internal_value(self, data: Any) -> int:
         if re.fullmatch(r"-?[0-9]+", data) is None:
@@ -20,23 +21,24 @@ class NumberField(serializers.IntegerField):
 
 
 class QueryParameters(serializers.Serializer[Any]):
-    """The parameters of one operation; with no fields, an operation that takes none.
+    """The parameters of one operation; without fields, none.
 
-    A field's default is the parameter's; without one, a parameter that was not sent is not in the result.
+    The result has the parameters that were sent, and the defaults of those that have one.
     """
 
     _declared: ClassVar["QueryParameters"]
 
     def get_fields(self) -> dict[str, Any]:
-        """None is required, and the description says so."""
+        """None of them is required, also in the description."""
         fields = super().get_fields()
         for field in fields.values():
             field.required = False
+            set_plain_messages(field)
         return fields
 
     @classmethod
     def clean(cls, sent: QueryDict) -> dict[str, Any]:
-        """The values sent, typed; a mistyped name must not become an unfiltered list."""
+        """The typed values. An unknown name is an error: a typo must not return an unfiltered list."""
         fields = cls._fields_once()
         cleaned = {
             name: field.default for name, field in fields.items() if field.default is not serializers.empty
@@ -55,19 +57,17 @@ class QueryParameters(serializers.Serializer[Any]):
     def _clean_one(fields: dict[str, Any], name: str, values: list[str]) -> Any:
         if name not in fields:
             known = ", ".join(fields) or "none"
-            raise serializers.ValidationError(
-                f"Unknown query parameter. Known here: {known}.", code="unknown"
-            )
+            raise serializers.ValidationError(f"Unknown query parameter. Allowed: {known}.", code="unknown")
         if len(values) > 1:
-            raise serializers.ValidationError("This parameter was sent more than once.", code="repeated")
+            raise serializers.ValidationError("This parameter must be sent only once.", code="repeated")
         # Django decodes broken percent-encoding to U+FFFD instead of refusing it.
         if "\ufffd" in values[0]:
-            raise serializers.ValidationError("This parameter is not UTF-8.", code="encoding")
+            raise serializers.ValidationError("This parameter must be UTF-8.", code="encoding")
         return fields[name].run_validation(values[0])
 
     @classmethod
     def _fields_once(cls) -> dict[str, Any]:
-        """Bound fields keep no state between calls, and making them costs more than using them."""
+        """Fields keep no state between calls, and creating them costs more than using them."""
         if "_declared" not in vars(cls):
             cls._declared = cls()
         return dict(cls._declared.fields)

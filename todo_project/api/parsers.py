@@ -1,4 +1,4 @@
-"""JSON in, by orjson: bounded in size and depth, UTF-8 only, and no text that a database cannot store."""
+"""Parses JSON by orjson: bounded in size and depth, UTF-8 only, without text that a database cannot store."""
 
 from collections.abc import Mapping
 from typing import IO, Any
@@ -11,7 +11,7 @@ from rest_framework.parsers import BaseParser
 from .errors import MalformedRequest, PayloadTooLarge, UnsupportedMediaType
 
 MAX_DEPTH = 32
-# Names of fields included. A bulk of 100 tasks holds about 2,000; checking each value takes microseconds.
+# Field names included. A bulk request with 100 tasks has about 2,000.
 MAX_VALUES = 10_000
 
 
@@ -28,11 +28,11 @@ class JSONParser(BaseParser):
 
 
 def read_body(stream: Any) -> bytes:
-    """The whole body; by Django's `body` it is limited, and stays for the idempotency fingerprint."""
+    """Django's `body` limits the size, and keeps the bytes for the idempotency fingerprint."""
     body: bytes = stream.body if isinstance(stream, HttpRequest) else stream.read()
     if isinstance(stream, HttpRequest) and len(body) < int(stream.META.get("CONTENT_LENGTH") or 0):
-        # What is left of a body may well be valid JSON.
-        raise MalformedRequest("The body broke off before its Content-Length.")
+        # The beginning of a body may be valid JSON.
+        raise MalformedRequest("The body is shorter than its Content-Length.")
     return body
 
 
@@ -41,8 +41,8 @@ def loads(body: bytes) -> Any:
         data = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise MalformedRequest(f"The body is not valid JSON: see {place}.") from error
-    # The walk costs more than the parse, so only a body that could hold what it refuses is walked.
+        raise MalformedRequest(f"The body is not valid JSON: error at {place}.") from error
+    # The check costs more than parsing, so only a body that could fail it is checked.
     separators = body.count(b"[") + body.count(b"{")
     if separators > MAX_DEPTH or body.count(b",") + separators > MAX_VALUES or b"\\u0000" in body:
         check_complexity(data)
@@ -50,14 +50,14 @@ def loads(body: bytes) -> Any:
 
 
 def check_complexity(data: Any) -> None:
-    """Refuse what would cost far more than it weighs, or cannot be stored."""
+    """Reject bodies that are far more expensive than their size suggests, or cannot be stored."""
     level, seen = [data], 0
     for _ in range(MAX_DEPTH):
         seen += len(level)
         if seen > MAX_VALUES:
-            raise PayloadTooLarge(f"The body holds more than {MAX_VALUES} values. Send less at once.")
+            raise PayloadTooLarge(f"The body has more than {MAX_VALUES} values. Split the request.")
         if any(isinstance(value, str) and "\0" in value for value in level):
-            raise MalformedRequest("The body holds the character NUL (\\u0000), which cannot be stored.")
+            raise MalformedRequest("The body contains the character NUL (\\u0000), which cannot be stored.")
         level = [inner for value in level for inner in _inside(value)]
         if not level:
             return

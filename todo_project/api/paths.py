@@ -1,4 +1,4 @@
-"""What URLs are made of: ids in either case, and a trailing slash that makes no difference."""
+"""URL converters, and a trailing slash that makes no difference."""
 
 import uuid
 from collections.abc import Callable
@@ -12,7 +12,7 @@ ME = "me"
 
 
 class IdConverter:
-    """A UUID in either case: Apple's UUID type writes capitals, which Django's converter refuses."""
+    """A UUID in either case: Apple's UUID type writes capitals, which Django's converter rejects."""
 
     regex = "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 
@@ -24,7 +24,7 @@ class IdConverter:
 
 
 class UserConverter(IdConverter):
-    """A user's id, or `me` for the caller's own."""
+    """A user's ID, or `me` for the authenticated user."""
 
     regex = f"me|{IdConverter.regex}"
 
@@ -37,7 +37,7 @@ register_converter(UserConverter, "user")
 
 
 class TrailingSlashMiddleware:
-    """Serves /api/v1/tasks/ as /api/v1/tasks; a redirect, as by APPEND_SLASH, would lose a POST's body."""
+    """Serves /api/v1/tasks/ as /api/v1/tasks. A redirect, as by APPEND_SLASH, would lose a POST's body."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -1,6 +1,6 @@
-"""Every request has an id and leaves one line: who asked for what, how it ended and how long it took.
+"""The ID and the log line of each request: user, route, status and duration.
 
-The line holds the route's template, never the URL: no id of a thing, no query string, no header, no body.
+The line has the route's template, never the URL: no object's ID, query string, header or body.
 """
 
 import logging
@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import LazyObject
 
-from .renderers import dumps
+from .encoder import dumps
 
 logger = logging.getLogger("todo.request")
 
@@ -30,7 +30,7 @@ def current_request_id() -> str | None:
 
 
 class RequestLogMiddleware:
-    """The outermost middleware: whatever happens inside is timed, logged and carries the request's id."""
+    """The outermost middleware, so that everything else is timed and logged with the request's ID."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -63,7 +63,7 @@ _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 def user_id_of(request: HttpRequest) -> str | None:
-    """Who asked, if anyone looked; a log line must not cost a query of its own."""
+    """The user, if a view has already loaded them; a log line must not cost a query."""
     user = vars(request).get("user")
     if isinstance(user, LazyObject):
         user = vars(request).get("_cached_user")
@@ -77,24 +77,24 @@ class RequestIdFilter(logging.Filter):
 
 
 class StackFilter(logging.Filter):
-    """Django logs an error with its stack, and then once more as it passes each further place."""
+    """Keeps only records with a stack: Django logs an error with its stack, then repeats it without."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return record.exc_info is not None
 
 
 class SlowClientFilter(logging.Filter):
-    """A client that stops in the middle of its request is no error of ours, as gunicorn would have it."""
+    """A client that stops in the middle of a request is not a server error, as which gunicorn logs it."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.exc_info and isinstance(record.exc_info[1], BlockingIOError):
-            record.msg, record.exc_info = "A client was too slow and was cut off.", None
+            record.msg, record.exc_info = "A client was too slow and was disconnected.", None
             record.levelno, record.levelname = logging.INFO, "INFO"
         return True
 
 
 class JSONFormatter(logging.Formatter):
-    """One JSON object a line, for machines."""
+    """One JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -111,7 +111,7 @@ class JSONFormatter(logging.Formatter):
 
 
 class ReadableFormatter(logging.Formatter):
-    """One short line, for a person at a terminal."""
+    """One short line for a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
         if record.name == logger.name:

@@ -1,4 +1,4 @@
-"""The OpenAPI description: what DRF's classes tell, and what the frame promises of every operation."""
+"""The OpenAPI description: what drf-spectacular reads from the views, and what holds for every operation."""
 
 import hashlib
 import inspect
@@ -10,33 +10,35 @@ from drf_spectacular import openapi
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.permissions import SAFE_METHODS, AllowAny
 
-from .errors import ApiError, contract
-from .renderers import dumps
+from .encoder import dumps
+from .endpoints import Endpoint
+from .errors import ApiError, all_errors
+from .parameters import QueryParameters
 
 RESPONSE_HEADERS = {
-    "X-Request-ID": "The request's id, as sent or made up here; quote it when reporting a problem.",
+    "X-Request-ID": "The request's ID, as sent or generated. Include it when you report a problem.",
     "RateLimit-Limit": "Requests allowed in the current window.",
-    "RateLimit-Remaining": "Requests left in it.",
+    "RateLimit-Remaining": "Requests left in the current window.",
     "RateLimit-Reset": "Seconds until the next window.",
 }
 IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-    "description": "Makes a retry safe: for 24 hours the same key and body get the first answer again.",
+    "description": "Makes a retry safe: for 24 hours, the same key and body return the first response again.",
     "example": "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52",
 }
 CONDITIONS = {
-    "If-None-Match": "The ETag that you hold. While it is current, the answer is 304, without a body.",
-    "If-Match": "The ETag that you change from. When it is not current any more, the answer is 412.",
+    "If-None-Match": "The ETag of your copy. While it is current, the response is 304 without a body.",
+    "If-Match": "The ETag of the version that you change. If it is no longer current, the response is 412.",
 }
 COMMON_HEADERS = {name: {"$ref": f"#/components/headers/{name}"} for name in RESPONSE_HEADERS}
 REPLAYED = {
-    "description": "true where this is the first answer again, and nothing was done once more.",
+    "description": "`true` if this is the stored response to an earlier request with the same key.",
     "schema": {"type": "string", "enum": ["true"]},
 }
 RETRY_AFTER = {
-    "Retry-After": {"description": "Seconds until it is worth another try.", "schema": {"type": "integer"}}
+    "Retry-After": {"description": "Seconds to wait before you retry.", "schema": {"type": "integer"}}
 }
 ERROR_HEADERS = {
     401: {"WWW-Authenticate": {"description": "How to authenticate.", "schema": {"type": "string"}}},
@@ -44,16 +46,25 @@ ERROR_HEADERS = {
     503: RETRY_AFTER,
 }
 ETAG = {
-    "description": "The current state, to send in If-None-Match or If-Match.",
+    "description": "The current version, to send in If-None-Match or If-Match.",
     "schema": {"type": "string"},
 }
 
 
 class AutoSchema(openapi.AutoSchema):
-    """Adds to an operation what holds for it without its view saying so."""
+    """Adds to each operation what its endpoint() declares, and what every operation has in common."""
+
+    @property
+    def handler(self) -> Any:
+        return getattr(self.view, getattr(self.view, "action", None) or self.method.lower())
+
+    @property
+    def endpoint(self) -> Endpoint:
+        declared: Endpoint = self.handler.endpoint
+        return declared
 
     def get_operation_id(self) -> str:
-        """The path and the action: two actions of one method on one resource do not collide."""
+        """The path and the action, so that two actions of one method on one resource do not collide."""
         action = getattr(self.view, "action", None)
         if action is None:
             return str(super().get_operation_id())
@@ -61,25 +72,22 @@ class AutoSchema(openapi.AutoSchema):
         return "_".join(path if path[-1] == action else [*path, action])
 
     def _map_basic_serializer(self, serializer: Any, direction: str) -> dict[str, Any]:
-        """An answer always has all of its fields, whatever a body may leave out."""
+        """A response always has all of its fields, whatever a request may leave out."""
         schema: dict[str, Any] = super()._map_basic_serializer(serializer, direction)
         if direction == "response" and "properties" in schema:
             schema["required"] = sorted(schema["properties"])
         if getattr(serializer, "partial", False):
-            # What is left out of a PATCH is left alone: a client that fills in defaults would undo things.
-            for name, told in schema["properties"].items():
-                schema["properties"][name] = {key: value for key, value in told.items() if key != "default"}
+            # A client that filled in the defaults of a PATCH would reset fields by accident.
+            for name, field in schema["properties"].items():
+                schema["properties"][name] = {key: value for key, value in field.items() if key != "default"}
         return schema
 
     def get_override_parameters(self) -> list[Any]:
-        declared = getattr(self.view, "query_parameters", {})
-        action = getattr(self.view, "action", None) or self.method.lower()
-        return [declared[action]] if action in declared else []
+        return [self.endpoint.parameters] if self.endpoint.parameters is not QueryParameters else []
 
     def get_description(self) -> str:  # type: ignore[override]
-        """What the view itself says; a docstring inherited from the frame is about the frame."""
-        method = getattr(self.view, getattr(self.view, "action", None) or self.method.lower(), None)
-        return inspect.cleandoc(getattr(method, "__doc__", None) or type(self.view).__doc__ or "")
+        """The docstring of the handler or else of the view, not one that the view inherits."""
+        return inspect.cleandoc(self.handler.__doc__ or type(self.view).__doc__ or "")
 
     def get_auth(self) -> list[dict[str, list[str]]]:
         return [{}] if self.is_public else [{"bearer": []}]
@@ -104,13 +112,9 @@ class AutoSchema(openapi.AutoSchema):
             )
         if self.takes_idempotency_key:
             operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
-        if self.is_conditional:
+        if self.endpoint.conditional:
             self.describe_condition(operation)
         return operation
-
-    @property
-    def is_conditional(self) -> bool:
-        return getattr(self.view, "action", None) in getattr(self.view, "conditional", ())
 
     def describe_condition(self, operation: dict[str, Any]) -> None:
         reads = self.method in SAFE_METHODS
@@ -119,25 +123,25 @@ class AutoSchema(openapi.AutoSchema):
             {"name": name, "in": "header", "schema": {"type": "string"}, "description": CONDITIONS[name]}
         )
         tag = {"ETag": {"$ref": "#/components/headers/ETag"}}
-        if getattr(self.view, "action", None) not in getattr(self.view, "final", ()):
+        if self.endpoint.has_etag:
             operation["responses"]["200"]["headers"] |= tag
         if reads:
             operation["responses"]["304"] = {"description": "Not Modified", "headers": tag}
 
     @property
     def takes_idempotency_key(self) -> bool:
-        return self.method == "POST" and not self.is_public and getattr(self.view, "idempotent", False)
+        return self.method == "POST" and not self.is_public and self.endpoint.idempotent
 
     def error_statuses(self, operation: dict[str, Any]) -> list[int]:
         statuses = {400, 406, 429, 500, 503, 504}
-        statuses |= set(getattr(self.view, "extra_statuses", ()))
+        statuses |= set(self.endpoint.extra_statuses)
         if not self.is_public:
             statuses |= {401, 403}
         if any(parameter["in"] == "path" for parameter in operation.get("parameters", [])):
             statuses.add(404)
         if self.method not in SAFE_METHODS:
             statuses |= {409, 413, 415}
-            if self.is_conditional:
+            if self.endpoint.conditional:
                 statuses.add(412)
         if self.takes_idempotency_key:
             statuses.add(422)
@@ -149,7 +153,7 @@ def response_name(status: int) -> str:
 
 
 def add_components(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
-    """drf-spectacular's hook: what the operations refer to."""
+    """drf-spectacular's hook for the components that the operations refer to."""
     components = result.setdefault("components", {})
     components.setdefault("schemas", {})["Error"] = error_schema()
     components["headers"] = {
@@ -157,7 +161,7 @@ def add_components(result: dict[str, Any], generator: Any, request: Any, public:
         for name, text in RESPONSE_HEADERS.items()
     } | {"ETag": ETAG, "Idempotent-Replayed": REPLAYED}
     components["responses"] = {}
-    for error in contract():
+    for error in all_errors():
         response = components["responses"].setdefault(response_name(error.status_code), error_response(error))
         response["content"]["application/json"]["examples"][error.default_code] = {"value": example(error)}
     components["securitySchemes"] = {
@@ -182,7 +186,7 @@ def error_response(error: type[ApiError]) -> dict[str, Any]:
 def example(error: type[ApiError]) -> dict[str, Any]:
     message, details = str(error.default_detail), {}
     if error.default_code == "VALIDATION_ERROR":
-        message = "Title may not be blank."
+        message = "Title must not be blank."
         one = {"field": "title", "constraint": "blank"}
         details = {**one, "errors": [{**one, "message": message}]}
     return {
@@ -204,19 +208,22 @@ def error_schema() -> dict[str, Any]:
                 "type": "object",
                 "required": ["code", "message", "request_id", "details"],
                 "properties": {
-                    "code": {"type": "string", "enum": sorted({error.default_code for error in contract()})},
+                    "code": {
+                        "type": "string",
+                        "enum": sorted({error.default_code for error in all_errors()}),
+                    },
                     "message": {
                         "type": "string",
-                        "description": "For people; may change. Programs read the code.",
+                        "description": "For people; it may change. Programs should read `code`.",
                     },
                     "request_id": {"type": "string"},
                     "details": {
                         "type": "object",
-                        "description": "What there is to add; empty where there is nothing.",
+                        "description": "More about the error; empty if there is nothing to add.",
                         "properties": {
                             "field": {
                                 "type": ["string", "null"],
-                                "description": "Dotted path; null for the whole.",
+                                "description": "Dotted path; null for the whole body.",
                             },
                             "constraint": {"type": "string"},
                             "errors": {
@@ -241,6 +248,6 @@ def error_schema() -> dict[str, Any]:
 
 @cache
 def document() -> tuple[dict[str, Any], str]:
-    """The description and its digest. Made once: it never changes, and takes as long as many requests."""
+    """The description and its digest, generated once: it takes as long as many requests."""
     schema = SchemaGenerator().get_schema(request=None, public=True)
     return schema, hashlib.sha256(dumps(schema)).hexdigest()[:32]

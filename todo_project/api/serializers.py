@@ -1,4 +1,4 @@
-"""What every body has in common: nothing unknown, nothing server-owned, no time without an offset."""
+"""The base of every request body: no unknown field, no read-only field, no time without an offset."""
 
 import datetime as dt
 from typing import Any
@@ -9,11 +9,24 @@ from rest_framework import serializers
 
 
 def body_example(**body: Any) -> Any:
-    """What a request looks like, for the API's description."""
+    """An example request for the API's description."""
     return extend_schema_serializer(examples=[OpenApiExample("Example", body, request_only=True)])
 
 
-# Refuses by name what it does not take; DRF would ignore it, and the client believe it saved.
+def set_plain_messages(field: Any) -> None:
+    """Replace DRF's messages that do not say what is allowed."""
+    field.error_messages |= {
+        "blank": "This field must not be blank.",
+        "null": "This field must not be null.",
+    }
+    if isinstance(field, serializers.ChoiceField):
+        choices = ", ".join(str(choice) for choice in field.choices)
+        field.error_messages["invalid_choice"] = f"This field must be one of {choices}."
+    if child := getattr(field, "child", None):
+        set_plain_messages(child)
+
+
+# Rejects unknown fields by name; DRF would ignore them, and the client would believe they were saved.
 # Not a docstring, which the description would repeat for every body.
 class StrictSerializer(serializers.Serializer[Any]):
     default_error_messages = {
@@ -21,31 +34,37 @@ class StrictSerializer(serializers.Serializer[Any]):
         "read_only": "This field is set by the server.",
     }
 
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        for field in fields.values():
+            set_plain_messages(field)
+        return fields
+
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict):
-            refused = {name: self._refusal(str(name)) for name in data if name not in self._writable}
-            if refused:
-                raise serializers.ValidationError(refused)
+            errors = {name: self._error(str(name)) for name in data if name not in self._writable}
+            if errors:
+                raise serializers.ValidationError(errors)
         return super().to_internal_value(data)
 
     @property
     def _writable(self) -> set[str]:
         return {name for name, field in self.fields.items() if not field.read_only}
 
-    def _refusal(self, name: str) -> list[serializers.ErrorDetail]:
+    def _error(self, name: str) -> list[serializers.ErrorDetail]:
         code = "read_only" if name in self.fields else "unknown"
         return [serializers.ErrorDetail(str(self.error_messages[code]), code=code)]
 
 
 class InstantField(serializers.DateTimeField):
-    """A moment: ISO 8601 with an offset. Without one it would be a guess, wrong for most of the world."""
+    """A point in time in ISO 8601. Without an offset it would be a guess, wrong for most of the world."""
 
-    default_error_messages = {"offset": "Write the time with an offset, such as 2030-01-31T09:00:00Z."}
+    default_error_messages = {"offset": "This field must have a UTC offset, such as 2030-01-31T09:00:00Z."}
 
     def to_internal_value(self, value: Any) -> dt.datetime:
         if isinstance(value, str):
             if not value.isascii() or not value.isprintable():
-                self.fail("invalid", format="ISO 8601")  # Python would read up to a NUL, and not beyond.
+                self.fail("invalid", format="ISO 8601")  # Python would parse only up to a NUL.
             try:
                 parsed = parse_datetime(value)
             except ValueError:

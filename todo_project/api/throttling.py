@@ -1,4 +1,4 @@
-"""Rate limits: so many requests in each window of the clock, per user or else per address."""
+"""Rate limits: a number of requests per window of time, for each user or else each address."""
 
 import logging
 import math
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Allowance:
-    """What is left to a caller, as the RateLimit headers tell it."""
+    """The state of a rate limit, for the RateLimit headers."""
 
     limit: int
     remaining: int
@@ -35,7 +35,7 @@ class Allowance:
 
 
 class RequestThrottle(BaseThrottle):
-    """The limit on every API view. Counts in the cache, so all workers share it where the cache is shared."""
+    """The limit on every API view. Counted in the cache, so all workers share it if the cache is shared."""
 
     def allow_request(self, request: Request, view: Any) -> bool:
         user = request.user
@@ -54,15 +54,15 @@ class RequestThrottle(BaseThrottle):
 
 
 def count_up(name: str, *, period: int) -> tuple[int, int]:
-    """How often this name came in the current window, and how many seconds the window lasts."""
+    """The number of calls in the current window, and the seconds until it ends."""
     now = time.time()
     window, reset = int(now // period), math.ceil(period - now % period)
     key = f"rate:{name}:{period}:{window}"
     try:
-        # add() and incr() are atomic in Redis; a counter lives a little longer than its window.
+        # add() and incr() are atomic in Redis. A counter outlives its window a little.
         cache.add(key, 0, timeout=period + 60)
         return cache.incr(key), reset
     except (RedisError, ValueError):
-        # ValueError: evicted between the two. Serving without a limit beats not serving.
-        logger.warning("The rate limit's cache did not answer; the request was let through.", exc_info=True)
+        # ValueError: evicted between the two. Serving without a limit is better than not serving.
+        logger.warning("The cache is unavailable; the request was not rate limited.", exc_info=True)
         return 0, reset

@@ -1,4 +1,4 @@
-"""What a write is to the database."""
+"""A write is one transaction."""
 
 from collections.abc import Callable
 
@@ -8,13 +8,13 @@ from rest_framework.response import Response
 from .errors import ApiError
 
 
-def all_or_nothing(write: Callable[[], Response]) -> Response:
-    """Run a write in one transaction; a refusal undoes it, unless it says that what was noted down stands."""
+def run_in_transaction(write: Callable[[], Response]) -> Response:
+    """An error rolls the write back, unless the error says that what was written is committed."""
     with transaction.atomic():
         try:
             return write()
         except ApiError as error:
             if not error.commits_on_error:
                 raise
-            refusal = error
-    raise refusal
+            failure = error
+    raise failure

@@ -1,4 +1,4 @@
-"""Parses TRUSTED_ISSUERS: the identity providers whose tokens are accepted. No network access."""
+"""Outside issuers of tokens, as TRUSTED_ISSUERS names them. Pure: asks nobody anything."""
 
 import ipaddress
 import json
@@ -9,17 +9,15 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-SECRET_ALGORITHMS = frozenset({"HS256", "HS384", "HS512"})
-PUBLIC_KEY_ALGORITHMS = frozenset(
-    {"EdDSA", "ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
-)
+SHARED = frozenset({"HS256", "HS384", "HS512"})
+PUBLIC = frozenset({"EdDSA", "ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
 FIELDS = frozenset({"issuer", "audience", "algorithms", "jwks_url", "secret"})
-OWN_ISSUER = "todo"
+OURS = "todo"
 
 
 @dataclass(frozen=True)
 class Issuer:
-    """An identity provider, the audience of its tokens, and how they are verified."""
+    """Who may vouch for a caller, for which audience, and how that is verified."""
 
     issuer: str
     audience: tuple[str, ...]
@@ -29,20 +27,20 @@ class Issuer:
 
 
 def parse(text: str) -> dict[str, Issuer]:
-    """The issuers by name. Raises ImproperlyConfigured."""
+    """The registry by name of the issuer, or ImproperlyConfigured with one sentence."""
     if not text:
         return {}
     try:
         entries = json.loads(text)
     except ValueError as error:
-        raise ImproperlyConfigured("TRUSTED_ISSUERS must be valid JSON.") from error
+        raise ImproperlyConfigured("TRUSTED_ISSUERS is not JSON.") from error
     if not isinstance(entries, list):
         raise ImproperlyConfigured("TRUSTED_ISSUERS must be a list of objects.")
     registry: dict[str, Issuer] = {}
     for number, entry in enumerate(entries, start=1):
         issuer = _issuer(entry, f"TRUSTED_ISSUERS, entry {number}:")
         if issuer.issuer in registry:
-            raise ImproperlyConfigured(f"TRUSTED_ISSUERS contains {issuer.issuer} twice.")
+            raise ImproperlyConfigured(f"TRUSTED_ISSUERS names {issuer.issuer} twice.")
         registry[issuer.issuer] = issuer
     return registry
 
@@ -52,38 +50,36 @@ def _issuer(entry: Any, where: str) -> Issuer:
         raise ImproperlyConfigured(f"{where} must be an object.")
     if unknown := entry.keys() - FIELDS:
         raise ImproperlyConfigured(
-            f"{where} unknown field {min(unknown)}; the fields are {', '.join(sorted(FIELDS))}."
+            f"{where} {min(unknown)} is unknown; known are {', '.join(sorted(FIELDS))}."
         )
-    name = _strings(entry, "issuer", where)
-    if len(name) != 1 or name[0] == OWN_ISSUER:
+    name = _texts(entry, "issuer", where)
+    if len(name) != 1 or name[0] == OURS:
         raise ImproperlyConfigured(
-            f"{where} issuer must be one string, the iss of its tokens, and not {OWN_ISSUER!r}."
+            f"{where} issuer must be the one text of the token's iss, other than {OURS!r}."
         )
-    algorithms = _strings(entry, "algorithms", where)
-    family = SECRET_ALGORITHMS if "secret" in entry else PUBLIC_KEY_ALGORITHMS
+    algorithms = _texts(entry, "algorithms", where)
+    family = SHARED if "secret" in entry else PUBLIC
     if ("secret" in entry) == ("jwks_url" in entry):
-        raise ImproperlyConfigured(f"{where} must have either jwks_url or secret.")
-    # One kind per issuer: otherwise a public key could be used as a shared secret.
+        raise ImproperlyConfigured(f"{where} needs either jwks_url or secret.")
+    # A public key must never be taken for a shared secret, so the two families do not mix.
     if not family.issuperset(algorithms):
-        raise ImproperlyConfigured(f"{where} algorithms must be from {', '.join(sorted(family))}.")
+        raise ImproperlyConfigured(f"{where} algorithms must be among {', '.join(sorted(family))}.")
     secret, jwks_url = entry.get("secret", ""), entry.get("jwks_url", "")
     if "secret" in entry and (not isinstance(secret, str) or len(secret.encode()) < 32):
         raise ImproperlyConfigured(f"{where} secret must have at least 32 bytes.")
     if "jwks_url" in entry and not is_safe_url(jwks_url):
         raise ImproperlyConfigured(
-            f"{where} jwks_url must begin with https:// (http:// only for this machine)."
+            f"{where} jwks_url must begin with https:// (http:// to this machine only)."
         )
-    return Issuer(name[0], _strings(entry, "audience", where), algorithms, jwks_url=jwks_url, secret=secret)
+    return Issuer(name[0], _texts(entry, "audience", where), algorithms, jwks_url=jwks_url, secret=secret)
 
 
-def _strings(entry: Mapping[str, Any], field: str, where: str) -> tuple[str, ...]:
+def _texts(entry: Mapping[str, Any], field: str, where: str) -> tuple[str, ...]:
     value = entry.get(field)
-    values = [value] if isinstance(value, str) else value
-    if not isinstance(values, list) or not values or not all(isinstance(one, str) and one for one in values):
-        raise ImproperlyConfigured(
-            f"{where} {field} must be a string or a list of strings, none of them empty."
-        )
-    return tuple(values)
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not texts or not all(isinstance(one, str) and one for one in texts):
+        raise ImproperlyConfigured(f"{where} {field} must be a text or a list of texts, none of them empty.")
+    return tuple(texts)
 
 
 def is_safe_url(url: Any) -> bool:

@@ -1,6 +1,7 @@
-"""Queries that are put into SQL once: for a small one, that costs more than running it.
+"""Queries that are compiled to SQL once: for a small query, compiling costs more than running it.
 
-Django compiles it at its first use. PostgreSQL keeps its plan, too, unless there is a pooler in between.
+Django compiles the queryset at the first use, with placeholders for what changes from call to call.
+PostgreSQL keeps the plan as well, unless a pooler stands in between.
 """
 
 from collections.abc import Callable, Iterable
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 
 from django.db import DatabaseError, connection
 from django.db.models import Model, QuerySet, Value
+from django.db.models.sql import UpdateQuery
 
 from .errors import plan_is_stale, statement_is_missing
 
@@ -16,7 +18,7 @@ T = TypeVar("T")
 
 
 def execute(sql: str, params: list[Any], read: Callable[[Any], T]) -> T:
-    """Run a text that never changes, so that the database may remember its plan; gives what is read of it."""
+    """Run constant SQL, whose plan the database may keep; return what `read` takes from the cursor."""
     try:
         return _execute(sql, params, read)
     except DatabaseError as error:
@@ -25,7 +27,7 @@ def execute(sql: str, params: list[Any], read: Callable[[Any], T]) -> T:
         if statement_is_missing(error):
             connection.stop_preparing()  # type: ignore[attr-defined]
         if connection.in_atomic_block:
-            raise  # As 503, and the retry succeeds: the rollback has cleared what was prepared.
+            raise  # Becomes a 503. The rollback clears the prepared statements, so a retry succeeds.
     connection.close()
     return _execute(sql, params, read)
 
@@ -37,7 +39,7 @@ def _execute(sql: str, params: list[Any], read: Callable[[Any], T]) -> T:
 
 
 class Placeholder(Value):
-    """Where a value will stand; in a sentence, instead of the value or of the row whose key it is."""
+    """Stands in a queryset for a value, or for the model instance whose key it is."""
 
     def __init__(self, name: str, field: Any) -> None:
         super().__init__(name, output_field=field)
@@ -50,37 +52,73 @@ class Placeholder(Value):
         return "%s", [self]
 
 
-class CompiledQuery:
-    """A queryset's sentence, ending in values_list(), of which only the values change from call to call."""
+class _Compiled:
+    """SQL for each kind of database, made at the first call."""
 
-    def __init__(self, sentence: Callable[..., QuerySet[Any, Any]], **slots: Any) -> None:
-        self.sentence = sentence
-        self.slots = {name: Placeholder(name, field) for name, field in slots.items()}
+    def __init__(self, build: Callable[..., QuerySet[Any, Any]], **placeholders: Any) -> None:
+        self.build = build
+        self.placeholders = {name: Placeholder(name, field) for name, field in placeholders.items()}
         self.compiled: dict[str, tuple[str, list[Any], Callable[[Any], Any] | None]] = {}
 
-    def __call__(self, **values: Any) -> list[tuple[Any, ...]]:
+    def compile(self) -> tuple[str, list[Any], Callable[[Any], Any] | None]:
+        """The SQL, its parameters, and the conversion of its rows, if they need one."""
+        raise NotImplementedError
+
+    def prepare(self, values: dict[str, Any]) -> tuple[str, list[Any], Callable[[Any], Any] | None]:
         if connection.vendor not in self.compiled:
-            self.compiled[connection.vendor] = self._compile()
+            self.compiled[connection.vendor] = self.compile()
         sql, params, convert = self.compiled[connection.vendor]
-        given = [
+        bound = [
             param.output_field.get_db_prep_value(values[param.value], connection)
             if isinstance(param, Placeholder)
             else param
             for param in params
         ]
-        rows: list[tuple[Any, ...]] = execute(sql, given, lambda cursor: cursor.fetchall())
+        return sql, bound, convert
+
+
+class CompiledQuery(_Compiled):
+    """`build` gets the placeholders and returns a queryset that ends in values_list()."""
+
+    def __call__(self, **values: Any) -> list[tuple[Any, ...]]:
+        sql, params, convert = self.prepare(values)
+        rows: list[tuple[Any, ...]] = execute(sql, params, lambda cursor: cursor.fetchall())
         return [tuple(row) for row in convert(rows)] if convert else rows
 
-    def _compile(self) -> tuple[str, list[Any], Callable[[Any], Any] | None]:
-        compiler = self.sentence(**self.slots).query.get_compiler(connection=connection)
+    def compile(self) -> tuple[str, list[Any], Callable[[Any], Any] | None]:
+        compiler = self.build(**self.placeholders).query.get_compiler(connection=connection)
         sql, params = compiler.as_sql()
         converters = compiler.get_converters([column for column, *_ in compiler.select])
         if connection.vendor == "postgresql":
-            # Constants become part of the text: an index on COALESCE(due_at, …) is found by that only.
+            # Constants become part of the SQL: an index on COALESCE(due_at, …) is found only that way.
             sql %= tuple("%s" if isinstance(param, Placeholder) else _literal(param) for param in params)
             params = [param for param in params if isinstance(param, Placeholder)]
         convert = partial(compiler.apply_converters, converters=converters) if converters else None
         return sql, list(params), convert
+
+
+class CompiledUpdate(_Compiled):
+    """`build` gets the placeholders and returns the rows to update, which keep the values of an instance."""
+
+    def __init__(
+        self, build: Callable[..., QuerySet[Any, Any]], fields: Iterable[Any], **placeholders: Any
+    ) -> None:
+        super().__init__(build, **placeholders)
+        self.fields = list(fields)
+
+    def __call__(self, row: Model, **values: Any) -> int:
+        """Write the fields of `row`; return how many rows matched."""
+        values |= {f"new_{field.attname}": getattr(row, field.attname) for field in self.fields}
+        sql, params, _ = self.prepare(values)
+        return execute(sql, params, lambda cursor: int(cursor.rowcount))
+
+    def compile(self) -> tuple[str, list[Any], None]:
+        query: Any = self.build(**self.placeholders).query.chain(UpdateQuery)
+        query.add_update_fields(
+            [(field, None, Placeholder(f"new_{field.attname}", field)) for field in self.fields]
+        )
+        sql, params = query.get_compiler(connection=connection).as_sql()
+        return sql, list(params), None
 
 
 def _literal(value: Any) -> str:
@@ -89,32 +127,10 @@ def _literal(value: Any) -> str:
 
 
 def insert(row: Model) -> None:
-    """As save(force_insert=True) does, by a text that is always the same."""
-    fields = row._meta.concrete_fields
-    places = ", ".join(["%s"] * len(fields))
-    _write(f"INSERT INTO {{}} ({_columns(fields, '{}')}) VALUES ({places})", row, _values(row, fields))  # noqa: S608
-
-
-def update(row: Model, names: Iterable[str], **where: Any) -> bool:
-    """Write these columns, if the row is still as told; says whether it was."""
-    meta: Any = row._meta
-    fields, guards = (
-        [meta.get_field(name) for name in sorted(names)],
-        [meta.get_field(name) for name in where],
-    )
-    told = [field.get_db_prep_value(where[field.name], connection) for field in guards]
-    sql = f"UPDATE {{}} SET {_columns(fields, '{} = %s')} WHERE {_columns(guards, '{} = %s', ' AND ')}"  # noqa: S608
-    return _write(sql, row, [*_values(row, fields), *told]) > 0
-
-
-def _write(sql: str, row: Model, params: list[Any]) -> int:
-    table = connection.ops.quote_name(row._meta.db_table)
-    return execute(sql.format(table), params, lambda cursor: int(cursor.rowcount))
-
-
-def _columns(fields: Iterable[Any], pattern: str, separator: str = ", ") -> str:
-    return separator.join(pattern.format(connection.ops.quote_name(field.column)) for field in fields)
-
-
-def _values(row: Model, fields: Iterable[Any]) -> list[Any]:
-    return [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
+    """As save(force_insert=True), with SQL that is constant."""
+    fields: Any = row._meta.concrete_fields
+    quote = connection.ops.quote_name
+    columns = ", ".join(quote(field.column) for field in fields)
+    sql = f"INSERT INTO {quote(row._meta.db_table)} ({columns}) VALUES ({', '.join(['%s'] * len(fields))})"  # noqa: S608
+    params = [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
+    execute(sql, params, lambda cursor: None)

@@ -9,7 +9,7 @@ from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import QuerySet
 
-from todo_project.api.idempotency import REMEMBERED_FOR
+from todo_project.api.idempotency import RETENTION
 from todo_project.config.registry import Registry
 from todo_project.models import IdempotencyKey
 
@@ -72,8 +72,8 @@ register(
         "keys",
         "idempotency keys and their stored responses",
         lambda before: IdempotencyKey.objects.filter(created_at__lt=before).order_by("created_at"),
-        days=REMEMBERED_FOR.days,
-        minimum_days=REMEMBERED_FOR.days,
+        days=RETENTION.days,
+        minimum_days=RETENTION.days,
     )
 )
 register(

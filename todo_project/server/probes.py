@@ -1,4 +1,4 @@
-"""Health probes. Their Host is an IP address, so the middleware answers before ALLOWED_HOSTS is checked."""
+"""Probes. They come by address, without a known Host, so they are answered before it is checked."""
 
 from collections.abc import Callable
 from functools import cache
@@ -9,17 +9,17 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import resolve
 
-from todo_project.api.error_handling import translate
-from todo_project.api.errors import ApiError, ErrorResponse, MethodNotAllowed, ServiceUnavailable
+from todo_project.api.error_handling import ErrorResponse, translate
+from todo_project.api.errors import ApiError, MethodNotAllowed, ServiceUnavailable
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
-    """The process responds. Without a query, which would keep a serverless database awake."""
+    """The process answers. No database: a query would keep a serverless compute awake."""
     return JsonResponse({"status": "ok"})
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
-    """The database responds and all migrations are applied."""
+    """The database answers and holds what this code expects."""
     pending = len(migrations_in_code() - MigrationRecorder(connection).applied_migrations().keys())
     if pending:
         raise ServiceUnavailable(f"Not ready: {pending} migrations are not applied. Run manage.py migrate.")

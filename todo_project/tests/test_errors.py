@@ -207,11 +207,11 @@ def test_a_hundred_errors_are_told_and_no_more(as_alice):
 def test_a_validation_error_names_the_field_in_words_and_in_data(as_alice):
     error = assert_error(post(as_alice, {"title": " "}), 400, "VALIDATION_ERROR", field="title")
 
-    assert error["message"] == "Title may not be blank."
+    assert error["message"] == "Title must not be blank."
     assert error["details"] == {
         "field": "title",
         "constraint": "blank",
-        "errors": [{"field": "title", "constraint": "blank", "message": "Title may not be blank."}],
+        "errors": [{"field": "title", "constraint": "blank", "message": "Title must not be blank."}],
     }
 
 

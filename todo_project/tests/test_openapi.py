@@ -10,7 +10,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 
 from tests.support import notes
-from todo_project.api.errors import contract
+from todo_project.api.errors import all_errors
 
 SNAPSHOT = settings.BASE_DIR / "docs" / "openapi.yaml"
 
@@ -63,14 +63,14 @@ def test_every_operation_has_the_error_shape(described, operations):
             assert content["examples"]
 
 
-def test_every_code_of_the_contract_has_an_example(described):
+def test_every_code_of_the_all_errors_has_an_example(described):
     shown = {
         example
         for response in described["components"]["responses"].values()
         for example in response["content"]["application/json"]["examples"]
     }
 
-    assert shown == {error.default_code for error in contract()}
+    assert shown == {error.default_code for error in all_errors()}
 
 
 @pytest.mark.parametrize(

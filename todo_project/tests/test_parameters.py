@@ -55,7 +55,7 @@ def test_all_wrong_parameters_are_told_at_once(as_alice):
 def test_an_unknown_parameter_is_told_the_known_ones(as_alice):
     error = assert_error(as_alice.get(f"{NOTES}?colour=red"), 400, "VALIDATION_ERROR")
 
-    assert error["message"] == "Unknown query parameter. Known here: limit, cursor, ordering, rank, q."
+    assert error["message"] == "Unknown query parameter. Allowed: limit, cursor, ordering, rank, q."
 
 
 @pytest.mark.parametrize("method", ["post", "patch"])

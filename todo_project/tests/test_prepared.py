@@ -8,9 +8,9 @@ import pytest
 from django.db import DatabaseError, connection, connections, models, transaction
 
 from accounts.models import User
-from todo_project.api.pagination import FIRST
-from todo_project.db.compiled import CompiledQuery, insert, update
+from todo_project.db.compiled import CompiledQuery, CompiledUpdate, insert
 from todo_project.db.errors import Unavailable, diagnose
+from todo_project.db.keyset import MIN_DATETIME
 
 NAMED = CompiledQuery(
     lambda name, at: (
@@ -21,16 +21,22 @@ NAMED = CompiledQuery(
     name=models.CharField(),
     at=models.DateTimeField(),
 )
+RENAME = CompiledUpdate(
+    lambda user, old_name: User.objects.filter(pk=user, name=old_name),
+    [User._meta.get_field("name")],
+    user=models.UUIDField(),
+    old_name=models.CharField(),
+)
 
 
-def test_it_gives_what_its_sentence_gives(alice, bob):
+def test_a_compiled_query_returns_the_rows_of_its_queryset(alice, bob):
     for user in (alice, bob, alice):
         rows = NAMED(name=user.name, at=user.created_at.replace(year=2000))
 
         assert rows == [(user.id, user.name, user.created_at, True)]
 
 
-def test_a_value_is_never_a_part_of_the_text(alice):
+def test_a_value_is_never_part_of_the_sql(alice):
     for name in ("' OR 1=1 --", "%s", "100%", '"'):
         assert NAMED(name=name, at=alice.created_at.replace(year=2000)) == []
 
@@ -40,12 +46,12 @@ def test_an_insert_and_a_guarded_update(db):
     insert(user)
     user.name, user.email = "Caroline", "nobody@example.com"
 
-    assert update(user, ["name"], id=user.id, name="Carol")
-    assert not update(user, ["name"], id=user.id, name="Carol")
+    assert RENAME(user, user=user.id, old_name="Carol") == 1
+    assert RENAME(user, user=user.id, old_name="Carol") == 0
     assert User.objects.values_list("name", "email").get() == ("Caroline", "carol@example.com")
 
 
-def test_its_errors_are_djangos(alice):
+def test_errors_are_djangos(alice):
     with pytest.raises(DatabaseError), transaction.atomic():
         insert(User(id=alice.id, email="other@example.com"))
 
@@ -70,7 +76,7 @@ def test_two_connections_give_no_statement_the_same_name():
     names = []
     for _ in range(2):
         connection.close()
-        NAMED(name="Alice", at=FIRST)
+        NAMED(name="Alice", at=MIN_DATETIME)
         with connection.cursor() as cursor:
             cursor.execute("SELECT name FROM pg_prepared_statements")
             names.append({name for (name,) in cursor.fetchall()})

@@ -1,0 +1,20 @@
+"""JSON out, by orjson: times in UTC with Z; ids, decimals and lazy translations as strings."""
+
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from django.utils.functional import Promise
+
+# DRF gives the errors of many=True as a dict with integer keys.
+OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_NON_STR_KEYS
+
+
+def dumps(data: Any) -> bytes:
+    return orjson.dumps(data, default=_as_text, option=OPTIONS)
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, Promise | Decimal):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not JSON serializable")

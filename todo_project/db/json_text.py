@@ -1,0 +1,114 @@
+"""Rows as JSON text, written by the database.
+
+A page of 50 rows then costs Python 50 strings: no model instance, no parsed timestamp, no serializer.
+`as_dict` writes an instance that is in memory the same way, to the byte.
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Callable, Iterable
+from copy import copy
+from functools import cache
+from typing import Any
+
+import orjson
+from django.db.models import (
+    BooleanField,
+    CharField,
+    DateTimeField,
+    Expression,
+    IntegerField,
+    Model,
+    TextField,
+    UUIDField,
+)
+
+
+def as_dict(row: Model, fields: Iterable[str]) -> dict[str, Any]:
+    return {name: _as_json(getattr(row, name)) for name in fields}
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return str(value) if isinstance(value, uuid.UUID) else value
+
+
+def json_fragments(texts: Iterable[str]) -> list[orjson.Fragment]:
+    """Texts of JSONText, to be put into a response as they are."""
+    return [orjson.Fragment(text) for text in texts]
+
+
+class JSONText(Expression):
+    """A row as the text of one JSON object of these model fields, with a constant ending.
+
+    The key of a field is its name, unless it is given as "key=field".
+    """
+
+    output_field = TextField()
+    model: type[Model]
+
+    def __init__(self, *fields: str, ending: str = "}") -> None:
+        super().__init__()
+        self.fields, self.ending = fields, ending
+
+    def resolve_expression(self, query: Any = None, *args: Any, **kwargs: Any) -> "JSONText":
+        resolved = copy(self)
+        resolved.model = query.model
+        return resolved
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        # Compiling the columns one by one would cost more than the rest of the query.
+        return _sql(self.model, self.fields, self.ending, connection.vendor), []
+
+
+@cache
+def _sql(model: type[Model], fields: tuple[str, ...], ending: str, vendor: str) -> str:
+    pieces, opening = [], "{"
+    for key, _, name in (field.partition("=") for field in fields):
+        field: Any = model._meta.get_field(name or key)
+        column = f'"{model._meta.db_table}"."{field.column}"'
+        value = _writer(field, vendor)(column)
+        pieces.append(f"'{opening}\"{key}\":' || " + (f"coalesce({value}, 'null')" if field.null else value))
+        opening = ","
+    return f"({' || '.join(pieces)} || '{ending}')"
+
+
+def _writer(field: Any, vendor: str) -> Callable[[str], str]:
+    for kind, writer in WRITERS[vendor].items():
+        if isinstance(field, kind):
+            return writer
+    raise TypeError(
+        f"JSONText cannot write {field}: add a writer for {type(field).__name__} to WRITERS in {__name__}."
+    )
+
+
+def _sqlite_uuid(column: str) -> str:
+    """SQLite stores 32 hexadecimal digits."""
+    digits = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
+    return "'\"' || " + " || '-' || ".join(f"substr({column}, {at}, {n})" for at, n in digits) + " || '\"'"
+
+
+# Times always have six decimals: PostgreSQL's to_char() cannot leave out trailing zeros.
+WRITERS: dict[str, dict[type[Any], Callable[[str], str]]] = {
+    "postgresql": {
+        BooleanField: lambda column: f"{column}::text",
+        IntegerField: lambda column: f"{column}::text",
+        UUIDField: lambda column: f"'\"' || {column}::text || '\"'",
+        DateTimeField: lambda column: (
+            f'to_char({column} AT TIME ZONE \'UTC\', \'"\\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\\""\')'
+        ),
+        CharField: lambda column: f"to_json({column})::text",
+        TextField: lambda column: f"to_json({column})::text",
+    },
+    "sqlite": {
+        BooleanField: lambda column: f"CASE WHEN {column} THEN 'true' ELSE 'false' END",
+        IntegerField: lambda column: f"{column}",
+        UUIDField: _sqlite_uuid,
+        DateTimeField: lambda column: (
+            f"'\"' || replace(substr({column} || '.000000', 1, 26), ' ', 'T') || 'Z\"'"
+        ),
+        CharField: lambda column: f"json_quote({column})",
+        TextField: lambda column: f"json_quote({column})",
+    },
+}
