@@ -65,17 +65,17 @@ class BearerAuthentication(BaseAuthentication):
 def authenticate_access_token(token: str) -> tuple[User, Credential]:
     now = timezone.now()
     claims = tokens.read_access_token(token, at=now)
-    found = SIGNED_IN(user=claims.user, session=claims.session, at=now)
+    found = USER_IN_SESSION(user=claims.user, session=claims.session, at=now)
     if not found:
         raise InvalidToken
     (row,) = found
     user = User.from_db(connection.alias, COLUMNS, row[: len(COLUMNS)])
-    carry(user, row[len(COLUMNS) :])
+    set_annotations(user, row[len(COLUMNS) :])
     return user, Credential(claims.scopes, claims.session, claims.issued_at)
 
 
 COLUMNS = [field.attname for field in User._meta.concrete_fields]
-SIGNED_IN = CompiledQuery(
+USER_IN_SESSION = CompiledQuery(
     lambda user, session, at: (
         User.objects.in_session(session, at=at)
         .filter(pk=user)
@@ -88,7 +88,7 @@ SIGNED_IN = CompiledQuery(
 )
 
 
-def carry(user: User, values: Iterable[Any]) -> None:
+def set_annotations(user: User, values: Iterable[Any]) -> None:
     for (name, _), value in zip(USER_ANNOTATIONS, values, strict=True):
         setattr(user, name, value)
 
@@ -104,7 +104,7 @@ def authenticate_personal_token(token: str) -> tuple[User, Credential]:
     if found is None:
         raise InvalidToken
     found.record_use(at=now)
-    carry(found.user, (getattr(found, name) for name, _ in USER_ANNOTATIONS))
+    set_annotations(found.user, (getattr(found, name) for name, _ in USER_ANNOTATIONS))
     return found.user, Credential(frozenset(found.scopes))
 
 
@@ -115,7 +115,7 @@ def authenticate_external_token(token: str) -> tuple[User, Credential]:
     user = known.first()
     if user is None:
         identities.create_user_for(claims)
-        user = known.get()  # Again, for its annotations and because a parallel request may have created it.
+        user = known.get()  # With its annotations, and whichever request has created it.
     if not user.is_active:
         raise InvalidToken
     return user, Credential(ALL, issued_at=int(claims["iat"]))

@@ -27,17 +27,15 @@ def verify(token: str) -> dict[str, Any]:
     return claims
 
 
-def create_user_for(claims: dict[str, Any]) -> User | None:
-    """Create an account for a new identity; None if a parallel request has just created it."""
+def create_user_for(claims: dict[str, Any]) -> None:
+    """Create an account for a new identity, unless a parallel request has just created it."""
     try:
         with transaction.atomic():
             user = User.objects.create_user(None, name=text_claim(claims, "name", max_length=150))
             Identity.objects.create(user=user, **columns(claims))
-            return user
     except IntegrityError as error:
         if not violates(error, "identity_once"):
             raise
-        return None
 
 
 def link(identities: IdentityQuerySet, user: User, token: str) -> tuple[Identity, bool]:

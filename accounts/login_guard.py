@@ -81,12 +81,12 @@ def record_failure(email: str, address: str, *, at: datetime) -> None:
 
 def clear_failures(user: User, address: str) -> None:
     """After a sign-in from this address; failures from other addresses still count."""
-    FailedLogin.objects.of_account(user.email or "").from_address(address).delete()
+    FailedLogin.objects.for_account(user.email or "").from_address(address).delete()
 
 
 def clear_account_failures(email: str) -> None:
     """After a password reset, which proves the mailbox, from whatever address the failures came."""
-    FailedLogin.objects.of_account(email).delete()
+    FailedLogin.objects.for_account(email).delete()
 
 
 def _is_familiar(email: str, address: str) -> bool:

@@ -22,7 +22,7 @@ register(
         "sessions that have expired or ended",
         # As long as a session is kept, the login guard trusts the addresses that used it.
         days=30,
-        count=lambda before: Session.objects.over(at=before).count(),
+        count=lambda before: Session.objects.expired_or_ended(at=before).count(),
         purge=_purge_sessions,
     )
 )

@@ -54,7 +54,7 @@ class SessionQuerySet(OwnedQuerySet):
     def ended(self, *, at: datetime) -> Self:
         return self.filter(ended_at__lte=at)
 
-    def over(self, *, at: datetime) -> Self:
+    def expired_or_ended(self, *, at: datetime) -> Self:
         return self.filter(Q(expires_at__lte=at) | Q(ended_at__lte=at))
 
     def end(self, *, at: datetime) -> int:
@@ -66,8 +66,8 @@ class PersonalTokenQuerySet(OwnedQuerySet):
     owner_field = "user"
 
     def with_user(self) -> Self:
-        carried = {name: each.expression(prefix="user__") for name, each in USER_ANNOTATIONS}
-        return self.select_related("user").annotate(**carried)
+        annotations = {name: each.expression(prefix="user__") for name, each in USER_ANNOTATIONS}
+        return self.select_related("user").annotate(**annotations)
 
     def live(self, *, at: datetime) -> Self:
         return self.filter(expires_at__gt=at)
@@ -90,7 +90,7 @@ class FailedLoginQuerySet(models.QuerySet[Any]):
     def between(self, start: datetime, end: datetime) -> Self:
         return self.filter(at__gte=start, at__lt=end)
 
-    def of_account(self, email: str) -> Self:
+    def for_account(self, email: str) -> Self:
         return self.filter(email=email)
 
     def from_address(self, address: str) -> Self:
