@@ -22,7 +22,7 @@ def test_it_writes_the_same_as_the_api(as_alice, name):
     exported, report = run("export_user", name)
 
     assert json.loads(exported) == json.loads(download_export(as_alice)[1])
-    assert report == f"Wrote {len(exported)} bytes.\n"
+    assert report.endswith(f"Wrote {len(exported)} bytes.\n")
 
 
 def test_a_file_is_complete_and_readable_only_by_its_owner(as_alice, alice, tmp_path):
@@ -31,7 +31,8 @@ def test_a_file_is_complete_and_readable_only_by_its_owner(as_alice, alice, tmp_
 
     assert json.loads(file.read_bytes()) == json.loads(download_export(as_alice)[1])
     assert file.stat().st_mode & 0o777 == 0o600
-    assert (out, report) == ("", f"Wrote {file.stat().st_size} bytes to {file}.\n")
+    assert out == ""
+    assert report.endswith(f"Wrote {file.stat().st_size} bytes to {file}.\n")
     assert [path.name for path in tmp_path.iterdir()] == ["alice.json"]
 
 
@@ -91,10 +92,10 @@ def test_a_long_export_reports_its_progress(alice, tmp_path, monkeypatch):
 @pytest.mark.parametrize("command", ["export_user", "erase_user"])
 @pytest.mark.parametrize("name", ["bob@example.com", "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52", "x", ""])
 def test_an_unknown_user_is_an_error(alice, command, name):
-    with pytest.raises(CommandError, match=f"There is no account with the email or id {name}") as refused:
+    with pytest.raises(CommandError, match=f"There is no account with the email or id {name}") as error:
         run(command, name)
 
-    assert refused.value.returncode == 1
+    assert error.value.returncode == 1
 
 
 def test_an_output_that_cannot_be_written_is_an_error(alice, tmp_path):

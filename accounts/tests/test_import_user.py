@@ -89,9 +89,9 @@ def changed(exported, alice):
 def test_different_rows_are_rejected_by_default(changed, file):
     before = export_again(file)
     for more in ([], ["--dry-run"]):
-        with pytest.raises(CommandError, match="Choose --on-conflict keep or replace") as refused:
+        with pytest.raises(CommandError, match="Choose --on-conflict keep or replace") as error:
             run("import_user", file, "--into", "alice@example.com", *more)
-        assert refused.value.returncode == 1
+        assert error.value.returncode == 1
 
     assert export_again(file) == before
 
@@ -198,11 +198,11 @@ def test_an_invalid_value_is_rejected_with_its_place(exported, file, alice, sect
     rows = exported[section]
     (rows[1] if isinstance(rows, list) else rows).update(changes)
     file.write_text(json.dumps(exported))
-    with pytest.raises(CommandError) as refused:
+    with pytest.raises(CommandError) as error:
         run("import_user", file, "--into", "alice@example.com")
 
-    assert str(refused.value).startswith(message)
-    assert str(refused.value).endswith("Nothing was changed.")
+    assert str(error.value).startswith(message)
+    assert str(error.value).endswith("Nothing was changed.")
     assert not User.objects.exists()
 
 
@@ -248,11 +248,11 @@ START_OF_EXPORT = f'{{"profile": {PROFILE},\n"identities": []'
 )
 def test_a_file_that_is_not_an_export_is_rejected_with_the_place(db, file, text, message):
     file.write_text(text)
-    with pytest.raises(CommandError) as refused:
+    with pytest.raises(CommandError) as error:
         run("import_user", file, "--into", "alice@example.com")
 
-    assert str(refused.value).startswith(message)
-    assert refused.value.returncode == 1
+    assert str(error.value).startswith(message)
+    assert error.value.returncode == 1
     assert not User.objects.exists()
 
 

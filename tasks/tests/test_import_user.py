@@ -133,8 +133,8 @@ def test_by_default_and_in_a_dry_run_nothing_is_changed(changed, alice, file, ar
     before, tick = export_again(alice)["tasks"], Clock.objects.get().tick
     try:
         report, _ = run("import_user", file, "--into", "alice@example.com", *arguments)
-    except CommandError as refused:
-        report = str(refused)
+    except CommandError as error:
+        report = str(error)
 
     assert ("Choose --on-conflict" in report) == ("replace" not in arguments)
     assert (export_again(alice)["tasks"], Clock.objects.get().tick) == (before, tick)
@@ -163,10 +163,10 @@ def test_an_invalid_task_is_rejected_with_its_place(tasks, alice, file, changes,
     exported["tasks"][2].update(changes)
     file.write_text(json.dumps(exported))
     run("erase_user", alice.email, "--yes")
-    with pytest.raises(CommandError) as refused:
+    with pytest.raises(CommandError) as error:
         run("import_user", file, "--into", "alice@example.com")
 
-    assert str(refused.value).startswith(message)
+    assert str(error.value).startswith(message)
     assert not Task.objects.exists()
 
 

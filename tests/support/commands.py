@@ -14,7 +14,6 @@ def run(command: str, *arguments: Any) -> tuple[str, str]:
 
 
 def purge(*arguments: Any) -> list[str]:
-    """The output lines of `purge`."""
-    output = StringIO()
-    call_command("purge", *arguments, stdout=output, stderr=output)
-    return output.getvalue().splitlines()
+    """The lines that `purge` writes to standard output."""
+    output, _ = run("purge", *arguments)
+    return output.splitlines()

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, transaction
 from django.utils import timezone
 
-from tests.support.commands import purge
+from tests.support.commands import purge, run
 from tests.support.registries import use_entries
 from tests.support.threads import run_together
 from todo_project.management.commands.purge import Command
@@ -110,11 +110,11 @@ def test_by_default_it_purges_every_kind(db):
 )
 def test_invalid_arguments_are_rejected(alice, arguments, message):
     keys(alice, 25)
-    with pytest.raises(CommandError) as refused:
+    with pytest.raises(CommandError) as error:
         purge(*arguments)
 
-    assert message in str(refused.value)
-    assert refused.value.returncode == 1
+    assert message in str(error.value)
+    assert error.value.returncode == 1
     assert left() == ["25 hours"]
 
 
@@ -174,7 +174,7 @@ def test_a_long_purge_reports_its_progress(alice, monkeypatch):
     monkeypatch.setattr(purging, "BATCH_SIZE", 2)
     keys(alice, *range(30, 33))
 
-    assert purge("--only", "keys")[:-1] == ["keys: 2 so far", "keys: 3 so far", "keys: 3 deleted"]
+    assert run("purge", "--only", "keys")[1] == "keys: 2 so far\nkeys: 3 so far\n"
 
 
 @pytest.mark.postgres

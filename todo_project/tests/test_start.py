@@ -202,4 +202,5 @@ def test_a_command_with_closed_output_completes(sqlite_file):
     start([sys.executable, "manage.py", "migrate", "-v0"], DATABASE_URL=sqlite_file)
     ended = start(["bash", "-c", f"{sys.executable} manage.py purge >&-"], DATABASE_URL=sqlite_file)
 
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.returncode == 0
+    assert re.sub(r"^[a-z-]+: \d+ so far\n", "", ended.stderr, flags=re.MULTILINE) == ""
