@@ -10,12 +10,14 @@ from collections.abc import Iterator
 import pytest
 from django.core import checks
 
+from tests.support.commands import run as run_command
 from tests.support.doctor import PASSWORD, PRODUCTION, UNREACHABLE, Report, run
 from tests.support.mail_server import MailServer
 from tests.support.programs import require
 from tests.support.run_app import MEMORY
 from tests.support.servers.gunicorn import ROOT, environment
 from tests.support.servers.redis import Redis, find_redis
+from todo_project.management.commands import doctor
 from todo_project.operations.doctor import databases
 from todo_project.operations.doctor.runner import run_check
 
@@ -85,7 +87,7 @@ def test_the_option_sends_a_test_mail(healthy, mail_server):
 
 
 def test_a_reader_that_closes_the_pipe_causes_no_traceback():
-    doctor = subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "manage.py", "doctor"],
         cwd=ROOT,
         env=environment(**PRODUCTION, DATABASE_URL=MEMORY),
@@ -93,13 +95,13 @@ def test_a_reader_that_closes_the_pipe_causes_no_traceback():
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert doctor.stdout is not None
-    doctor.stdout.readline()
-    doctor.stdout.close()
-    _, stderr = doctor.communicate(timeout=300)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    _, stderr = process.communicate(timeout=300)
 
     assert stderr == ""
-    assert doctor.returncode == 128 + signal.SIGPIPE
+    assert process.returncode == 128 + signal.SIGPIPE
 
 
 def test_help_lists_the_exit_codes():
@@ -163,6 +165,13 @@ def test_a_check_that_hangs_is_abandoned():
     test_is_over.set()
 
     assert [message.msg for message in messages] == ["Before.", "No answer within 0.05 seconds."]
+
+
+def test_djangos_own_checks_have_no_time_limit(monkeypatch):
+    monkeypatch.setattr(doctor, "TIMEOUT", 0.001)
+    monkeypatch.setattr(doctor, "all_checks", lambda **options: [("Django", doctor.environment.django)])
+
+    assert "ok       Django: `check --deploy` has nothing to add.\n" in run_command("doctor")[0]
 
 
 def test_an_exception_in_a_check_is_an_error_without_secrets(settings):
