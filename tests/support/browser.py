@@ -35,4 +35,4 @@ def clean_page(browser: Browser, site: str) -> Iterator[Page]:
             ),
         )
         yield page
-    assert problems == []
+    assert problems == [], problems
