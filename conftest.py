@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import connection, connections
 from django.test import Client
 
+from tests.support.admin_client import staff_client
 from tests.support.programs import require
 from tests.support.servers.pgbouncer import PgBouncer, find_pgbouncer
 from tests.support.servers.postgres import Postgres, find_binaries
@@ -115,3 +116,9 @@ def bob(db: None, django_user_model: Any) -> Any:
 def client() -> Client:
     """A client that gets answers as the network would: an exception in a view is a 500, not a traceback."""
     return Client(raise_request_exception=False)
+
+
+@pytest.fixture
+def superuser(db: None) -> Client:
+    """A superuser's client, signed in to the admin."""
+    return staff_client("superuser")

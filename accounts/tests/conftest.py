@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.utils import timezone
 
-from accounts import jwks
+from accounts import jwks, tokens
+from accounts.models import FailedLogin, Identity, PersonalToken, Session
 from tests.support.caller import PASSWORD, Caller, sign_in
 from tests.support.issuer import SECRET, Issuer
 from todo_project.config import issuers
@@ -43,6 +46,22 @@ def pair(alice: Any) -> dict[str, Any]:
 @pytest.fixture
 def as_alice(pair: dict[str, Any]) -> Caller:
     return Caller(pair["access"])
+
+
+@pytest.fixture
+def credentials(alice: Any, bob: Any, pair: dict[str, Any]) -> None:
+    """A session, a token, an identity and a failed login, each of Alice and of Bob."""
+    now = timezone.now()
+    for user in (alice, bob):
+        name = user.name
+        common = {"user": user, "expires_at": now + timedelta(days=1)}
+        if user == bob:
+            Session.objects.create(**common, user_agent="Bob's phone", address="198.51.100.7")
+        PersonalToken.objects.create(
+            **common, name=f"{name}'s script", hash=tokens.digest(name), scopes=["account"]
+        )
+        Identity.objects.create(user=user, issuer="https://issuer.example", subject=f"{name} there")
+        FailedLogin.objects.create(email=user.email, address="198.51.100.7", at=now)
 
 
 @pytest.fixture

@@ -16,11 +16,6 @@ from tests.support.threads import run_together
 from todo_project.admin import actions, changelist
 
 
-@pytest.fixture
-def superuser(db):
-    return staff_client("superuser")
-
-
 def ticks():
     return dict(Clock.objects.values_list("owner__email", "tick"))
 

@@ -5,13 +5,8 @@ from django.contrib.admin.models import LogEntry
 from django.db import connection
 
 from tasks.models import Clock, Task, Tombstone
-from tests.support.admin_client import TASKS, USERS, create_tasks, form_of, messages_on, staff_client
+from tests.support.admin_client import TASKS, USERS, create_tasks, form_of, messages_on, rows_of, staff_client
 from tests.support.threads import run_together
-
-
-@pytest.fixture
-def superuser(db):
-    return staff_client("superuser")
 
 
 @pytest.fixture
@@ -21,8 +16,7 @@ def milk(alice):
 
 
 def titles(page):
-    assert page.status_code == 200
-    return [task.title for task in page.context["cl"].result_list]
+    return [task.title for task in rows_of(page)]
 
 
 def test_the_list_shows_all_users_tasks_newest_first(superuser, alice, bob):

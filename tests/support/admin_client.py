@@ -73,3 +73,9 @@ def run_action(
 
 def messages_on(page: Any) -> list[str]:
     return [str(message) for message in page.context["messages"]]
+
+
+def rows_of(page: Any) -> list[Any]:
+    """The rows of a change list."""
+    assert page.status_code == 200
+    return list(page.context["cl"].result_list)
