@@ -17,7 +17,7 @@ from django.conf import settings
 from django.core import signing
 from django.utils.crypto import salted_hmac
 
-from todo_project.config.issuers import OURS, Issuer
+from todo_project.config.issuers import OWN_ISSUER, Issuer
 
 from .errors import InvalidToken, TokenExpired
 
@@ -42,7 +42,7 @@ class AccessClaims:
 def new_access_token(user: uuid.UUID, session: uuid.UUID, scopes: list[str], *, at: datetime) -> str:
     issued = int(at.timestamp())
     claims = {
-        "iss": OURS,
+        "iss": OWN_ISSUER,
         "aud": AUDIENCE,
         "sub": str(user),
         "sid": str(session),
@@ -64,7 +64,7 @@ def read_access_token(token: str, *, at: datetime) -> AccessClaims:
 def _read_access_token(token: str, keys: tuple[bytes, ...]) -> AccessClaims:
     """Cached, because a client sends one token many times and the result depends on nothing else."""
     claims = _decode(
-        token, keys, [ALGORITHM], audience=[AUDIENCE], issuer=OURS, required=[*REQUIRED, "sid", "scope"]
+        token, keys, [ALGORITHM], audience=[AUDIENCE], issuer=OWN_ISSUER, required=[*REQUIRED, "sid", "scope"]
     )
     try:
         return AccessClaims(
@@ -100,7 +100,7 @@ def is_ours(token: str) -> bool:
         return False
     try:
         payload = base64.urlsafe_b64decode(token.split(".")[1] + "==")
-        return bool(orjson.loads(payload)["iss"] == OURS)
+        return bool(orjson.loads(payload)["iss"] == OWN_ISSUER)
     except (IndexError, KeyError, TypeError, ValueError):
         return False
 

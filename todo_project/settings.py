@@ -17,7 +17,7 @@ env.read_file()
 DEBUG = env.boolean("DEBUG", default=False)
 SECRET_KEY = env.text(
     "SECRET_KEY",
-    at_least=50,
+    min_length=50,
     hint="Create one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'",
 )
 SECRET_KEY_FALLBACKS = env.listing("SECRET_KEY_FALLBACKS")

@@ -1,4 +1,4 @@
-"""What a start may go on with but somebody should know."""
+"""System checks of settings that do not prevent a start."""
 
 import difflib
 from collections.abc import Sequence
@@ -9,21 +9,21 @@ from django.core.checks import CheckMessage, register
 
 from . import env
 
-# Read by Django's own createsuperuser.
-READ_BY_OTHERS = ("DJANGO_SUPERUSER_",)
+# createsuperuser reads these.
+READ_BY_DJANGO = "DJANGO_SUPERUSER_"
 
 
 @register()
-def nothing_in_the_env_file_is_ignored(
-    app_configs: Sequence[Any] | None, **kwargs: Any
-) -> list[CheckMessage]:
-    ignored = sorted(name for name in env.IN_FILE - env.READ if not name.startswith(READ_BY_OTHERS))
+def check_for_unused_variables(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    unused = sorted(
+        name for name in env.NAMES_IN_FILE - env.NAMES_READ if not name.startswith(READ_BY_DJANGO)
+    )
     return [
-        checks.Warning(f".env sets {name}, which nothing reads.", hint=_nearest(name), id="todo_project.W001")
-        for name in ignored
+        checks.Warning(f".env sets {name}, which nothing reads.", hint=_hint(name), id="todo_project.W001")
+        for name in unused
     ]
 
 
-def _nearest(name: str) -> str:
-    near = difflib.get_close_matches(name, env.READ, n=1)
-    return f"Did you mean {near[0]}?" if near else "Remove it, or see .env.example for the names."
+def _hint(name: str) -> str:
+    similar = difflib.get_close_matches(name, env.NAMES_READ, n=1)
+    return f"Did you mean {similar[0]}?" if similar else "Remove it; .env.example lists all variables."

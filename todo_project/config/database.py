@@ -1,4 +1,4 @@
-"""From a URL to a Django database that is safe on Neon. Pure functions: they connect to nothing."""
+"""Converts a database URL to an entry for DATABASES that is safe on Neon. Connects to nothing."""
 
 import ipaddress
 import re
@@ -16,7 +16,7 @@ Config = dict[str, Any]
 POSTGRESQL_SCHEMES = {"postgres", "postgresql"}
 STRONG_TLS = {"require", "verify-ca", "verify-full"}
 
-# Neon suspends a compute after 300 s without a query; a connection that is older is most likely dead.
+# Neon suspends a compute after 300 s without a query, which closes its connections.
 MAX_AGE = 240
 
 CONNECTION: dict[str, Any] = {
@@ -25,7 +25,7 @@ CONNECTION: dict[str, Any] = {
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
-    # Keepalives watch an idle connection only; this ends one whose peer vanished under a query.
+    # Keepalives detect only idle connections; this closes one whose peer disappeared during a query.
     "tcp_user_timeout": 10_000,
     "application_name": "todo",
 }
@@ -34,9 +34,9 @@ CONNECTION: dict[str, Any] = {
 def configure(
     url: str, *, base_dir: Path, variable: str, pooler: bool = False, direct: bool = False
 ) -> Config:
-    """The entry for DATABASES, or ImproperlyConfigured with one sentence that names the variable.
+    """The entry for DATABASES. Raises ImproperlyConfigured, naming the variable.
 
-    A pooler is known by Neon's host name; `pooler` tells of another one, `direct` forbids any.
+    Neon's pooler is recognized by its host name. `pooler` declares another one; `direct` allows none.
     """
     scheme = url.partition(":")[0]
     if scheme not in POSTGRESQL_SCHEMES | {"sqlite"}:
@@ -44,28 +44,32 @@ def configure(
     try:
         config: Config = dict(dj_database_url.parse(url))
     except ValueError:
-        # The parser's own words may repeat the password.
+        # The parser's message may contain the password.
         raise ImproperlyConfigured(
-            f"{variable} cannot be read as a URL. Percent-encode special characters in the password."
+            f"{variable} is not a valid URL. Percent-encode special characters in the password."
         ) from None
     if scheme == "sqlite":
         return sqlite(config, base_dir=base_dir, variable=variable)
     pooler = pooler or is_pooled(config["HOST"])
     if direct and pooler:
-        raise ImproperlyConfigured(f"{variable} names the pooled endpoint; write the host without '-pooler'.")
+        raise ImproperlyConfigured(
+            f"{variable} must not be the pooled endpoint; remove '-pooler' from the host."
+        )
     return postgresql(config, variable=variable, pooler=pooler)
 
 
 def sqlite(config: Config, *, base_dir: Path, variable: str) -> Config:
-    """SQLite as embedded default: readers beside one writer, and a second writer waits instead of failing."""
+    """With WAL, so that readers do not wait for a writer; a second writer waits instead of failing."""
     if config.get("OPTIONS"):
-        raise ImproperlyConfigured(f"{variable} takes no options for SQLite; remove what follows the '?'.")
+        raise ImproperlyConfigured(
+            f"{variable} must not have options for SQLite; remove the '?' and everything after it."
+        )
     in_memory = config["NAME"] == ":memory:"
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": config["NAME"] if in_memory else str(base_dir / config["NAME"]),
         "OPTIONS": {
-            # A transaction that reads first and writes later would fail at once instead of waiting.
+            # Otherwise a transaction that reads before it writes would fail instead of waiting.
             "transaction_mode": "IMMEDIATE",
             "timeout": 5,
             "init_command": "PRAGMA foreign_keys=ON" if in_memory else "PRAGMA journal_mode=WAL",
@@ -75,11 +79,13 @@ def sqlite(config: Config, *, base_dir: Path, variable: str) -> Config:
 
 def postgresql(config: Config, *, variable: str, pooler: bool) -> Config:
     if not config["NAME"]:
-        raise ImproperlyConfigured(f"{variable} names no database; write it after the host, as in …/neondb.")
+        raise ImproperlyConfigured(
+            f"{variable} must contain the name of the database after the host, as in …/neondb."
+        )
     options = {**CONNECTION, **config.get("OPTIONS", {})}
     refuse_unknown_options(options, variable)
     if pooler:
-        refuse_what_a_pooler_cannot_keep(options, variable)
+        refuse_startup_options(options, variable)
     host = str(options.get("hostaddr") or config["HOST"] or options.get("host") or "")
     return {
         **config,
@@ -92,55 +98,53 @@ def postgresql(config: Config, *, variable: str, pooler: bool) -> Config:
 
 
 def refuse_unknown_options(options: dict[str, Any], variable: str) -> None:
-    """libpq refuses an option it does not know, but only at the first connection."""
+    """Without this, libpq rejects an unknown option only at the first connection."""
     repeated = [name for name, value in options.items() if isinstance(value, list)]
     if repeated:
-        raise ImproperlyConfigured(f"{variable} gives the option {repeated[0]} twice; keep one.")
+        raise ImproperlyConfigured(f"{variable} contains the option {repeated[0]} twice; remove one.")
     for name, value in options.items():
         try:
             make_conninfo("", **{name: value})
         except ProgrammingError:
-            raise ImproperlyConfigured(
-                f"{variable} has the option {name}, which PostgreSQL does not know; remove it."
-            ) from None
+            raise ImproperlyConfigured(f"{variable} contains the unknown option {name}; remove it.") from None
 
 
-def refuse_what_a_pooler_cannot_keep(options: dict[str, Any], variable: str) -> None:
-    """Neon itself reads endpoint=… or project=… there; a setting would fail or leak to other clients."""
+def refuse_startup_options(options: dict[str, Any], variable: str) -> None:
+    """A pooler rejects them or leaks them to other clients, except Neon's endpoint=… and project=…."""
     startup = str(options.get("options", ""))
     if startup and not re.fullmatch(r"(endpoint|project)=[\w-]+", startup):
         raise ImproperlyConfigured(
-            f"{variable} passes start-up options through a pooler; set them with ALTER ROLE … SET … instead."
+            f"{variable} must not have startup options with a pooler; use ALTER ROLE … SET … instead."
         )
 
 
 def tls(options: dict[str, Any], *, host: str, variable: str) -> dict[str, str]:
-    """TLS for this host: encrypted unless local, and verified against a bundle that exists."""
+    """The TLS options: encrypted unless local, and a CA bundle that exists."""
     if is_local(host):
         mode = str(options.get("sslmode", "prefer"))
     else:
         mode = str(options.get("sslmode", "require"))
         if mode not in STRONG_TLS:
             raise ImproperlyConfigured(
-                f"{variable} asks for sslmode={mode}, which may talk in the clear; "
-                "write sslmode=require or sslmode=verify-full."
+                f"{variable} has sslmode={mode}, which allows unencrypted connections; "
+                "use sslmode=require or sslmode=verify-full."
             )
     bundle = str(options.get("sslrootcert", ""))
     if mode.startswith("verify-") and bundle in {"", "system"}:
-        # psycopg's binary wheel brings its own OpenSSL, which does not look where the system has its bundle.
+        # The OpenSSL in psycopg's binary wheel does not find the system's bundle.
         bundle = certifi.where()
     if bundle and not Path(bundle).is_file():
-        raise ImproperlyConfigured(f"{variable} names sslrootcert={bundle}, which is not a file.")
+        raise ImproperlyConfigured(f"{variable} has sslrootcert={bundle}, which is not a file.")
     return {"sslmode": mode, **({"sslrootcert": bundle} if bundle else {})}
 
 
 def is_pooled(host: str) -> bool:
-    """Whether it is Neon's pooled endpoint, such as ep-cool-name-123456-pooler.eu-central-1.aws.neon.tech."""
+    """Whether this is Neon's pooled endpoint, such as ep-cool-1-pooler.eu-central-1.aws.neon.tech."""
     return host.partition(".")[0].endswith("-pooler")
 
 
 def is_local(host: str) -> bool:
-    """A Unix socket or a loopback address; of several hosts, all."""
+    """Whether every host is a Unix socket or a loopback address."""
     return all(_is_loopback(one) for one in host.split(","))
 
 

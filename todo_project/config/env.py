@@ -1,6 +1,6 @@
-"""The only reader of the environment. Each variable is read strictly; a wrong one stops the start by name.
+"""Reads the environment; no other module does. An invalid value raises an error that names the variable.
 
-Empty means "not set". Values are taken as they stand: nothing in them is expanded.
+An empty variable counts as not set. Values are used as written; nothing in them is expanded.
 """
 
 import io
@@ -14,27 +14,27 @@ from environ import Env
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 
-READ: set[str] = {"ENV_FILE"}
-"""Every name that was asked for, so that a test can compare the code with its documentation."""
+NAMES_READ: set[str] = {"ENV_FILE"}
+"""Every variable that was read, so that a test can compare the code with the documentation."""
 
-IN_FILE: set[str] = set()
-"""Every name that the .env file sets, so that a system check can point at one that nothing reads."""
+NAMES_IN_FILE: set[str] = set()
+"""Every variable in the .env file, so that a system check can report one that nothing reads."""
 
 _ASSIGNMENT = re.compile(r"(?:export )?([A-Za-z_][A-Za-z_0-9]*)=")
 _PERIODS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 
 
 def read_file() -> None:
-    """Add what .env says to the environment; the environment itself wins."""
-    named = Env.ENVIRON.get("ENV_FILE", "")
-    path = Path(named) if named else BASE_DIR / ".env"
-    if not named and not path.exists():
+    """Add the variables in .env to the environment, which takes precedence."""
+    env_file = Env.ENVIRON.get("ENV_FILE", "")
+    path = Path(env_file) if env_file else BASE_DIR / ".env"
+    if not env_file and not path.exists():
         return
     try:
         content = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ImproperlyConfigured(f"ENV_FILE: {path} cannot be read as UTF-8 text.") from error
-    # django-environ only logs a line it cannot read, and ignores it.
+    # django-environ only logs an invalid line and skips it.
     for number, line in enumerate(content.splitlines(), start=1):
         if not line.strip() or line.startswith("#"):
             continue
@@ -43,26 +43,26 @@ def read_file() -> None:
             raise ImproperlyConfigured(
                 f"{path.name}, line {number}: write NAME=value, without spaces around '='."
             )
-        IN_FILE.add(assignment[1])
+        NAMES_IN_FILE.add(assignment[1])
     Env.read_env(io.StringIO(content))
 
 
-def text(name: str, *, default: str | None = None, at_least: int = 0, hint: str = "") -> str:
-    """A text; without a default the variable is required."""
-    READ.add(name)
-    # Env.str() would replace "$NAME" by another variable's value: a password may begin with "$".
+def text(name: str, *, default: str | None = None, min_length: int = 0, hint: str = "") -> str:
+    """A string; without a default the variable is required."""
+    NAMES_READ.add(name)
+    # Not Env.str(), which replaces "$NAME" by that variable's value: a password may begin with "$".
     value = Env.ENVIRON.get(name, "").strip()
     if not value:
         if default is None:
             raise ImproperlyConfigured(f"{name} is not set. {hint}".strip())
         return default
-    if len(value) < at_least:
-        raise ImproperlyConfigured(f"{name} must have at least {at_least} characters. {hint}".strip())
+    if len(value) < min_length:
+        raise ImproperlyConfigured(f"{name} must have at least {min_length} characters. {hint}".strip())
     return value
 
 
 def boolean(name: str, *, default: bool) -> bool:
-    """Strictly true, false, 1 or 0: django-environ's own bool() reads a mistyped "ture" as False."""
+    """true, false, 1 or 0. django-environ's bool() reads a mistyped "ture" as False."""
     value = text(name, default=str(default)).lower()
     if value not in {"true", "false", "1", "0"}:
         raise ImproperlyConfigured(f"{name} must be true or false (or 1 or 0), not {value!r}.")
@@ -78,7 +78,7 @@ def integer(name: str, *, default: int, low: int, high: int) -> int:
 
 
 def choice(name: str, choices: Iterable[str], *, default: str) -> str:
-    """One of the words named."""
+    """One of these values."""
     value = text(name, default=default)
     if value not in choices:
         raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
@@ -86,23 +86,23 @@ def choice(name: str, choices: Iterable[str], *, default: str) -> str:
 
 
 def listing(name: str, *, default: Iterable[str] = ()) -> list[str]:
-    """Words separated by commas."""
+    """Values separated by commas."""
     return [word.strip() for word in text(name, default=",".join(default)).split(",") if word.strip()]
 
 
 def minutes(name: str, *, default: int, high: int) -> timedelta:
-    """A span of whole minutes."""
+    """A duration in whole minutes."""
     return timedelta(minutes=integer(name, default=default, low=1, high=high))
 
 
 def rate(name: str, *, default: str) -> tuple[int, int] | None:
-    """A rate such as 600/minute, as (requests, seconds); None for "off"."""
+    """A rate such as 600/minute as (requests, seconds), or None for "off"."""
     value = text(name, default=default)
     if value == "off":
         return None
     requests, _, period = value.partition("/")
     if not re.fullmatch(r"[1-9][0-9]{0,8}", requests) or period not in _PERIODS:
         raise ImproperlyConfigured(
-            f"{name} must be like 600/minute (second, minute, hour, day) or off, not {value!r}."
+            f"{name} must be off or a rate per second, minute, hour or day such as 600/minute, not {value!r}."
         )
     return int(requests), _PERIODS[period]

@@ -1,4 +1,4 @@
-"""Outside issuers of tokens, as TRUSTED_ISSUERS names them. Pure: asks nobody anything."""
+"""Parses TRUSTED_ISSUERS: the identity providers whose tokens are accepted. No network access."""
 
 import ipaddress
 import json
@@ -9,15 +9,17 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-SHARED = frozenset({"HS256", "HS384", "HS512"})
-PUBLIC = frozenset({"EdDSA", "ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
+SECRET_ALGORITHMS = frozenset({"HS256", "HS384", "HS512"})
+PUBLIC_KEY_ALGORITHMS = frozenset(
+    {"EdDSA", "ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
+)
 FIELDS = frozenset({"issuer", "audience", "algorithms", "jwks_url", "secret"})
-OURS = "todo"
+OWN_ISSUER = "todo"
 
 
 @dataclass(frozen=True)
 class Issuer:
-    """Who may vouch for a caller, for which audience, and how that is verified."""
+    """An identity provider, the audience of its tokens, and how they are verified."""
 
     issuer: str
     audience: tuple[str, ...]
@@ -27,20 +29,20 @@ class Issuer:
 
 
 def parse(text: str) -> dict[str, Issuer]:
-    """The registry by name of the issuer, or ImproperlyConfigured with one sentence."""
+    """The issuers by name. Raises ImproperlyConfigured."""
     if not text:
         return {}
     try:
         entries = json.loads(text)
     except ValueError as error:
-        raise ImproperlyConfigured("TRUSTED_ISSUERS is not JSON.") from error
+        raise ImproperlyConfigured("TRUSTED_ISSUERS must be valid JSON.") from error
     if not isinstance(entries, list):
         raise ImproperlyConfigured("TRUSTED_ISSUERS must be a list of objects.")
     registry: dict[str, Issuer] = {}
     for number, entry in enumerate(entries, start=1):
         issuer = _issuer(entry, f"TRUSTED_ISSUERS, entry {number}:")
         if issuer.issuer in registry:
-            raise ImproperlyConfigured(f"TRUSTED_ISSUERS names {issuer.issuer} twice.")
+            raise ImproperlyConfigured(f"TRUSTED_ISSUERS contains {issuer.issuer} twice.")
         registry[issuer.issuer] = issuer
     return registry
 
@@ -50,36 +52,38 @@ def _issuer(entry: Any, where: str) -> Issuer:
         raise ImproperlyConfigured(f"{where} must be an object.")
     if unknown := entry.keys() - FIELDS:
         raise ImproperlyConfigured(
-            f"{where} {min(unknown)} is unknown; known are {', '.join(sorted(FIELDS))}."
+            f"{where} unknown field {min(unknown)}; the fields are {', '.join(sorted(FIELDS))}."
         )
-    name = _texts(entry, "issuer", where)
-    if len(name) != 1 or name[0] == OURS:
+    name = _strings(entry, "issuer", where)
+    if len(name) != 1 or name[0] == OWN_ISSUER:
         raise ImproperlyConfigured(
-            f"{where} issuer must be the one text of the token's iss, other than {OURS!r}."
+            f"{where} issuer must be one string, the iss of its tokens, and not {OWN_ISSUER!r}."
         )
-    algorithms = _texts(entry, "algorithms", where)
-    family = SHARED if "secret" in entry else PUBLIC
+    algorithms = _strings(entry, "algorithms", where)
+    family = SECRET_ALGORITHMS if "secret" in entry else PUBLIC_KEY_ALGORITHMS
     if ("secret" in entry) == ("jwks_url" in entry):
-        raise ImproperlyConfigured(f"{where} needs either jwks_url or secret.")
-    # A public key must never be taken for a shared secret, so the two families do not mix.
+        raise ImproperlyConfigured(f"{where} must have either jwks_url or secret.")
+    # One kind per issuer: otherwise a public key could be used as a shared secret.
     if not family.issuperset(algorithms):
-        raise ImproperlyConfigured(f"{where} algorithms must be among {', '.join(sorted(family))}.")
+        raise ImproperlyConfigured(f"{where} algorithms must be from {', '.join(sorted(family))}.")
     secret, jwks_url = entry.get("secret", ""), entry.get("jwks_url", "")
     if "secret" in entry and (not isinstance(secret, str) or len(secret.encode()) < 32):
         raise ImproperlyConfigured(f"{where} secret must have at least 32 bytes.")
     if "jwks_url" in entry and not is_safe_url(jwks_url):
         raise ImproperlyConfigured(
-            f"{where} jwks_url must begin with https:// (http:// to this machine only)."
+            f"{where} jwks_url must begin with https:// (http:// only for this machine)."
         )
-    return Issuer(name[0], _texts(entry, "audience", where), algorithms, jwks_url=jwks_url, secret=secret)
+    return Issuer(name[0], _strings(entry, "audience", where), algorithms, jwks_url=jwks_url, secret=secret)
 
 
-def _texts(entry: Mapping[str, Any], field: str, where: str) -> tuple[str, ...]:
+def _strings(entry: Mapping[str, Any], field: str, where: str) -> tuple[str, ...]:
     value = entry.get(field)
-    texts = [value] if isinstance(value, str) else value
-    if not isinstance(texts, list) or not texts or not all(isinstance(one, str) and one for one in texts):
-        raise ImproperlyConfigured(f"{where} {field} must be a text or a list of texts, none of them empty.")
-    return tuple(texts)
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, list) or not values or not all(isinstance(one, str) and one for one in values):
+        raise ImproperlyConfigured(
+            f"{where} {field} must be a string or a list of strings, none of them empty."
+        )
+    return tuple(values)
 
 
 def is_safe_url(url: Any) -> bool:

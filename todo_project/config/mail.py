@@ -1,4 +1,4 @@
-"""From EMAIL_URL to Django's mail settings. Pure: it connects to nothing."""
+"""Converts EMAIL_URL to Django's mail settings."""
 
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -10,16 +10,19 @@ SMTP = {"smtp": {}, "smtp+tls": {"EMAIL_USE_TLS": True}, "smtp+ssl": {"EMAIL_USE
 
 
 def configure(url: str, *, debug: bool) -> dict[str, Any]:
-    """Without a URL mail is shown in development, else dropped: a log is no place for its secrets."""
+    """Without a URL, mail is printed in development; production discards it, to keep tokens out of logs."""
     if not url:
         return {"EMAIL_BACKEND": f"{BACKENDS}.{'console' if debug else 'dummy'}.EmailBackend"}
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise ImproperlyConfigured("EMAIL_URL cannot be read as a URL.") from None
+        raise ImproperlyConfigured("EMAIL_URL is not a valid URL.") from None
     if parts.scheme not in SMTP or not parts.hostname:
-        raise ImproperlyConfigured("EMAIL_URL must be like smtp+tls://user:password@mail.example.com:587.")
+        raise ImproperlyConfigured(
+            "EMAIL_URL must be an SMTP URL such as smtp+tls://user:password@mail.example.com:587 "
+            "(or smtp+ssl://, or smtp:// without encryption)."
+        )
     return {
         "EMAIL_BACKEND": f"{BACKENDS}.smtp.EmailBackend",
         "EMAIL_HOST": parts.hostname,

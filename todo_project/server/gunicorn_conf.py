@@ -1,4 +1,4 @@
-"""How gunicorn runs it: a few threads in a few processes, each thread with its own database connection."""
+"""gunicorn's configuration: a few processes with a few threads, each with its own database connection."""
 
 import os
 import socket
@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "todo_project.settings")
 
-# Here a wrong setting is one line; in a worker it would be a traceback per worker.
+# Load the settings here, so that an error is one line and not one traceback per worker.
 try:
     from todo_project import settings
 except ImproperlyConfigured as error:
@@ -21,12 +21,12 @@ worker_class = "todo_project.server.worker.Worker"
 workers = settings.WEB_CONCURRENCY
 threads = settings.WEB_THREADS
 keepalive = 5
-# A cursor may hold a title of 500 letters, of four bytes each, in base64.
+# A cursor may contain a title of 500 characters of four bytes each, in base64.
 limit_request_line = 8190
-# A heartbeat of the process, not a limit on a request: threads that wait for the database do not miss it.
+# The heartbeat of a process, not a limit for a request: waiting for the database does not stop it.
 timeout = 60
 graceful_timeout = 30
-# Heartbeat files in memory: on a disk a slow fsync looks like a dead worker.
+# In memory, because a slow disk makes a worker look dead.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 control_socket_disable = True
 accesslog = None
@@ -34,7 +34,7 @@ logconfig_dict = settings.LOGGING
 
 
 def on_starting(server: Any) -> None:
-    """Say that a port is taken at once and by name; gunicorn would try for five seconds."""
+    """Fail at once if the port is in use; gunicorn would retry for five seconds."""
     if "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ:
         return
     for address in server.address:
@@ -46,9 +46,7 @@ def on_starting(server: Any) -> None:
             try:
                 probe.bind(address)
             except OSError as error:
-                sys.exit(
-                    f"Not started: port {address[1]} cannot be used ({error.strerror}). Set PORT to another."
-                )
+                sys.exit(f"Not started: port {address[1]} cannot be used ({error.strerror}). Change PORT.")
 
 
 def when_ready(server: Any) -> None:

@@ -1,4 +1,4 @@
-"""Probes. They come by address, without a known Host, so they are answered before it is checked."""
+"""Health probes. Their Host is an IP address, so the middleware answers before ALLOWED_HOSTS is checked."""
 
 from collections.abc import Callable
 from functools import cache
@@ -14,12 +14,12 @@ from todo_project.api.errors import ApiError, MethodNotAllowed, ServiceUnavailab
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
-    """The process answers. No database: a query would keep a serverless compute awake."""
+    """The process responds. Without a query, which would keep a serverless database awake."""
     return JsonResponse({"status": "ok"})
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
-    """The database answers and holds what this code expects."""
+    """The database responds and all migrations are applied."""
     pending = len(migrations_in_code() - MigrationRecorder(connection).applied_migrations().keys())
     if pending:
         raise ServiceUnavailable(f"Not ready: {pending} migrations are not applied. Run manage.py migrate.")

@@ -1,4 +1,4 @@
-"""gunicorn's threaded worker, with an end to its patience, and the one error shape."""
+"""gunicorn's threaded worker with socket timeouts, and with errors in the API's format."""
 
 import logging
 import socket
@@ -19,26 +19,26 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     errors.ExpectationFailed: (417, "Expectation Failed"),
     errors.UnsupportedTransferCoding: (501, "Not Implemented"),
 }
-OURS = (errors.ConfigurationProblem, errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)
+SERVER_ERRORS = (errors.ConfigurationProblem, errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)
 
 
-# For each piece of a request to arrive, and of an answer to be taken: 10 seconds, 0 microseconds. gunicorn
-# waits without end; a phone that leaves the network in mid request would hold a thread for good.
-PATIENCE = struct.pack("ll", 10, 0)
+# For each read and each write: 10 seconds, 0 microseconds. gunicorn has no such timeout, so a phone that
+# loses its network during a request would occupy a thread forever.
+SOCKET_TIMEOUT = struct.pack("ll", 10, 0)
 
 
 class Worker(ThreadWorker):
     def handle(self, conn: Any) -> Any:
-        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, PATIENCE)
-        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, PATIENCE)
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, SOCKET_TIMEOUT)
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, SOCKET_TIMEOUT)
         return super().handle(conn)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
-        """gunicorn's own answer is HTML and repeats the request's text."""
+        """gunicorn's own response is HTML and contains parts of the request."""
         request_id = uuid.uuid4().hex
-        if isinstance(exc, errors.ParseException) and not isinstance(exc, OURS):
+        if isinstance(exc, errors.ParseException) and not isinstance(exc, SERVER_ERRORS):
             status, reason = STATUS.get(type(exc), (400, "Bad Request"))
-            code, message = "MALFORMED_REQUEST", f"This is not a request that can be read ({reason.lower()})."
+            code, message = "MALFORMED_REQUEST", f"The request is not valid HTTP ({reason.lower()})."
             logger.warning("unreadable request: %s", type(exc).__name__, extra={"request_id": request_id})
         else:
             status, reason = 500, "Internal Server Error"
@@ -55,4 +55,4 @@ class Worker(ThreadWorker):
         try:
             client.sendall(head.encode("ascii") + body)
         except OSError:
-            logger.debug("The client was gone before its answer.")
+            logger.debug("The client disconnected before the response.")

@@ -84,7 +84,7 @@ def test_behind_a_pooler_there_are_no_server_side_cursors(url, pooler, disabled)
 
 
 def test_the_direct_url_may_not_name_the_pooler():
-    with pytest.raises(ImproperlyConfigured, match="^DATABASE_URL names the pooled endpoint"):
+    with pytest.raises(ImproperlyConfigured, match="^DATABASE_URL must not be the pooled endpoint"):
         configure(POOLED, direct=True)
 
 
@@ -92,7 +92,9 @@ def test_the_direct_url_may_not_name_the_pooler():
     "options", ["-c%20statement_timeout%3D5s", "--search_path=x", "endpoint%3Da%20-c%20x%3D1"]
 )
 def test_start_up_options_are_refused_through_a_pooler(options):
-    with pytest.raises(ImproperlyConfigured, match="^DATABASE_URL passes start-up options through a pooler"):
+    with pytest.raises(
+        ImproperlyConfigured, match="^DATABASE_URL must not have startup options with a pooler"
+    ):
         configure(f"{POOLED}?options={options}")
 
 
@@ -105,7 +107,7 @@ def test_neons_endpoint_option_and_options_of_a_direct_connection_pass(url):
 
 @pytest.mark.parametrize("mode", ["disable", "allow", "prefer"])
 def test_weak_tls_to_another_host_is_refused(mode):
-    with pytest.raises(ImproperlyConfigured, match=f"^DATABASE_URL asks for sslmode={mode}"):
+    with pytest.raises(ImproperlyConfigured, match=f"^DATABASE_URL has sslmode={mode}"):
         configure(f"{DIRECT}?sslmode={mode}")
 
 
@@ -119,7 +121,7 @@ def test_weak_tls_to_another_host_is_refused(mode):
     ],
 )
 def test_weak_tls_cannot_be_smuggled_past_the_host_name(url):
-    with pytest.raises(ImproperlyConfigured, match="asks for sslmode="):
+    with pytest.raises(ImproperlyConfigured, match="has sslmode="):
         configure(url)
 
 
@@ -151,16 +153,16 @@ def test_verify_full_is_not_weakened():
     [
         ("mysql://ann:s3cret@db/x", "must begin with postgresql:// or sqlite://"),
         ("not a url", "must begin with postgresql:// or sqlite://"),
-        ("postgresql://ann:s3cret@db.example.com:54x2/todo", "cannot be read as a URL"),
-        ("postgresql://ann:s3cret@[bad/todo", "cannot be read as a URL"),
-        ("postgresql://ann:s3cret@db.example.com", "names no database"),
-        ("postgresql://ann:s3cret@db.example.com/todo?pgbouncer=true", "has the option pgbouncer"),
+        ("postgresql://ann:s3cret@db.example.com:54x2/todo", "is not a valid URL"),
+        ("postgresql://ann:s3cret@[bad/todo", "is not a valid URL"),
+        ("postgresql://ann:s3cret@db.example.com", "must contain the name of the database"),
+        ("postgresql://ann:s3cret@db.example.com/todo?pgbouncer=true", "unknown option pgbouncer"),
         ("postgresql://ann:s3cret@db.example.com/todo?sslmode=require&sslmode=disable", "sslmode twice"),
         (
             "postgresql://ann:s3cret@db.example.com/todo?sslmode=verify-ca&sslrootcert=/no/where",
             "sslrootcert=/no/where",
         ),
-        ("sqlite:///db.sqlite3?timeout=9", "takes no options"),
+        ("sqlite:///db.sqlite3?timeout=9", "must not have options"),
     ],
 )
 def test_what_cannot_work_is_one_sentence_without_the_password(url, words):

@@ -27,7 +27,7 @@ def section(title: str) -> str:
 def test_readme_lists_exactly_the_environment_variables_that_are_read():
     listed = re.findall(r"^\| `([A-Z_]+)` \|", section("Environment variables"), re.MULTILINE)
 
-    assert sorted(listed) == sorted(env.READ)
+    assert sorted(listed) == sorted(env.NAMES_READ)
 
 
 def test_env_example_sets_exactly_the_variables_that_are_read():
@@ -35,7 +35,7 @@ def test_env_example_sets_exactly_the_variables_that_are_read():
     read_by_django = {"DJANGO_SUPERUSER_EMAIL", "DJANGO_SUPERUSER_PASSWORD"}
 
     assert len(names) == len(set(names))
-    assert set(names) - read_by_django == env.READ - {"ENV_FILE"}
+    assert set(names) - read_by_django == env.NAMES_READ - {"ENV_FILE"}
 
 
 def routes(patterns, prefix="/"):

@@ -1,4 +1,4 @@
-"""EMAIL_URL becomes Django's mail settings, or one sentence that names it."""
+"""EMAIL_URL is converted to Django's mail settings, or an error names it."""
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -9,7 +9,7 @@ SMTP = "django.core.mail.backends.smtp.EmailBackend"
 
 
 @pytest.mark.parametrize(("debug", "backend"), [(True, "console"), (False, "dummy")])
-def test_without_a_url_mail_is_shown_in_development_only(debug, backend):
+def test_without_a_url_mail_is_printed_in_development_only(debug, backend):
     assert configure("", debug=debug) == {
         "EMAIL_BACKEND": f"django.core.mail.backends.{backend}.EmailBackend"
     }
@@ -23,7 +23,7 @@ def test_without_a_url_mail_is_shown_in_development_only(debug, backend):
         ("smtp+ssl://ann:p%40ss@mail.example.com", 465, {"EMAIL_USE_SSL": True}),
     ],
 )
-def test_a_url_names_a_server(url, port, security):
+def test_a_url_configures_a_mail_server(url, port, security):
     assert configure(url, debug=False) == {
         "EMAIL_BACKEND": SMTP,
         "EMAIL_HOST": "mail.example.com",
@@ -39,8 +39,8 @@ def test_a_url_names_a_server(url, port, security):
     "url",
     ["mail.example.com", "imap://mail.example.com", "smtp://", "smtp://a:s3cret@[x", "smtp://a:s3cret@h:x"],
 )
-def test_anything_else_is_refused_without_the_password(url):
-    with pytest.raises(ImproperlyConfigured, match="^EMAIL_URL ") as refusal:
+def test_an_invalid_url_is_an_error_without_the_password(url):
+    with pytest.raises(ImproperlyConfigured, match="^EMAIL_URL ") as error:
         configure(url, debug=False)
 
-    assert "s3cret" not in str(refusal.value)
+    assert "s3cret" not in str(error.value)

@@ -1,4 +1,4 @@
-"""Production settings are safe ones."""
+"""Settings in production."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ def manage(*arguments, **environment):
     )
 
 
-def test_djangos_deployment_check_finds_nothing():
+def test_djangos_deployment_checks_pass():
     checked = manage("check", "--deploy", "--fail-level", "WARNING")
 
     assert checked.returncode == 0, checked.stderr
@@ -46,14 +46,14 @@ def test_djangos_deployment_check_finds_nothing():
         ({"DATABASE_URL_UNPOOLED": ""}, "ep-a-1-pooler.eu.aws.neon.tech"),
     ],
 )
-def test_a_command_uses_the_direct_url_where_there_is_one(environment, host):
-    told = manage("shell", "--no-imports", "-c", PRINT_HOST, **environment)
+def test_a_command_uses_the_direct_url_if_it_is_set(environment, host):
+    process = manage("shell", "--no-imports", "-c", PRINT_HOST, **environment)
 
-    assert told.stdout.strip() == host
+    assert process.stdout.strip() == host
 
 
 def test_the_server_uses_the_pooled_url():
-    told = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", PRINT_HOST],
         cwd=settings.BASE_DIR,
         env={"PATH": os.environ["PATH"], **PRODUCTION, "DJANGO_SETTINGS_MODULE": "todo_project.settings"},
@@ -62,7 +62,7 @@ def test_the_server_uses_the_pooled_url():
         check=True,
     )
 
-    assert told.stdout.strip() == "ep-a-1-pooler.eu.aws.neon.tech"
+    assert process.stdout.strip() == "ep-a-1-pooler.eu.aws.neon.tech"
 
 
 @pytest.fixture
@@ -72,14 +72,14 @@ def https_only(settings):
     settings.SECURE_HSTS_SECONDS = 31_536_000
 
 
-def test_plain_http_is_sent_to_https(client, https_only):
+def test_http_is_redirected_to_https(client, https_only):
     response = client.get("/docs")
 
     assert response.status_code == 301
     assert response["Location"] == "https://testserver/docs"
 
 
-def test_what_the_proxy_received_by_https_is_served(client, https_only):
+def test_a_request_that_the_proxy_received_by_https_is_served(client, https_only):
     response = client.get("/docs", headers={"X-Forwarded-Proto": "https"})
 
     assert response.status_code == 200
@@ -87,7 +87,7 @@ def test_what_the_proxy_received_by_https_is_served(client, https_only):
 
 
 @pytest.mark.parametrize("path", ["/docs", "/api/v1/schema", "/api/v1/nothing"])
-def test_every_answer_is_kept_from_being_misread(client, db, path):
+def test_every_response_has_security_headers(client, db, path):
     response = client.get(path)
 
     assert response["X-Content-Type-Options"] == "nosniff"
@@ -95,10 +95,10 @@ def test_every_answer_is_kept_from_being_misread(client, db, path):
     assert response["X-Frame-Options"] == "DENY"
 
 
-def test_a_mistyped_name_in_the_env_file_is_pointed_at(monkeypatch):
-    monkeypatch.setattr(env, "IN_FILE", {"ALLOWED_HOST", "DEBUG", "DJANGO_SUPERUSER_EMAIL"})
+def test_an_unused_variable_in_the_env_file_is_a_warning(monkeypatch):
+    monkeypatch.setattr(env, "NAMES_IN_FILE", {"ALLOWED_HOST", "DEBUG", "DJANGO_SUPERUSER_EMAIL"})
 
-    [warning] = checks.nothing_in_the_env_file_is_ignored(None)
+    [warning] = checks.check_for_unused_variables(None)
 
     assert "ALLOWED_HOST" in warning.msg
     assert warning.hint == "Did you mean ALLOWED_HOSTS?"
