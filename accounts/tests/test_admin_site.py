@@ -34,11 +34,11 @@ def test_the_dashboard_is_on_the_index_page_only(superuser):
 
 
 def test_changing_ones_own_password_ends_ones_sessions(superuser):
-    person = User.objects.get(is_superuser=True)
-    person.set_password(PASSWORD)
-    person.save()
-    superuser.force_login(person)
-    session = Session.objects.create(user=person, expires_at=timezone.now() + timedelta(days=1))
+    user = User.objects.get(is_superuser=True)
+    user.set_password(PASSWORD)
+    user.save()
+    superuser.force_login(user)
+    session = Session.objects.create(user=user, expires_at=timezone.now() + timedelta(days=1))
     new = "another horse, another battery"
     form = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
 
@@ -47,18 +47,18 @@ def test_changing_ones_own_password_ends_ones_sessions(superuser):
 
     assert superuser.post("/admin/password_change/", form).status_code == 302
     session.refresh_from_db()
-    person.refresh_from_db()
+    user.refresh_from_db()
     assert session.ended_at is not None
-    assert person.check_password(new)
+    assert user.check_password(new)
     assert LogEntry.objects.get().get_change_message() == "Changed password."
     assert superuser.get("/admin/").status_code == 200
 
 
 def test_guesses_of_ones_own_old_password_are_limited(superuser):
-    person = User.objects.get()
-    person.set_password(PASSWORD)
-    person.save()
-    superuser.force_login(person)
+    user = User.objects.get()
+    user.set_password(PASSWORD)
+    user.save()
+    superuser.force_login(user)
     new = "another horse, another battery"
     form = {"old_password": "wrong", "new_password1": new, "new_password2": new}
     pages = [superuser.post("/admin/password_change/", form).content.decode() for _ in range(6)]
@@ -66,8 +66,8 @@ def test_guesses_of_ones_own_old_password_are_limited(superuser):
     assert ["entered incorrectly" in page for page in pages] == [True] * 5 + [False]
     assert "Too many failed sign-ins. Try again in 15 minutes." in pages[5]
     superuser.post("/admin/password_change/", {**form, "old_password": PASSWORD})
-    person.refresh_from_db()
-    assert person.check_password(PASSWORD)
+    user.refresh_from_db()
+    assert user.check_password(PASSWORD)
 
 
 @pytest.mark.parametrize("key", ["x", "1", "9" * 20])

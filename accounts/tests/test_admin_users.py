@@ -222,21 +222,21 @@ def test_a_time_out_of_range_is_no_server_error(superuser, query):
 
 
 def test_users_cannot_lock_themselves_out(superuser):
-    person = User.objects.get()
-    page = f"{USERS}{person.pk}/change/"
+    user = User.objects.get()
+    page = f"{USERS}{user.pk}/change/"
     form = form_of(superuser.get(page))
     assert not {"is_active", "is_staff", "is_superuser"} & form.keys()
 
     assert (
         superuser.post(page, {**form, "name": "Root", "is_superuser": "", "is_staff": ""}).status_code == 302
     )
-    assert superuser.post(f"{USERS}{person.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert superuser.post(f"{USERS}{user.pk}/delete/", {"post": "yes"}).status_code == 403
     assert superuser.post(page, {**form, "email": ""}).status_code == 200
     unset = {"usable_password": "false", "unset-password": "x"}
-    assert superuser.post(f"{USERS}{person.pk}/password/", unset)["Location"] == "/admin/password_change/"
-    person.refresh_from_db()
-    assert person.email == "superuser@example.com"
-    assert (person.name, person.is_active, person.is_staff, person.is_superuser) == ("Root", True, True, True)
+    assert superuser.post(f"{USERS}{user.pk}/password/", unset)["Location"] == "/admin/password_change/"
+    user.refresh_from_db()
+    assert user.email == "superuser@example.com"
+    assert (user.name, user.is_active, user.is_staff, user.is_superuser) == ("Root", True, True, True)
 
 
 def test_the_delete_page_lists_only_what_is_deleted(superuser, alice, credentials):

@@ -65,7 +65,7 @@ def test_the_size_of_a_postgresql_database_is_shown(operator):
 
 def test_the_size_of_an_sqlite_file_is_shown(operator, tmp_path, monkeypatch):
     if connection.vendor != "sqlite":
-        pytest.skip("PostgreSQL tells its size itself.")
+        pytest.skip("PostgreSQL has a panel of its own size.")
     (tmp_path / "db.sqlite3").write_bytes(b"x" * 2_048)
     monkeypatch.setitem(connection.settings_dict, "NAME", str(tmp_path / "db.sqlite3"))
 
@@ -74,7 +74,7 @@ def test_the_size_of_an_sqlite_file_is_shown(operator, tmp_path, monkeypatch):
 
 def test_an_in_memory_database_has_no_panel(operator, monkeypatch):
     if connection.vendor != "sqlite":
-        pytest.skip("PostgreSQL tells its size.")
+        pytest.skip("PostgreSQL always has a size.")
     monkeypatch.setitem(connection.settings_dict, "NAME", ":memory:")
 
     assert "Database" not in panels(index_page(operator))
