@@ -3,7 +3,6 @@
 import hashlib
 import inspect
 from functools import cache
-from http import HTTPStatus
 from typing import Any
 
 from drf_spectacular import openapi
@@ -44,6 +43,25 @@ ERROR_HEADERS = {
     401: {"WWW-Authenticate": {"description": "How to authenticate.", "schema": {"type": "string"}}},
     429: RETRY_AFTER,
     503: RETRY_AFTER,
+}
+# Not HTTPStatus.phrase, which differs between versions of Python.
+STATUS_NAMES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    406: "Not Acceptable",
+    409: "Conflict",
+    410: "Gone",
+    412: "Precondition Failed",
+    413: "Request Entity Too Large",
+    415: "Unsupported Media Type",
+    422: "Unprocessable Entity",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
 }
 ETAG = {
     "description": "The current version, to send in If-None-Match or If-Match.",
@@ -149,7 +167,7 @@ class AutoSchema(openapi.AutoSchema):
 
 
 def response_name(status: int) -> str:
-    return HTTPStatus(status).phrase.title().replace(" ", "").replace("-", "")
+    return STATUS_NAMES[status].replace(" ", "")
 
 
 def add_components(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
@@ -177,7 +195,7 @@ def add_components(result: dict[str, Any], generator: Any, request: Any, public:
 def error_response(error: type[ApiError]) -> dict[str, Any]:
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}, "examples": {}}}
     return {
-        "description": HTTPStatus(error.status_code).phrase,
+        "description": STATUS_NAMES[error.status_code],
         "headers": COMMON_HEADERS | ERROR_HEADERS.get(error.status_code, {}),
         "content": content,
     }
