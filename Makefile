@@ -12,6 +12,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-b
 # With the test settings, which need no .env file and no database server.
 MANAGE := DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py
 
+# On all cores; a worker keeps to neighbouring tests, which share a server.
+PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
+
 # What a pooler could break: locks, transactions, prepared statements, cursors of the server's.
 DATA_LAYER := $(wildcard tasks/tests/test_*race*.py) \
 	$(addprefix tasks/tests/test_,bulk.py dashboard.py following.py import_user.py migrations.py purge.py \
@@ -31,10 +34,12 @@ run: .venv/runtime .env
 	@sed -n 's/^DJANGO_SUPERUSER_EMAIL=/Staff login: /p; s/^DJANGO_SUPERUSER_PASSWORD=/   password: /p' .env
 	@exec $(BIN)/python -m gunicorn todo_project.wsgi --config python:todo_project.server.gunicorn_conf
 
+# All three runs, though one fails.
 test: .venv/dev
-	$(BIN)/python -m pytest
-	$(BIN)/python -m pytest --postgres
-	$(BIN)/python -m pytest --pgbouncer $(DATA_LAYER)
+	@$(PYTEST) || failed=1; \
+	$(PYTEST) --postgres || failed=1; \
+	$(PYTEST) --pgbouncer $(DATA_LAYER) || failed=1; \
+	exit $${failed:-0}
 
 lint: .venv/dev
 	$(BIN)/ruff check .

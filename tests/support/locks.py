@@ -2,9 +2,19 @@
 
 from django.db import connection
 
+WAITING = """
+    SELECT EXISTS (
+        SELECT FROM pg_locks AS waiting
+        JOIN pg_locks AS held USING (pid)
+        JOIN pg_database ON pg_database.oid = held.database
+        WHERE NOT waiting.granted AND datname = current_database()
+    )
+"""
+
 
 def lock_is_awaited() -> bool:
-    """PostgreSQL tells of a lock that is not granted; this test's are the only clients of its server."""
+    """Whether a connection to this test's database waits for a lock."""
+    # pg_stat_activity would say so too, but within a transaction always the same.
     with connection.cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+        cursor.execute(WAITING)
         return bool(cursor.fetchone()[0])
