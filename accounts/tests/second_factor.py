@@ -8,13 +8,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
-from django.test import Client
 from django_otp.oath import totp
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import FailedLogin, User
 from tests.support.caller import PASSWORD
+from tests.support.client import Client
 from tests.support.locks import lock_is_awaited
 from tests.support.processes import becomes_true
 from tests.support.threads import run_together

@@ -1,7 +1,8 @@
 """CORS: only origins in CORS_ALLOWED_ORIGINS can read responses."""
 
 import pytest
-from django.test import Client
+
+from tests.support.client import Client
 
 APP = "https://app.example.com"
 

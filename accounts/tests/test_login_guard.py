@@ -3,13 +3,13 @@
 from datetime import timedelta
 
 import pytest
-from django.test import Client
 from django.utils import timezone
 
 from accounts import login_guard
 from accounts.models import FailedLogin, User
 from tests.support.assertions import assert_error
 from tests.support.caller import PASSWORD, sign_in
+from tests.support.client import Client
 from tests.support.threads import run_together
 
 HOME = "203.0.113.7"

@@ -7,11 +7,11 @@ import sys
 import pytest
 from django.conf import settings
 from django.core.management import call_command
-from django.test import Client
 from django_otp.plugins.otp_static.models import StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import User
+from tests.support.client import Client
 
 
 @pytest.mark.own_servers

@@ -1,6 +1,5 @@
 """No missed change: whoever follows the feed ends with exactly the server's state, however many write."""
 
-import json
 import random
 import threading
 import time
@@ -9,7 +8,6 @@ from contextlib import contextmanager
 
 import pytest
 from django.db import connection
-from django.test import Client
 
 from tasks.models import Tombstone
 from tests.support.caller import signed_in
@@ -23,23 +21,11 @@ WRITERS, WRITES, ROUNDS = 4, 120, 6
 # Many threads, each with its own connection to PostgreSQL
 
 
-class HurriedCaller:
-    """One that keeps its client, because to make a client takes longer than a request."""
-
-    def __init__(self, user):
-        self.client = Client(raise_request_exception=False)
-        self.headers = {"Authorization": f"Bearer {signed_in(user).token}"}
-
-    def __call__(self, method, path, body=None):
-        content = b"" if body is None else json.dumps(body)
-        return self.client.generic(method, API + path, content, "application/json", headers=self.headers)
-
-
 class Follower:
     """It knows nothing but the feed."""
 
     def __init__(self, user, limit):
-        self.ask, self.limit = HurriedCaller(user), limit
+        self.ask, self.limit = signed_in(user), limit
         self.copy, self.since, self.resyncs = {}, 0, 0
 
     def step(self):
@@ -88,7 +74,7 @@ def a_change(dice, task):
 
 def write(user, seed, ids):
     """What another writer has trashed or purged is not found; nothing else may be refused."""
-    ask, dice = HurriedCaller(user), random.Random(seed)
+    ask, dice = signed_in(user), random.Random(seed)
     for _ in range(WRITES):
         change = a_change(dice, dice.choice(ids))
         response = ask(*change)
@@ -101,7 +87,7 @@ def write(user, seed, ids):
 def while_others_write(user, seed, limit):
     """Four writers and a follower of one person; in the end the follower has read to the end."""
     follower, over = Follower(user, limit), threading.Event()
-    ids = [HurriedCaller(user)("POST", "/tasks", {"title": "the first"}).json()["id"]]
+    ids = [signed_in(user)("POST", "/tasks", {"title": "the first"}).json()["id"]]
 
     def run(work, *arguments):
         try:
@@ -128,7 +114,7 @@ def test_a_follower_of_four_writers_ends_with_the_servers_state(alice, seed):
     with while_others_write(alice, seed, limit=1 + seed) as (follower, _):
         pass
 
-    assert follower.copy == server_state(lambda path: HurriedCaller(alice)("GET", path).json())
+    assert follower.copy == server_state(lambda path: signed_in(alice)("GET", path).json())
     assert len(follower.copy) > 50
     assert follower.resyncs == 0
 
@@ -143,7 +129,7 @@ def test_a_follower_from_whom_changes_are_forgotten_begins_anew_and_ends_with_th
             if newest and follower.since != 0 and newest.version > follower.since:
                 forget(alice, up_to=newest.version)
 
-    ask = HurriedCaller(alice)
+    ask = signed_in(alice)
     assert follower.copy == server_state(lambda path: ask("GET", path).json())
     assert len(follower.copy) > 50
 
@@ -170,7 +156,7 @@ def test_a_follower_ends_with_the_same_while_trash_is_purged_and_tombstones_forg
             purged += int(told[0].split()[1])
             forgotten += int(told[1].split()[1])
 
-    assert follower.copy == server_state(lambda path: HurriedCaller(alice)("GET", path).json())
+    assert follower.copy == server_state(lambda path: signed_in(alice)("GET", path).json())
     assert len(follower.copy) > 20
     assert purged > 10
     assert forgotten > 10

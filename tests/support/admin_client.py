@@ -5,11 +5,12 @@ from typing import Any
 
 from django.contrib.auth.models import Group
 from django.core.management import call_command
-from django.test import Client
 
 from accounts.models import User
 from tasks.models import Task
 from tasks.operations import CREATE, Operation, perform
+
+from .client import Client
 
 TASKS = "/admin/tasks/task/"
 USERS = "/admin/accounts/user/"
@@ -26,7 +27,7 @@ def staff_client(role: str) -> Client:
     user = User.objects.create_user(email, is_staff=True, is_superuser=superuser)
     if role and not superuser:
         user.groups.add(Group.objects.get(name=role))
-    client = Client(raise_request_exception=False)
+    client = Client()
     client.force_login(user)
     return client
 

@@ -6,7 +6,8 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.core.cache import cache
-from django.test import Client
+
+from .client import Client
 
 
 def staff_with(*permissions: str) -> Client:
@@ -20,7 +21,7 @@ def staff_with(*permissions: str) -> Client:
 
 
 def signed_in(user: Any) -> Client:
-    client = Client(raise_request_exception=False)
+    client = Client()
     client.force_login(user)
     return client
 

@@ -12,7 +12,6 @@ from django.db import connection, models
 from django.db.models import F
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from django.test import Client
 from django.urls import include, path
 from django.utils import timezone
 from django.views import View
@@ -32,6 +31,8 @@ from todo_project.api.pagination import KeysetPagination, PageParameters, orderi
 from todo_project.api.serializers import InstantField, StrictSerializer
 from todo_project.api.views import ApiView, ApiViewSet
 from todo_project.db.querysets import OwnedQuerySet
+
+from .client import Client
 
 
 class Note(models.Model):
@@ -199,4 +200,4 @@ urlpatterns = [
 
 
 def note_client(user: Any) -> Client:
-    return Client(raise_request_exception=False, headers={"Authorization": f"Bearer {user.email}"})
+    return Client(headers={"Authorization": f"Bearer {user.email}"})

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.test import Client
 
+from tests.support.client import Client
 from tests.support.doctor import PASSWORD, execute, with_user
 from tests.support.notes import note_client
 from tests.support.programs import require
