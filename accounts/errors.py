@@ -6,7 +6,7 @@ from todo_project.api.errors import Forbidden, NotAuthenticated, ValidationFaile
 class InvalidToken(NotAuthenticated):
     default_code = "INVALID_TOKEN"
     default_detail = "This token is invalid or has been revoked. Refresh it or sign in again."
-    challenge = 'Bearer realm="api", error="invalid_token"'
+    default_headers = {"WWW-Authenticate": 'Bearer realm="api", error="invalid_token"'}
 
 
 class TokenExpired(InvalidToken):

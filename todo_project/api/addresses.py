@@ -1,4 +1,4 @@
-"""The client's address. Only the configured number of proxies is trusted to forward it."""
+"""The client's address, as forwarded by TRUSTED_PROXY_COUNT proxies."""
 
 import ipaddress
 
@@ -9,10 +9,10 @@ UNKNOWN = "unknown"
 
 
 def client_address(request: HttpRequest) -> str:
-    """IPv6 addresses are reduced to their /64, which one household or server has to itself."""
+    """For IPv6 the /64 network, because one household or server has a whole /64."""
     proxies = settings.TRUSTED_PROXY_COUNT
     hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
-    # Each proxy appends the address that it was called from; a client can forge the entries before those.
+    # Each proxy appends the address of its client. A client can forge only the entries before those.
     address = hops[-proxies].strip() if len(hops) >= proxies > 0 else request.META.get("REMOTE_ADDR", "")
     try:
         parsed = ipaddress.ip_address(address)

@@ -1,4 +1,4 @@
-"""Conditional requests. An ETag is a version in quotes and always strong; If-Match guards a write."""
+"""Conditional requests. All ETags are strong."""
 
 import re
 
@@ -14,11 +14,11 @@ def etag(version: int | str) -> str:
 
 
 def not_modified(request: Request, current: str) -> Response | None:
-    """A 304 if the client has the current version; to be called before the object is read."""
+    """A 304 response if the client has the current version."""
     header = request.headers.get("If-None-Match")
     if header is None:
         return None
-    # RFC 9110 compares If-None-Match weakly: a proxy that compresses a response puts W/ before its tag.
+    # RFC 9110 requires weak comparison: a proxy that compresses a response adds W/ to its ETag.
     tags = {tag.removeprefix("W/") for tag in parse_etags(header)}
     if "*" in tags or current in tags:
         return Response(status=304, headers={"ETag": current})
@@ -33,16 +33,16 @@ class IfMatch:
         tags = parse_etags(header) if header is not None else ["*"]
         if not tags:
             raise ValidationFailed.of(
-                "If-Match", "invalid", 'If-Match must be an ETag as the server sent it, such as "17".'
+                "If-Match", "invalid", 'If-Match must be an ETag that the server sent, such as "17".'
             )
         self.tags = set(tags)
         self.versions: set[int] | None = None
-        """The versions that may be written; None for any."""
+        """The versions that the row may have; None for any."""
         if "*" not in tags:
-            # A weak or foreign tag equals no version, so the write fails.
+            # Weak ETags and those of other servers match no version, so the write fails.
             strong = (tag for tag in tags if re.fullmatch(r'"(0|[1-9][0-9]{0,17})"', tag))
             self.versions = {int(tag.strip('"')) for tag in strong}
 
     def names(self, etag: str) -> bool:
-        """For an ETag that is not a row's version, such as that of a list."""
+        """Whether it matches an ETag that is not a version, such as that of a list."""
         return self.versions is None or etag in self.tags

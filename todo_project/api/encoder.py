@@ -1,4 +1,4 @@
-"""JSON out, by orjson: times in UTC with Z; ids, decimals and lazy translations as strings."""
+"""The JSON encoder. Times are in UTC with Z; UUIDs, decimals and lazy translations are strings."""
 
 from decimal import Decimal
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from django.utils.functional import Promise
 
-# DRF gives the errors of many=True as a dict with integer keys.
+# OPT_NON_STR_KEYS: DRF's errors of a many=True serializer have integer keys.
 OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_NON_STR_KEYS
 
 

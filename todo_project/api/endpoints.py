@@ -1,7 +1,7 @@
-"""What a view declares about one of its actions, in one place: its behaviour and its description."""
+"""The endpoint() decorator, which declares the behaviour and the OpenAPI description of an action."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -14,37 +14,33 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 @dataclass(frozen=True)
 class Endpoint:
     parameters: type[QueryParameters] = QueryParameters
-    """The query parameters that it takes; by default none."""
+    """The query parameters; by default none are allowed."""
 
     conditional: bool = False
-    """Whether it takes If-None-Match (when it reads) or If-Match (when it writes)."""
+    """Whether If-None-Match (for reads) or If-Match (for writes) is supported."""
 
     has_etag: bool = True
-    """Whether the response to a conditional request has an ETag; a deleted object has none."""
+    """Whether a successful response has an ETag; the response to a deletion has none."""
 
     idempotent: bool = True
-    """Whether the response to a POST is stored for retries. One that contains a secret must not be."""
+    """Whether the response to a POST is stored for retries. A response that contains a secret must not be."""
 
     extra_statuses: tuple[int, ...] = ()
-    """Error statuses to describe that do not follow from the method and the settings above."""
+    """Error statuses for the description, beyond those that follow from the method and the fields above."""
 
 
 def endpoint(
-    summary: str,
-    *,
-    parameters: type[QueryParameters] = QueryParameters,
-    conditional: bool = False,
-    has_etag: bool = True,
-    idempotent: bool = True,
-    extra_statuses: tuple[int, ...] = (),
-    response_headers: Sequence[OpenApiParameter] = (),
-    **schema: Any,
+    summary: str, *, response_headers: Sequence[OpenApiParameter] = (), **options: Any
 ) -> Callable[[Handler], Handler]:
-    """Declare an action (or, in a plain view, a method). Further arguments are those of extend_schema()."""
-    declared = Endpoint(parameters, conditional, has_etag, idempotent, extra_statuses)
+    """Declare an action of a viewset or a method of a view.
+
+    Options are the fields of Endpoint and the arguments of drf-spectacular's extend_schema().
+    """
+    names = options.keys() & {field.name for field in fields(Endpoint)}
+    declared = Endpoint(**{name: options.pop(name) for name in names})
 
     def declare(handler: Handler) -> Handler:
-        handler = extend_schema(summary=summary, parameters=[*response_headers], **schema)(handler)
+        handler = extend_schema(summary=summary, parameters=[*response_headers], **options)(handler)
         handler.endpoint = declared  # type: ignore[attr-defined]
         return handler
 

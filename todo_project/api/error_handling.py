@@ -1,8 +1,8 @@
-"""Turns every exception, and every error response of Django's own, into the one error shape.
+"""Turns exceptions, and Django's own error responses, into responses of one shape:
 
     {"error": {"code", "message", "request_id", "details"}}
 
-Nothing internal leaves the server: no stack, SQL, path or driver message.
+Clients never see internals: no stack trace, SQL, file path or driver message.
 """
 
 import logging
@@ -62,7 +62,7 @@ def error_body(error: ApiError) -> dict[str, Any]:
 
 
 class ErrorResponse(HttpResponse):
-    """An error outside DRF."""
+    """An error response that DRF does not render."""
 
     def __init__(self, error: ApiError) -> None:
         body = dumps(error_body(error))
@@ -71,7 +71,7 @@ class ErrorResponse(HttpResponse):
 
 
 def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:
-    """DRF's hook, for the exceptions of API views. Server errors are logged with their stack."""
+    """DRF's EXCEPTION_HANDLER. Server errors are logged with their stack trace."""
     error = translate(exc)
     if error.status_code >= 500:
         log = logger.exception if isinstance(error, InternalError) else logger.warning
@@ -80,7 +80,7 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:
 
 
 def translate(exc: Exception) -> ApiError:
-    """The error of the contract that an exception stands for."""
+    """The documented error for any exception."""
     match exc:
         case ApiError():
             return exc
@@ -90,8 +90,6 @@ def translate(exc: Exception) -> ApiError:
             return ValidationFailed(flatten(exc.get_full_details()))
         case ValidationError():
             return ValidationFailed(flatten(drf.ValidationError(get_error_detail(exc)).get_full_details()))
-        case drf.ParseError() | UnreadablePostError() | BadRequest():
-            return MalformedRequest()
         case drf.Throttled():
             return RateLimited(retry_after=math.ceil(getattr(exc, "wait", None) or 1))
         case drf.APIException():
@@ -102,7 +100,7 @@ def translate(exc: Exception) -> ApiError:
             return Forbidden()
         case RequestDataTooBig():
             return PayloadTooLarge()
-        case SuspiciousOperation():
+        case UnreadablePostError() | BadRequest() | SuspiciousOperation():
             return MalformedRequest()
         case _:
             return InternalError()
@@ -134,7 +132,7 @@ def flatten(detail: Any, path: tuple[str, ...] = ()) -> Iterator[dict[str, Any]]
             "message": _name_the_field(str(detail["message"]), named),
         }
     elif isinstance(detail, Mapping):
-        # DRF gives the errors of many=True by the row's index, an integer.
+        # The errors of a many=True serializer have integer keys, the indexes of the rows.
         for key, inner in detail.items():
             yield from flatten(inner, (*path, str(key)))
     else:
@@ -154,9 +152,9 @@ def _name_the_field(message: str, path: list[str]) -> str:
 
 
 class ErrorShapeMiddleware:
-    """Gives the error shape to responses that no API view made: Django's own errors, whatever DEBUG is.
+    """Gives errors outside API views the same shape, whether DEBUG is on or off.
 
-    The admin keeps its HTML pages, and gets one for an unavailable database.
+    The admin keeps Django's HTML pages, and has a page of its own for an unavailable database.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -179,7 +177,7 @@ class ErrorShapeMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         error = translate(exception)
         if isinstance(error, InternalError):
-            return None  # Django logs it with its stack; __call__ then replaces the response.
+            return None  # Django logs it with its stack trace; __call__ then replaces the response.
         if error.status_code >= 500:
             logger.warning("%s: %s", error.code, type(exception).__name__, exc_info=exception)
         if not is_html_area(request):
@@ -190,5 +188,4 @@ class ErrorShapeMiddleware:
 
 
 def is_html_area(request: HttpRequest) -> bool:
-    """The part of the site where errors stay HTML pages."""
     return request.path_info.startswith(HTML_PREFIX)

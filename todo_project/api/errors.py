@@ -1,24 +1,22 @@
-"""The errors of the contract: status, code and message of each.
+"""The errors that the API documents, with the status, code and message of each.
 
-Plain exceptions, which the domain may raise: this module imports neither DRF nor anything of HTTP.
-error_handling.py turns them into responses.
+They are plain exceptions, so the domain may raise them; error_handling.py turns them into responses.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-RETRY_AFTER = 5
-
 
 class ApiError(Exception):
-    """An error of the contract; subclasses name it. As in DRF, three class attributes say everything."""
+    """The base of all errors. As in DRF, subclasses define a status, a code and a message."""
 
     status_code = 500
     default_code = "INTERNAL_ERROR"
     default_detail = "Something went wrong on the server. Include the request ID when you report it."
+    default_headers: Mapping[str, str] = {}
     commits_on_error = False
-    """Whether what the request has written is committed, such as the count of failed logins."""
+    """Whether the request's changes are committed nevertheless, such as the count of failed logins."""
 
     def __init__(
         self,
@@ -27,10 +25,10 @@ class ApiError(Exception):
         details: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        self.code = str(self.default_code)
-        self.message = message or str(self.default_detail)
+        self.code = self.default_code
+        self.message = message or self.default_detail
         self.details = dict(details or {})
-        self.headers = dict(headers or {})
+        self.headers = {**self.default_headers, **(headers or {})}
         super().__init__(self.message)
 
 
@@ -39,7 +37,7 @@ class ValidationFailed(ApiError):
     default_code = "VALIDATION_ERROR"
 
     MAX_ERRORS = 100
-    """A response lists no more errors than this; nobody reads more."""
+    """The maximum number of errors that a response lists."""
 
     def __init__(self, errors: Iterable[dict[str, Any]]) -> None:
         errors = list(islice(errors, self.MAX_ERRORS))
@@ -68,11 +66,7 @@ class NotAuthenticated(ApiError):
     status_code = 401
     default_code = "NOT_AUTHENTICATED"
     default_detail = "Sign in and send the access token as 'Authorization: Bearer …'."
-
-    challenge = 'Bearer realm="api"'
-
-    def __init__(self, message: str | None = None) -> None:
-        super().__init__(message, headers={"WWW-Authenticate": self.challenge})
+    default_headers = {"WWW-Authenticate": 'Bearer realm="api"'}
 
 
 class Forbidden(ApiError):
@@ -109,9 +103,7 @@ class RequestInProgress(ApiError):
     status_code = 409
     default_code = "REQUEST_IN_PROGRESS"
     default_detail = "A request with this Idempotency-Key is still in progress. Try again shortly."
-
-    def __init__(self) -> None:
-        super().__init__(headers={"Retry-After": "1"})
+    default_headers = {"Retry-After": "1"}
 
 
 class ResyncRequired(ApiError):
@@ -157,16 +149,14 @@ class RateLimited(ApiError):
 
 
 class InternalError(ApiError):
-    """ApiError's own class attributes, under a name of its own."""
+    """An unexpected exception. The attributes are those of ApiError."""
 
 
 class ServiceUnavailable(ApiError):
     status_code = 503
     default_code = "SERVICE_UNAVAILABLE"
     default_detail = "The service is temporarily unavailable. Try again shortly."
-
-    def __init__(self, message: str | None = None) -> None:
-        super().__init__(message, headers={"Retry-After": str(RETRY_AFTER)})
+    default_headers = {"Retry-After": "5"}
 
 
 class QueryTimeout(ApiError):
@@ -176,7 +166,7 @@ class QueryTimeout(ApiError):
 
 
 def all_errors() -> list[type[ApiError]]:
-    """Every error that a client may get, those of the apps included."""
+    """All subclasses of ApiError, including those defined in apps."""
     return sorted(set(_subclasses(ApiError)), key=lambda error: (error.status_code, error.default_code))
 
 
@@ -196,7 +186,7 @@ BY_STATUS: dict[int, type[ApiError]] = {
 
 
 def error_for_status(status: int) -> ApiError:
-    """The error for a response of which only the status is known."""
+    """The error for a response that was not made from an ApiError, such as Django's own 404."""
     if status in BY_STATUS:
         return BY_STATUS[status]()
     return MalformedRequest() if status < 500 else InternalError()

@@ -1,4 +1,4 @@
-"""The filters of a list, each declared once: its parameter, its condition and the type of its value."""
+"""Filters of a list, each declared once with its parameter, condition and value type."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ Rows = TypeVar("Rows", bound=QuerySet[Any, Any])
 class Filter:
     parameter: serializers.Field[Any, Any, Any, Any]
     apply: Callable[[Any, Any, datetime], Any]
-    """Takes the rows, the parameter's value and the time of the request."""
+    """A function of the rows, the parameter's value and the time of the request."""
 
     value: Any = None
-    """The model field of the value; None if the value decides on the SQL itself, as true and false do."""
+    """The model field of the SQL parameter; None if values such as true and false lead to different SQL."""
 
     depends_on_time: bool = False
-    """Whether its rows change as time passes, without a write: such a list has no ETag."""
+    """Whether the rows change as time passes, without a write. Such a list has no ETag."""
 
     plan_each_time: bool = False
-    """Whether the best plan depends on the value, so that the query must not be compiled once."""
+    """Whether the best query plan depends on the value. Such a query is not compiled once."""
 
 
 def apply_filters(

@@ -1,6 +1,6 @@
-"""Idempotency-Key: a retried POST gets the response to the first request, stored in its transaction.
+"""Idempotency-Key: the response to a POST is stored in its transaction and sent again for a retry.
 
-Only successes are stored. A failed request has changed nothing, so a retry runs again.
+Only successful responses are stored. A failed request has changed nothing, so a retry runs it again.
 """
 
 import hashlib
@@ -22,7 +22,6 @@ from .errors import ApiError, IdempotencyKeyReused, RequestInProgress, Validatio
 from .transactions import run_in_transaction
 
 HEADER = "Idempotency-Key"
-REPLAYED_HEADER = "Idempotent-Replayed"
 RETENTION = timedelta(hours=24)
 WAIT_SECONDS = 5
 ATTEMPTS = 3
@@ -30,11 +29,11 @@ STORED_HEADERS = ("ETag", "Location")
 
 
 class _AlreadyUsed(Exception):
-    """Another request has, or had, this key."""
+    """Another request has used this key."""
 
 
 def run_once(request: Request, handle: Callable[[], Response]) -> Response:
-    """Run a write in one transaction; with a key only the first time, with the same response each time."""
+    """Run a write in one transaction, or return the stored response if its key was used before."""
     key = request.headers.get(HEADER)
     if key is None or request.method != "POST" or not request.user.is_authenticated:
         return run_in_transaction(handle)
@@ -42,29 +41,33 @@ def run_once(request: Request, handle: Callable[[], Response]) -> Response:
         raise ValidationFailed.of(
             HEADER, "invalid", "Idempotency-Key must have 1 to 255 printable ASCII characters."
         )
-    fingerprint = fingerprint_of(request)
+    fingerprint = _fingerprint(request)
     for _ in range(ATTEMPTS):
         try:
             record = IdempotencyKey(owner_id=str(request.user.pk), key=key, fingerprint=fingerprint)
-            return run_in_transaction(partial(_first_time, record, handle))
+            return run_in_transaction(partial(_run_and_store, record, handle))
         except _AlreadyUsed:
             stored = IdempotencyKey.objects.filter(owner=request.user.pk, key=key).first()
         if stored is None:
-            continue  # The other request has failed or was purged meanwhile, so the key is free.
+            continue  # The other request failed or its response was purged, so the key is free.
         if stored.created_at < timezone.now() - RETENTION:
             stored.delete()
             continue
-        return replay(stored, fingerprint)
+        if stored.fingerprint != fingerprint:
+            raise IdempotencyKeyReused
+        # The renderer passes bytes through, so this response is identical to the first one.
+        headers = {**stored.headers, "Idempotent-Replayed": "true"}
+        return Response(stored.body.encode(), status=stored.status, headers=headers)
     raise RequestInProgress
 
 
-def _first_time(record: IdempotencyKey, handle: Callable[[], Response]) -> Response:
+def _run_and_store(record: IdempotencyKey, handle: Callable[[], Response]) -> Response:
     _claim(record)
     try:
         response = handle()
     except ApiError as error:
         if error.commits_on_error:
-            record.delete()  # What the failed request has written is committed, but its key is free.
+            record.delete()  # The key must not be committed with the failed request's other changes.
         raise
     record.status = response.status_code
     record.headers = {name: response[name] for name in STORED_HEADERS if name in response}
@@ -90,15 +93,7 @@ def _claim(record: IdempotencyKey) -> None:
         raise
 
 
-def fingerprint_of(request: Request) -> str:
-    """Equal for a retry: a hash of the method, URL, If-Match and body."""
+def _fingerprint(request: Request) -> str:
+    """A hash of the parts of a request that a retry repeats: method, URL, If-Match and body."""
     head = f"{request.method} {request.get_full_path()}\n{request.headers.get('If-Match', '')}\n".encode()
     return hashlib.sha256(head + request._request.body).hexdigest()
-
-
-def replay(stored: IdempotencyKey, fingerprint: str) -> Response:
-    if stored.fingerprint != fingerprint:
-        raise IdempotencyKeyReused
-    headers = {**stored.headers, REPLAYED_HEADER: "true"}
-    # Bytes pass the renderer as they are, so the response equals the first one to the byte.
-    return Response(stored.body.encode(), status=stored.status, headers=headers)

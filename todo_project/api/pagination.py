@@ -1,4 +1,4 @@
-"""The pages of a list, and the cursors that lead from one to the next."""
+"""Keyset pagination with signed cursors."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,7 +28,7 @@ class PageParameters(QueryParameters):
 
 
 def ordering_parameter(*columns: str, default: str) -> serializers.ChoiceField:
-    """The `ordering` of a list: each column ascending, or descending with a leading "-"."""
+    """An `ordering` parameter: each column ascending, or descending with a leading "-"."""
     choices = [sign + column for column in columns for sign in ("", "-")]
     return serializers.ChoiceField(
         choices=choices, default=default, help_text="Missing values come last; ties are ordered by id."
@@ -36,7 +36,7 @@ def ordering_parameter(*columns: str, default: str) -> serializers.ChoiceField:
 
 
 class OrjsonSerializer:
-    """For django.core.signing, whose own escapes each non-ASCII letter; a cursor has to fit into a URL."""
+    """Django's signing serializer escapes non-ASCII letters, which makes cursors too long for a URL."""
 
     def dumps(self, position: Any) -> bytes:
         return orjson.dumps(position)
@@ -46,9 +46,9 @@ class OrjsonSerializer:
 
 
 class KeysetPagination(BasePagination):
-    """For a view whose query parameters include `ordering`, `limit` and `cursor`.
+    """For views with the query parameters `ordering`, `limit` and `cursor`.
 
-    Takes a queryset, or an object with a `model` and a `page()` method of its own.
+    Paginates a queryset, or an object with a `model` and a `page()` method.
     """
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:

@@ -1,7 +1,8 @@
-"""Query parameters, declared as the fields of a serializer, which validate and document them."""
+"""Query parameters are declared as the fields of a serializer, which validates and documents them."""
 
 import re
-from typing import Any, ClassVar
+from functools import cache
+from typing import Any
 
 from django.http import QueryDict
 from rest_framework import serializers
@@ -12,7 +13,7 @@ from .serializers import set_plain_messages
 
 
 class NumberField(serializers.IntegerField):
-    """ASCII digits only: Python would read 1_0 and ٥ as well."""
+    """Accepts ASCII digits only: Python's int() also accepts 1_0 and ٥."""
 
     def to_internal_value(self, data: Any) -> int:
         if re.fullmatch(r"-?[0-9]+", data) is None:
@@ -21,15 +22,9 @@ class NumberField(serializers.IntegerField):
 
 
 class QueryParameters(serializers.Serializer[Any]):
-    """The parameters of one operation; without fields, none.
-
-    The result has the parameters that were sent, and the defaults of those that have one.
-    """
-
-    _declared: ClassVar["QueryParameters"]
+    """The optional query parameters of an action. The base class allows none."""
 
     def get_fields(self) -> dict[str, Any]:
-        """None of them is required, also in the description."""
         fields = super().get_fields()
         for field in fields.values():
             field.required = False
@@ -38,8 +33,11 @@ class QueryParameters(serializers.Serializer[Any]):
 
     @classmethod
     def clean(cls, sent: QueryDict) -> dict[str, Any]:
-        """The typed values. An unknown name is an error: a typo must not return an unfiltered list."""
-        fields = cls._fields_once()
+        """The validated parameters and the defaults of omitted ones.
+
+        Unknown names are rejected: a misspelled filter must not return an unfiltered list.
+        """
+        fields = cls._cached_fields()
         cleaned = {
             name: field.default for name, field in fields.items() if field.default is not serializers.empty
         }
@@ -60,14 +58,13 @@ class QueryParameters(serializers.Serializer[Any]):
             raise serializers.ValidationError(f"Unknown query parameter. Allowed: {known}.", code="unknown")
         if len(values) > 1:
             raise serializers.ValidationError("This parameter must be sent only once.", code="repeated")
-        # Django decodes broken percent-encoding to U+FFFD instead of refusing it.
+        # Django decodes broken percent-encoding to U+FFFD instead of rejecting it.
         if "\ufffd" in values[0]:
             raise serializers.ValidationError("This parameter must be UTF-8.", code="encoding")
         return fields[name].run_validation(values[0])
 
     @classmethod
-    def _fields_once(cls) -> dict[str, Any]:
-        """Fields keep no state between calls, and creating them costs more than using them."""
-        if "_declared" not in vars(cls):
-            cls._declared = cls()
-        return dict(cls._declared.fields)
+    @cache
+    def _cached_fields(cls) -> dict[str, Any]:
+        """Fields are stateless, and creating them costs more than validating."""
+        return dict(cls().fields)

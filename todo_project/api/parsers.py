@@ -1,17 +1,16 @@
-"""Parses JSON by orjson: bounded in size and depth, UTF-8 only, without text that a database cannot store."""
+"""Parses JSON, with limits on size and depth, and rejects text that a database cannot store."""
 
 from collections.abc import Mapping
 from typing import IO, Any
 
 import orjson
-from django.http import HttpRequest
 from django.utils.http import parse_header_parameters
 from rest_framework.parsers import BaseParser
 
 from .errors import MalformedRequest, PayloadTooLarge, UnsupportedMediaType
 
 MAX_DEPTH = 32
-# Field names included. A bulk request with 100 tasks has about 2,000.
+# Includes field names. A bulk request with 100 tasks has about 2,000.
 MAX_VALUES = 10_000
 
 
@@ -24,16 +23,13 @@ class JSONParser(BaseParser):
         _, parameters = parse_header_parameters(media_type or "")
         if parameters.get("charset", "utf-8").lower() not in {"utf-8", "utf8"}:
             raise UnsupportedMediaType("The body must be UTF-8.")
-        return loads(read_body(stream))
-
-
-def read_body(stream: Any) -> bytes:
-    """Django's `body` limits the size, and keeps the bytes for the idempotency fingerprint."""
-    body: bytes = stream.body if isinstance(stream, HttpRequest) else stream.read()
-    if isinstance(stream, HttpRequest) and len(body) < int(stream.META.get("CONTENT_LENGTH") or 0):
-        # The beginning of a body may be valid JSON.
-        raise MalformedRequest("The body is shorter than its Content-Length.")
-    return body
+        request = (parser_context or {})["request"]
+        # Unlike the stream, `body` is limited in size and can be read again for the idempotency fingerprint.
+        body: bytes = request.body
+        if len(body) < int(request.META.get("CONTENT_LENGTH") or 0):
+            # Even the beginning of a body may be valid JSON.
+            raise MalformedRequest("The body is shorter than its Content-Length.")
+        return loads(body)
 
 
 def loads(body: bytes) -> Any:
@@ -42,7 +38,7 @@ def loads(body: bytes) -> Any:
     except orjson.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise MalformedRequest(f"The body is not valid JSON: error at {place}.") from error
-    # The check costs more than parsing, so only a body that could fail it is checked.
+    # The check costs more than parsing, so bodies that cannot fail it are not checked.
     separators = body.count(b"[") + body.count(b"{")
     if separators > MAX_DEPTH or body.count(b",") + separators > MAX_VALUES or b"\\u0000" in body:
         check_complexity(data)
@@ -50,7 +46,7 @@ def loads(body: bytes) -> Any:
 
 
 def check_complexity(data: Any) -> None:
-    """Reject bodies that are far more expensive than their size suggests, or cannot be stored."""
+    """Reject bodies that cost far more than their size suggests, and text with NUL."""
     level, seen = [data], 0
     for _ in range(MAX_DEPTH):
         seen += len(level)

@@ -1,4 +1,4 @@
-"""URL converters, and a trailing slash that makes no difference."""
+"""URL converters for IDs, and the middleware that ignores trailing slashes."""
 
 import uuid
 from collections.abc import Callable
@@ -37,7 +37,7 @@ register_converter(UserConverter, "user")
 
 
 class TrailingSlashMiddleware:
-    """Serves /api/v1/tasks/ as /api/v1/tasks. A redirect, as by APPEND_SLASH, would lose a POST's body."""
+    """Serves /api/v1/tasks/ as /api/v1/tasks. A redirect would lose the body of a POST."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

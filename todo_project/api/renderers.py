@@ -1,5 +1,3 @@
-"""The renderer of every API response."""
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +17,7 @@ class JSONRenderer(BaseRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
-        """Bytes are JSON already, such as the stored response to an Idempotency-Key."""
+        """Bytes, such as the stored response to an Idempotency-Key, are sent unchanged."""
         if data is None:
             return b""
         return data if isinstance(data, bytes) else dumps(data)

@@ -1,6 +1,6 @@
-"""The ID and the log line of each request: user, route, status and duration.
+"""Request IDs, and one log line per request with its route, status, duration and user.
 
-The line has the route's template, never the URL: no object's ID, query string, header or body.
+The route is the URL pattern. The log never contains a URL, query string, header or body.
 """
 
 import logging
@@ -30,7 +30,7 @@ def current_request_id() -> str | None:
 
 
 class RequestLogMiddleware:
-    """The outermost middleware, so that everything else is timed and logged with the request's ID."""
+    """Must be the outermost middleware, to time all others and to give their log lines the request's ID."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -63,7 +63,7 @@ _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 def user_id_of(request: HttpRequest) -> str | None:
-    """The user, if a view has already loaded them; a log line must not cost a query."""
+    """The user's ID if the user is already loaded: a log line must not cause a query."""
     user = vars(request).get("user")
     if isinstance(user, LazyObject):
         user = vars(request).get("_cached_user")
@@ -77,14 +77,14 @@ class RequestIdFilter(logging.Filter):
 
 
 class StackFilter(logging.Filter):
-    """Keeps only records with a stack: Django logs an error with its stack, then repeats it without."""
+    """Drops records without a stack trace: Django logs each error twice, with and without one."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return record.exc_info is not None
 
 
 class SlowClientFilter(logging.Filter):
-    """A client that stops in the middle of a request is not a server error, as which gunicorn logs it."""
+    """Lowers the level of slow clients' timeouts, which gunicorn logs as server errors."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.exc_info and isinstance(record.exc_info[1], BlockingIOError):

@@ -1,4 +1,4 @@
-"""The OpenAPI description: what drf-spectacular reads from the views, and what holds for every operation."""
+"""The OpenAPI description: drf-spectacular's, plus headers, conditions and errors of every operation."""
 
 import hashlib
 import inspect
@@ -70,7 +70,7 @@ ETAG = {
 
 
 class AutoSchema(openapi.AutoSchema):
-    """Adds to each operation what its endpoint() declares, and what every operation has in common."""
+    """Adds what endpoint() declares for an action, and what all operations have in common."""
 
     @property
     def handler(self) -> Any:
@@ -82,7 +82,7 @@ class AutoSchema(openapi.AutoSchema):
         return declared
 
     def get_operation_id(self) -> str:
-        """The path and the action, so that two actions of one method on one resource do not collide."""
+        """The path and the action. The default, the path and the method, is not unique here."""
         action = getattr(self.view, "action", None)
         if action is None:
             return str(super().get_operation_id())
@@ -90,12 +90,12 @@ class AutoSchema(openapi.AutoSchema):
         return "_".join(path if path[-1] == action else [*path, action])
 
     def _map_basic_serializer(self, serializer: Any, direction: str) -> dict[str, Any]:
-        """A response always has all of its fields, whatever a request may leave out."""
+        """Responses always have all fields, even those that requests may omit."""
         schema: dict[str, Any] = super()._map_basic_serializer(serializer, direction)
         if direction == "response" and "properties" in schema:
             schema["required"] = sorted(schema["properties"])
         if getattr(serializer, "partial", False):
-            # A client that filled in the defaults of a PATCH would reset fields by accident.
+            # A client that sent the defaults in a PATCH would reset fields by accident.
             for name, field in schema["properties"].items():
                 schema["properties"][name] = {key: value for key, value in field.items() if key != "default"}
         return schema
@@ -104,7 +104,7 @@ class AutoSchema(openapi.AutoSchema):
         return [self.endpoint.parameters] if self.endpoint.parameters is not QueryParameters else []
 
     def get_description(self) -> str:  # type: ignore[override]
-        """The docstring of the handler or else of the view, not one that the view inherits."""
+        """The docstring of the action or of its view, but not of a base class."""
         return inspect.cleandoc(self.handler.__doc__ or type(self.view).__doc__ or "")
 
     def get_auth(self) -> list[dict[str, list[str]]]:
@@ -218,54 +218,30 @@ def example(error: type[ApiError]) -> dict[str, Any]:
 
 
 def error_schema() -> dict[str, Any]:
-    return {
+    text = {"type": "string"}
+    field = {"type": ["string", "null"], "description": "Dotted path; null for the whole body."}
+    one_error = object_schema({"field": field, "constraint": text, "message": text})
+    details = {
         "type": "object",
-        "required": ["error"],
-        "properties": {
-            "error": {
-                "type": "object",
-                "required": ["code", "message", "request_id", "details"],
-                "properties": {
-                    "code": {
-                        "type": "string",
-                        "enum": sorted({error.default_code for error in all_errors()}),
-                    },
-                    "message": {
-                        "type": "string",
-                        "description": "For people; it may change. Programs should read `code`.",
-                    },
-                    "request_id": {"type": "string"},
-                    "details": {
-                        "type": "object",
-                        "description": "More about the error; empty if there is nothing to add.",
-                        "properties": {
-                            "field": {
-                                "type": ["string", "null"],
-                                "description": "Dotted path; null for the whole body.",
-                            },
-                            "constraint": {"type": "string"},
-                            "errors": {
-                                "type": "array",
-                                "items": {
-                                    "type": "object",
-                                    "required": ["field", "constraint", "message"],
-                                    "properties": {
-                                        "field": {"type": ["string", "null"]},
-                                        "constraint": {"type": "string"},
-                                        "message": {"type": "string"},
-                                    },
-                                },
-                            },
-                        },
-                    },
-                },
-            }
-        },
+        "description": "More about the error; empty if there is nothing to add.",
+        "properties": {"field": field, "constraint": text, "errors": {"type": "array", "items": one_error}},
     }
+    error = {
+        "code": text | {"enum": sorted({error.default_code for error in all_errors()})},
+        "message": text | {"description": "For people; it may change. Programs should read `code`."},
+        "request_id": text,
+        "details": details,
+    }
+    return object_schema({"error": object_schema(error)})
+
+
+def object_schema(properties: dict[str, Any]) -> dict[str, Any]:
+    """An object whose properties are all required."""
+    return {"type": "object", "required": [*properties], "properties": properties}
 
 
 @cache
 def document() -> tuple[dict[str, Any], str]:
-    """The description and its digest, generated once: it takes as long as many requests."""
+    """The description and its digest. Generating them takes as long as many requests."""
     schema = SchemaGenerator().get_schema(request=None, public=True)
     return schema, hashlib.sha256(dumps(schema)).hexdigest()[:32]

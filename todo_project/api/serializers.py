@@ -1,4 +1,4 @@
-"""The base of every request body: no unknown field, no read-only field, no time without an offset."""
+"""Base classes for request bodies. They reject unknown and read-only fields, and times without an offset."""
 
 import datetime as dt
 from typing import Any
@@ -9,12 +9,12 @@ from rest_framework import serializers
 
 
 def body_example(**body: Any) -> Any:
-    """An example request for the API's description."""
+    """A class decorator that adds an example request to the OpenAPI description."""
     return extend_schema_serializer(examples=[OpenApiExample("Example", body, request_only=True)])
 
 
 def set_plain_messages(field: Any) -> None:
-    """Replace DRF's messages that do not say what is allowed."""
+    """Replace messages of DRF that do not say what is allowed."""
     field.error_messages |= {
         "blank": "This field must not be blank.",
         "null": "This field must not be null.",
@@ -26,8 +26,8 @@ def set_plain_messages(field: Any) -> None:
         set_plain_messages(child)
 
 
-# Rejects unknown fields by name; DRF would ignore them, and the client would believe they were saved.
-# Not a docstring, which the description would repeat for every body.
+# DRF ignores unknown fields, so a client would believe that they were saved.
+# This is not a docstring because the OpenAPI description would repeat it for every body.
 class StrictSerializer(serializers.Serializer[Any]):
     default_error_messages = {
         "unknown": "Unknown field.",
@@ -42,29 +42,26 @@ class StrictSerializer(serializers.Serializer[Any]):
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict):
-            errors = {name: self._error(str(name)) for name in data if name not in self._writable}
+            writable = {field.field_name for field in self._writable_fields}
+            errors = {name: self._error(name) for name in data if name not in writable}
             if errors:
                 raise serializers.ValidationError(errors)
         return super().to_internal_value(data)
 
-    @property
-    def _writable(self) -> set[str]:
-        return {name for name, field in self.fields.items() if not field.read_only}
-
-    def _error(self, name: str) -> list[serializers.ErrorDetail]:
+    def _error(self, name: str) -> serializers.ErrorDetail:
         code = "read_only" if name in self.fields else "unknown"
-        return [serializers.ErrorDetail(str(self.error_messages[code]), code=code)]
+        return serializers.ErrorDetail(str(self.error_messages[code]), code=code)
 
 
 class InstantField(serializers.DateTimeField):
-    """A point in time in ISO 8601. Without an offset it would be a guess, wrong for most of the world."""
+    """An ISO 8601 time with a UTC offset. Without one, DRF would assume the server's time zone."""
 
     default_error_messages = {"offset": "This field must have a UTC offset, such as 2030-01-31T09:00:00Z."}
 
     def to_internal_value(self, value: Any) -> dt.datetime:
         if isinstance(value, str):
             if not value.isascii() or not value.isprintable():
-                self.fail("invalid", format="ISO 8601")  # Python would parse only up to a NUL.
+                self.fail("invalid", format="ISO 8601")  # Python ignores everything after a NUL.
             try:
                 parsed = parse_datetime(value)
             except ValueError:

@@ -1,9 +1,8 @@
-"""Rate limits: a number of requests per window of time, for each user or else each address."""
+"""Rate limits per user, or per address for anonymous requests, in fixed windows of time."""
 
 import logging
 import math
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -17,37 +16,28 @@ from .addresses import client_address
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Allowance:
-    """The state of a rate limit, for the RateLimit headers."""
-
-    limit: int
-    remaining: int
-    reset: int
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {
-            "RateLimit-Limit": str(self.limit),
-            "RateLimit-Remaining": str(self.remaining),
-            "RateLimit-Reset": str(self.reset),
-        }
-
-
 class RequestThrottle(BaseThrottle):
-    """The limit on every API view. Counted in the cache, so all workers share it if the cache is shared."""
+    """Counts in the cache, so all workers share a limit if they share the cache.
+
+    DRF's SimpleRateThrottle stores the time of each request and is not atomic.
+    """
 
     def allow_request(self, request: Request, view: Any) -> bool:
         user = request.user
         if user.is_authenticated:
-            scope, caller, rate = "user", str(user.pk), settings.RATE_LIMIT_USER
+            caller, rate = f"user:{user.pk}", settings.RATE_LIMIT_USER
         else:
-            scope, caller, rate = "anonymous", client_address(request._request), settings.RATE_LIMIT_ANONYMOUS
+            caller, rate = f"anonymous:{client_address(request._request)}", settings.RATE_LIMIT_ANONYMOUS
         if rate is None:
             return True
-        count, self.reset = count_up(f"{scope}:{caller}", period=rate[1])
-        view.allowance = Allowance(rate[0], max(0, rate[0] - count), self.reset)
-        return count <= rate[0]
+        limit, period = rate
+        count, self.reset = count_up(caller, period=period)
+        view.headers |= {
+            "RateLimit-Limit": str(limit),
+            "RateLimit-Remaining": str(max(0, limit - count)),
+            "RateLimit-Reset": str(self.reset),
+        }
+        return count <= limit
 
     def wait(self) -> float:
         return self.reset
@@ -59,10 +49,10 @@ def count_up(name: str, *, period: int) -> tuple[int, int]:
     window, reset = int(now // period), math.ceil(period - now % period)
     key = f"rate:{name}:{period}:{window}"
     try:
-        # add() and incr() are atomic in Redis. A counter outlives its window a little.
+        # Both are atomic in Redis. The extra minute covers clocks that differ between servers.
         cache.add(key, 0, timeout=period + 60)
         return cache.incr(key), reset
     except (RedisError, ValueError):
-        # ValueError: evicted between the two. Serving without a limit is better than not serving.
+        # ValueError: the key was evicted between the two. An unlimited request is better than a failed one.
         logger.warning("The cache is unavailable; the request was not rate limited.", exc_info=True)
         return 0, reset

@@ -1,5 +1,3 @@
-"""A write is one transaction."""
-
 from collections.abc import Callable
 
 from django.db import transaction
@@ -9,7 +7,7 @@ from .errors import ApiError
 
 
 def run_in_transaction(write: Callable[[], Response]) -> Response:
-    """An error rolls the write back, unless the error says that what was written is committed."""
+    """Run a write in a transaction, which an error rolls back unless it has commits_on_error."""
     with transaction.atomic():
         try:
             return write()

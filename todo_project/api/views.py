@@ -1,13 +1,11 @@
 """The base of every API view."""
 
-import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import SimpleNamespace
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 from django.contrib.auth.models import AnonymousUser
-from django.utils.cache import patch_vary_headers
 from rest_framework.exceptions import APIException
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
@@ -16,9 +14,8 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from .endpoints import Endpoint
-from .errors import ApiError, MethodNotAllowed, RateLimited, ValidationFailed
+from .errors import ApiError, MethodNotAllowed, ValidationFailed
 from .idempotency import run_once
-from .throttling import Allowance
 from .transactions import run_in_transaction
 
 
@@ -28,16 +25,16 @@ class ApiView(APIView):
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
 
     endpoint: Endpoint
-    """What the action being run declares; see endpoints.py."""
+    """The declaration of the current action; see endpoints.py."""
 
     query: Mapping[str, Any]
-    allowance: Allowance | None = None
+    """The validated query parameters."""
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        """As in DRF, which has no hook for a transaction between its checks and its handler."""
+        """As in DRF, which has no hook to run only the handler in a transaction."""
         self.args, self.kwargs = args, kwargs
         self.request = request = self.initialize_request(request, *args, **kwargs)
-        self.headers: dict[str, str] = {}
+        self.headers = {"Vary": "Authorization"}
         try:
             self.initial(request, *args, **kwargs)
             response = self.run(request, self.get_handler(request))
@@ -50,7 +47,6 @@ class ApiView(APIView):
         """As in DRF, but requests with invalid credentials count towards the rate limit too."""
         self.format_kwarg = None
         request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
-        request.version = request.versioning_scheme = None
         try:
             self.perform_authentication(request)
         except (ApiError, APIException):
@@ -79,26 +75,17 @@ class ApiView(APIView):
             return handle()
         return run_once(request, handle) if self.endpoint.idempotent else run_in_transaction(handle)
 
-    def throttled(self, request: Any, wait: float | None) -> NoReturn:
-        raise RateLimited(retry_after=math.ceil(wait or 1))
-
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         response = super().finalize_response(request, response, *args, **kwargs)
-        if self.allowance is not None:
-            for name, value in self.allowance.headers.items():
-                response[name] = value
-        # A response is for one user only, and a cache must revalidate it each time.
+        # Responses depend on the user and may change at any time, so caches must revalidate them.
         response.headers.setdefault("Cache-Control", "private, no-cache")
-        patch_vary_headers(response, ["Authorization"])
         return response
 
 
 class ApiViewSet(ApiView, GenericViewSet[Any]):
-    """A resource: a queryset and a serializer, served by actions."""
-
     @classmethod
     def rows_for(cls, user: Any) -> Any:
-        """What get_queryset() returns for this user, such as the placeholder of a compiled query."""
+        """The result of get_queryset() for this user, or for a placeholder in a compiled query."""
         view = cls()
         view.request = cast(Request, SimpleNamespace(user=user))
         return view.get_queryset()
