@@ -12,10 +12,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-b
 # With the test settings, which need no .env file and no database server.
 MANAGE := DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py
 
-# On all cores; a worker keeps to neighbouring tests, which share a server.
+# On all cores. Each worker runs neighbouring tests, which share a server.
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
-# What a pooler could break: locks, transactions, prepared statements, cursors of the server's.
+# Tests of what a pooler could break: locks, transactions, prepared statements, server-side cursors.
 DATA_LAYER := $(wildcard tasks/tests/test_*race*.py) \
 	$(addprefix tasks/tests/test_,bulk.py dashboard.py following.py import_user.py migrations.py purge.py \
 		query_budgets.py seed.py stats.py sync.py trash.py update_task.py walk.py) \

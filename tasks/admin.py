@@ -175,7 +175,7 @@ class TaskAdmin(BoundedModelAdmin):
     # The page of a task
 
     def get_fieldsets(self, request: HttpRequest, obj: Task | None = None) -> Any:
-        fields = ["title", "description", "completed", "priority", "due_at"]
+        fields = [name for name in TaskForm.Meta.fields if name != "owner"]
         if obj is None:
             return [(None, {"fields": ["owner", *fields]})]
         if self.has_change_permission(request, obj):

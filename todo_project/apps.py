@@ -2,15 +2,15 @@ from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
 
 
-class FrameConfig(AppConfig):
+class TodoProjectConfig(AppConfig):
     name = "todo_project"
-    verbose_name = "Frame"
+    verbose_name = "Todo project"
 
     PLUGIN_MODULES = ("dashboard", "diagnosis", "export", "importing", "purge", "roles")
     """Modules in which an app registers what it adds to the admin and the commands."""
 
     def ready(self) -> None:
-        """Import the plug-ins now, so that a mistake in one of them stops the start."""
+        """Import the plug-in modules now, so that a mistake in one of them stops the start."""
         from .config import checks  # noqa: F401  (registers the system checks)
 
         autodiscover_modules(*self.PLUGIN_MODULES)

@@ -1,0 +1,30 @@
+"""Each list of a task's fields is complete, so that a new field is not forgotten in one of them."""
+
+import pytest
+
+from tasks.admin import CSV_COLUMNS, SYSTEM_FIELDS, TaskForm
+from tasks.importing import ExportedTaskSerializer
+from tasks.models import Task
+from tasks.representation import TASK_FIELDS
+from tasks.serializers import TaskSerializer
+
+LISTS = {
+    "representation.TASK_FIELDS": TASK_FIELDS,
+    "serializers.TaskSerializer": TaskSerializer().fields,
+    "importing.ExportedTaskSerializer": ExportedTaskSerializer().fields,
+    "admin.CSV_COLUMNS": {*CSV_COLUMNS} - {"owner_id", "owner__email"},
+    "admin.TaskForm and SYSTEM_FIELDS": {*TaskForm.Meta.fields, *SYSTEM_FIELDS} - {"owner"},
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_of_fields_has_every_column_of_a_task(name):
+    columns = {column.attname for column in Task._meta.concrete_fields} - {"owner_id"}
+
+    assert set(LISTS[name]) == columns
+
+
+def test_an_imported_task_must_have_every_field():
+    optional = [name for name, field in ExportedTaskSerializer().fields.items() if not field.required]
+
+    assert optional == []
