@@ -1,22 +1,69 @@
 """Imports run one way, and a few habits that the eye would miss."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 
-from tests.support.sources import sources
+from tests.support.sources import PACKAGES, relative, sources
 
-LAYERS = ["querysets", "models", "serializers", "views", "urls"]
-"""Each may import those before it."""
-BESIDE = {"filters": "serializers", "admin": "views", "dashboard": "views", "commands": "views"}
-"""Each stands where the layer named stands."""
+DOMAIN = {
+    "todo_project": [],
+    "accounts": [
+        "apps errors hashers",
+        "tokens jwks",
+        "querysets",
+        "models",
+        "login_guard erasure",
+        "identities purge",
+    ],
+    "tasks": [
+        "apps representation",
+        "querysets",
+        "models",
+        "operations",
+        "sync trash",
+        "purge export demo",
+    ],
+}
+"""The modules that know nothing of HTTP. Each imports from the lines above its own only."""
+
+LAYERS = {
+    "todo_project": [
+        "models formats",
+        "config",
+        "settings apps db",
+        "api",
+        "admin server",
+        "operations pages templatetags",
+        "management urls wsgi",
+    ],
+    "accounts": [
+        *DOMAIN["accounts"],
+        "forms scopes backends roles dashboard diagnosis",
+        "serializers sessions password_reset authentication site",
+        "reauthentication export importing second_factor",
+        "views admin management",
+        "urls",
+    ],
+    "tasks": [
+        *DOMAIN["tasks"],
+        "roles dashboard serializers filters",
+        "reads importing",
+        "views admin management",
+        "urls",
+    ],
+}
+
+HTTP = ("rest_framework", "drf_spectacular", "django.http", "todo_project.api")
+FREE_OF_HTTP = "todo_project.api.errors"
 
 
+@cache
 def imports(path: Path) -> set[str]:
     """The dotted names a file imports, the relative ones made absolute."""
-    package = path.relative_to(settings.BASE_DIR).parent.parts
+    package = relative(path).parent.parts
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -28,50 +75,101 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("room", "strangers"),
-    [("todo_project", ("accounts", "tasks")), ("accounts", ("tasks",)), ("tasks", ("accounts",))],
-)
-def test_a_room_does_not_import_a_stranger(room, strangers):
-    trespasses = [
-        f"{path.relative_to(settings.BASE_DIR)} imports {name}"
+def module_of(path: Path) -> str:
+    """A package's name for its __init__.py, too."""
+    return ".".join(relative(path).with_suffix("").parts).removesuffix(".__init__")
+
+
+def part(name: str) -> str:
+    """The module or package of an app that a dotted name is in."""
+    return name.split(".")[1]
+
+
+def rank(name: str) -> int:
+    app = name.partition(".")[0]
+    [found] = [number for number, line in enumerate(LAYERS[app]) if part(name) in line.split()]
+    return found
+
+
+def modules(package: str) -> list[Path]:
+    """All but migrations, which Django writes, and the empty __init__.py of the package itself."""
+    return [
+        path
         for path in sources()
-        if path.relative_to(settings.BASE_DIR).parts[0] == room
-        for name in imports(path)
-        if name.partition(".")[0] in strangers
+        if relative(path).parts[0] == package
+        and "migrations" not in path.parts
+        and (module_of(path) != package or path.read_text())
     ]
 
-    assert trespasses == []
+
+def violations(package: str, is_allowed) -> list[str]:
+    return [
+        f"{module_of(path)} imports {name}"
+        for path in modules(package)
+        for name in sorted(imports(path))
+        if not is_allowed(module_of(path), name)
+    ]
 
 
-def layer_of(module: str) -> int | None:
-    for part in module.split(".")[1:]:
-        layer = BESIDE.get(part, part)
-        if layer in LAYERS:
-            return LAYERS.index(layer)
-    return None
+@pytest.mark.parametrize("package", PACKAGES)
+def test_each_module_has_one_place_in_the_layers(package):
+    placed = " ".join(LAYERS[package]).split()
+
+    assert sorted(placed) == sorted({part(module_of(path)) for path in modules(package)})
 
 
-@pytest.mark.parametrize("room", ["accounts", "tasks"])
-def test_a_layer_imports_only_those_below_it(room):
-    climbs = []
-    for path in sources():
-        module = ".".join(path.relative_to(settings.BASE_DIR).with_suffix("").parts)
-        own = layer_of(module)
-        if not module.startswith(f"{room}.") or own is None:
-            continue
-        for name in imports(path):
-            theirs = layer_of(name) if name.startswith(f"{room}.") else None
-            if theirs is not None and theirs > own:
-                climbs.append(f"{module} imports {name}")
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_module_imports_only_from_the_layers_below_it(package):
+    def is_allowed(module: str, name: str) -> bool:
+        outside = not name.startswith(f"{package}.")
+        return outside or part(name) == part(module) or rank(name) < rank(module)
 
-    assert climbs == []
+    assert violations(package, is_allowed) == []
+
+
+@pytest.mark.parametrize(
+    ("package", "strangers"),
+    [("todo_project", ("accounts", "tasks")), ("accounts", ("tasks",)), ("tasks", ("accounts",))],
+)
+def test_the_apps_do_not_import_each_other_and_the_frame_imports_neither(package, strangers):
+    assert violations(package, lambda module, name: name.partition(".")[0] not in strangers) == []
+
+
+@pytest.mark.parametrize("package", ["accounts", "tasks"])
+def test_the_domain_knows_nothing_of_http(package):
+    domain = " ".join(DOMAIN[package]).split()
+
+    def is_allowed(module: str, name: str) -> bool:
+        return part(module) not in domain or is_free_of_http(name)
+
+    assert violations(package, is_allowed) == []
+
+
+def test_the_errors_that_the_domain_raises_know_nothing_of_http():
+    [path] = [path for path in sources() if module_of(path) == FREE_OF_HTTP]
+
+    assert [name for name in imports(path) if not is_free_of_http(name)] == []
+
+
+def is_free_of_http(name: str) -> bool:
+    return f"{name}.".startswith(f"{FREE_OF_HTTP}.") or not name.startswith(HTTP)
+
+
+def test_no_module_imports_a_test_module_or_a_conftest():
+    importing = [
+        f"{relative(path)} imports {name}"
+        for path in sources(*PACKAGES, "tests")
+        for name in imports(path)
+        if name.partition(".")[0] == "conftest" or ".tests." in name
+    ]
+
+    assert importing == []
 
 
 def test_only_env_reads_the_environment():
     """The two others name the settings module and look for sockets that were handed over."""
     readers = {
-        str(path.relative_to(settings.BASE_DIR))
+        str(relative(path))
         for path in sources()
         if {"os.environ", "os.getenv", "environ.Env"} & {*imports(path), *attributes(path)}
     }
@@ -92,13 +190,15 @@ def attributes(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("name", ["utils", "helpers", "common", "misc", "signals"])
-def test_no_room_is_named_for_nothing(name):
-    assert [path for path in sources(tests=True) if path.stem == name or name in path.parts] == []
+def test_no_module_has_a_name_that_says_nothing(name):
+    assert [
+        path for path in sources(*PACKAGES, "tests") if name in relative(path).with_suffix("").parts
+    ] == []
 
 
 def test_no_model_overrides_save():
     overriding = [
-        f"{path.relative_to(settings.BASE_DIR)}: {node.name}"
+        f"{relative(path)}: {node.name}"
         for path in sources()
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.ClassDef)
