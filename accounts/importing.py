@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, TextIO
 
 from django.db.models import Q
-from rest_framework import serializers
 
-from todo_project.api.serializers import InstantField, StrictSerializer
+from todo_project.api.fields import BooleanField, CharField, InstantField, TextField, UUIDField
+from todo_project.api.serializers import StrictSerializer
 from todo_project.operations.importing import (
     Import,
     NotImportable,
@@ -28,20 +28,20 @@ CREDENTIALS = ("sessions", "tokens")
 
 
 class ExportedProfileSerializer(StrictSerializer):
-    id = serializers.UUIDField()
+    id = UUIDField()
     email = EmailField(allow_null=True)
-    name = serializers.CharField(max_length=150, allow_blank=True, trim_whitespace=False)
-    has_password = serializers.BooleanField()
+    name = TextField(max_length=150, allow_blank=True, trim_whitespace=False)
+    has_password = BooleanField()
     created_at = InstantField()
-    is_active = serializers.BooleanField()
+    is_active = BooleanField()
     last_login = InstantField(allow_null=True)
 
 
 class ExportedIdentitySerializer(StrictSerializer):
-    id = serializers.UUIDField()
-    issuer = serializers.CharField(max_length=255, trim_whitespace=False)
-    subject = serializers.CharField(max_length=255, trim_whitespace=False)
-    email = serializers.CharField(max_length=254, allow_blank=True, trim_whitespace=False)
+    id = UUIDField()
+    issuer = CharField(max_length=255, trim_whitespace=False)
+    subject = CharField(max_length=255, trim_whitespace=False)
+    email = CharField(max_length=254, allow_blank=True, trim_whitespace=False)
     created_at = InstantField()
 
 

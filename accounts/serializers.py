@@ -9,7 +9,8 @@ from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.fields import get_error_detail
 
-from todo_project.api.serializers import InstantField, StrictSerializer, body_example
+from todo_project.api.fields import CharField, ChoiceField, InstantField, IntegerField, TextField, UUIDField
+from todo_project.api.serializers import StrictSerializer, body_example
 
 from .models import PersonalToken, User
 from .scopes import ALL
@@ -25,7 +26,7 @@ class EmailField(serializers.EmailField):
         return User.objects.normalize_email(super().to_internal_value(data)) or ""
 
 
-class PasswordField(serializers.CharField):
+class PasswordField(CharField):
     """A password, not trimmed. The limit bounds the cost of hashing."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -42,7 +43,7 @@ def validate_new_password(password: str, user: User, *, field: str) -> None:
 class UserSerializer(StrictSerializer):
     id = serializers.UUIDField(read_only=True)
     email = serializers.EmailField(read_only=True, allow_null=True)
-    name = serializers.CharField(max_length=150, required=False, allow_blank=True)
+    name = TextField(max_length=150, required=False, allow_blank=True)
     has_password = serializers.BooleanField(
         source="has_usable_password",
         read_only=True,
@@ -55,7 +56,7 @@ class UserSerializer(StrictSerializer):
 class RegistrationSerializer(StrictSerializer):
     email = EmailField()
     password = PasswordField()
-    name = serializers.CharField(max_length=150, required=False, allow_blank=True)
+    name = TextField(max_length=150, required=False, allow_blank=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         user = User(email=attrs["email"], name=attrs.get("name", ""))
@@ -70,20 +71,18 @@ class LoginSerializer(StrictSerializer):
 
 
 class RefreshSerializer(StrictSerializer):
-    refresh = serializers.CharField(max_length=500)
+    refresh = CharField(max_length=500)
 
 
 class LogoutSerializer(StrictSerializer):
-    refresh = serializers.CharField(max_length=500, required=False)
+    refresh = CharField(max_length=500, required=False)
 
 
 class TokenPairSerializer(serializers.Serializer[Any]):
-    access = serializers.CharField(help_text="Send it as `Authorization: Bearer <token>`.")
-    refresh = serializers.CharField(
-        help_text="Works once; the response to the refresh contains the next one."
-    )
-    token_type = serializers.CharField(default="Bearer")
-    expires_in = serializers.IntegerField(help_text="Lifetime of `access` in seconds.")
+    access = CharField(help_text="Send it as `Authorization: Bearer <token>`.")
+    refresh = CharField(help_text="Works once; the response to the refresh contains the next one.")
+    token_type = CharField(default="Bearer")
+    expires_in = IntegerField(help_text="Lifetime of `access` in seconds.")
 
 
 class LoginResponseSerializer(TokenPairSerializer):
@@ -95,7 +94,7 @@ class ResetSerializer(StrictSerializer):
 
 
 class ResetConfirmationSerializer(StrictSerializer):
-    token = serializers.CharField(max_length=200, help_text="The token from the email.")
+    token = CharField(max_length=200, help_text="The token from the email.")
     new_password = PasswordField()
 
 
@@ -114,10 +113,10 @@ class DeletionSerializer(StrictSerializer):
 
 
 class SessionSerializer(serializers.Serializer[Any]):
-    id = serializers.UUIDField()
+    id = UUIDField()
     current = serializers.SerializerMethodField()
-    user_agent = serializers.CharField()
-    address = serializers.CharField()
+    user_agent = CharField()
+    address = CharField()
     created_at = serializers.DateTimeField()
     last_used_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField()
@@ -127,15 +126,15 @@ class SessionSerializer(serializers.Serializer[Any]):
 
 
 class EndedSerializer(serializers.Serializer[Any]):
-    ended = serializers.IntegerField(help_text="Number of sessions that this request has ended.")
+    ended = IntegerField(help_text="Number of sessions that this request has ended.")
 
 
 @body_example(name="backup script", scopes=["tasks:read"], expires_at="2027-06-30T00:00:00Z")
 class PersonalTokenSerializer(StrictSerializer):
     id = serializers.UUIDField(read_only=True)
-    name = serializers.CharField(max_length=100)
+    name = TextField(max_length=100)
     scopes = serializers.ListField(
-        child=serializers.ChoiceField(choices=sorted(ALL)), allow_empty=False, max_length=len(ALL)
+        child=ChoiceField(choices=sorted(ALL)), allow_empty=False, max_length=len(ALL)
     )
     created_at = serializers.DateTimeField(read_only=True)
     expires_at = InstantField(
@@ -167,6 +166,4 @@ class IdentitySerializer(StrictSerializer):
         read_only=True, help_text="As reported by the identity provider; not verified."
     )
     created_at = serializers.DateTimeField(read_only=True)
-    token = serializers.CharField(
-        write_only=True, max_length=8192, help_text="A token of the identity provider."
-    )
+    token = CharField(write_only=True, max_length=8192, help_text="A token of the identity provider.")

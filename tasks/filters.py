@@ -3,23 +3,23 @@
 from django.db.models import DateTimeField, IntegerField
 from rest_framework import serializers
 
+from todo_project.api.fields import InstantField, TextField
 from todo_project.api.filters import Filter, parameters_of
 from todo_project.api.pagination import PageParameters, ordering_parameter
-from todo_project.api.parameters import NumberField, QueryParameters
-from todo_project.api.serializers import InstantField
+from todo_project.api.parameters import NumberField, QueryParameters, TrueFalseField
 
 from .models import Priority
 
 SEARCH = {
     "q": Filter(
-        serializers.CharField(max_length=200, help_text="Text in the title or the description."),
+        TextField(max_length=200, help_text="Text in the title or the description."),
         lambda tasks, text, now: tasks.search_text(text),
         plan_each_time=True,
     )
 }
 FILTERS = SEARCH | {
     "completed": Filter(
-        serializers.BooleanField(help_text="true: only completed tasks; false: only open ones."),
+        TrueFalseField(help_text="true: only completed tasks; false: only open ones."),
         lambda tasks, completed, now: tasks.completed() if completed else tasks.open(),
     ),
     "priority": Filter(
@@ -42,7 +42,7 @@ FILTERS = SEARCH | {
         DateTimeField(),
     ),
     "overdue": Filter(
-        serializers.BooleanField(help_text="true: only open tasks past their due time; false: the others."),
+        TrueFalseField(help_text="true: only open tasks past their due time; false: the others."),
         lambda tasks, overdue, now: tasks.overdue(at=now) if overdue else tasks.not_overdue(at=now),
         depends_on_time=True,
     ),

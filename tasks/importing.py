@@ -9,7 +9,14 @@ from django.db.models import F
 from django.utils import timezone
 from rest_framework import serializers
 
-from todo_project.api.serializers import InstantField
+from todo_project.api.fields import (
+    BooleanField,
+    ChoiceField,
+    InstantField,
+    IntegerField,
+    TextField,
+    UUIDField,
+)
 from todo_project.operations.importing import (
     BATCH_SIZE,
     Import,
@@ -30,22 +37,17 @@ Row = tuple[str, dict[str, Any]]
 class ExportedTaskSerializer(TaskSerializer):
     """A task as the API writes it. Every field is required, and no value is normalized."""
 
-    id = serializers.UUIDField()
-    title = serializers.CharField(max_length=500, trim_whitespace=False)
-    description = serializers.CharField(max_length=5000, allow_blank=True, trim_whitespace=False)
-    completed = serializers.BooleanField()
+    id = UUIDField()
+    title = TextField(max_length=500, trim_whitespace=False)
+    description = TextField(max_length=5000, allow_blank=True, trim_whitespace=False)
+    completed = BooleanField()
     completed_at = InstantField(allow_null=True)
-    priority = serializers.ChoiceField(choices=Priority.choices)
+    priority = ChoiceField(choices=Priority.choices)
     due_at = InstantField(allow_null=True)
     created_at = InstantField()
     updated_at = InstantField()
     deleted_at = InstantField(allow_null=True)
-    version = serializers.IntegerField(min_value=1)
-
-    def validate_title(self, title: str) -> str:
-        if not title.strip():
-            raise serializers.ValidationError("Title must not be blank.", code="blank")
-        return title
+    version = IntegerField(min_value=1)
 
     def validate(self, task: dict[str, Any]) -> dict[str, Any]:
         if task["completed"] != (task["completed_at"] is not None):

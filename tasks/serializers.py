@@ -6,7 +6,16 @@ from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_fiel
 from rest_framework import serializers
 from rest_framework.serializers import ValidationError
 
-from todo_project.api.serializers import InstantField, StrictSerializer, body_example
+from todo_project.api.fields import (
+    BooleanField,
+    ChoiceField,
+    InstantField,
+    IntegerField,
+    TextField,
+    UUIDField,
+    is_visible,
+)
+from todo_project.api.serializers import StrictSerializer, body_example
 
 from .models import Priority
 from .operations import BULK_VERBS, CREATE, Operation
@@ -17,8 +26,8 @@ MAX_BULK_OPERATIONS = 100
 @body_example(title="Buy milk", due_at="2027-01-31T09:00:00Z", priority=2)
 class TaskSerializer(StrictSerializer):
     id = serializers.UUIDField(read_only=True)
-    title = serializers.CharField(max_length=500)
-    description = serializers.CharField(
+    title = TextField(max_length=500)
+    description = TextField(
         default="",
         max_length=5000,
         allow_blank=True,
@@ -26,9 +35,9 @@ class TaskSerializer(StrictSerializer):
         trim_whitespace=False,
         help_text="null is stored as an empty string.",
     )
-    completed = serializers.BooleanField(default=False)
+    completed = BooleanField(default=False)
     completed_at = serializers.DateTimeField(read_only=True, allow_null=True)
-    priority = serializers.ChoiceField(
+    priority = ChoiceField(
         choices=Priority.choices, default=Priority.NONE, help_text="0 none, 1 low, 2 medium, 3 high."
     )
     due_at = InstantField(default=None, allow_null=True)
@@ -38,6 +47,11 @@ class TaskSerializer(StrictSerializer):
         read_only=True, allow_null=True, help_text="Time it was moved to the trash."
     )
     version = serializers.IntegerField(read_only=True, help_text="The ETag without quotes.")
+
+    def validate_title(self, title: str) -> str:
+        if not is_visible(title):
+            raise ValidationError("Title must contain a visible character.", code="blank")
+        return title
 
     def validate_description(self, description: str | None) -> str:
         return description or ""
@@ -58,12 +72,12 @@ class TaskDataField(serializers.DictField):
 class OperationSerializer(StrictSerializer):
     """One change: `create` takes `data`, `update` takes `id` and `data`, the others take `id`."""
 
-    op = serializers.ChoiceField(choices=BULK_VERBS)
-    id = serializers.UUIDField(required=False, help_text="ID of the task; required except for `create`.")
+    op = ChoiceField(choices=BULK_VERBS)
+    id = UUIDField(required=False, help_text="ID of the task; required except for `create`.")
     data = TaskDataField(  # type: ignore[assignment]
         required=False, help_text="The fields: as in POST for `create`, as in PATCH for `update`."
     )
-    if_match = serializers.IntegerField(
+    if_match = IntegerField(
         required=False, min_value=0, help_text="Version the task must have before this request."
     )
 
@@ -109,20 +123,20 @@ class BulkResponseSerializer(serializers.Serializer[Any]):
 
 
 class StatsSerializer(serializers.Serializer[Any]):
-    open = serializers.IntegerField()
-    completed = serializers.IntegerField()
-    overdue = serializers.IntegerField(help_text="Open tasks past their due time.")
-    trashed = serializers.IntegerField()
+    open = IntegerField()
+    completed = IntegerField()
+    overdue = IntegerField(help_text="Open tasks past their due time.")
+    trashed = IntegerField()
 
 
 class TombstoneSerializer(serializers.Serializer[Any]):
-    id = serializers.UUIDField()
-    version = serializers.IntegerField()
-    purged = serializers.BooleanField(help_text="Always true.")
+    id = UUIDField()
+    version = IntegerField()
+    purged = BooleanField(help_text="Always true.")
 
 
 class EmptyTrashSerializer(serializers.Serializer[Any]):
-    purged = serializers.IntegerField(help_text="Number of tasks deleted permanently.")
+    purged = IntegerField(help_text="Number of tasks deleted permanently.")
 
 
 class ChangesSerializer(serializers.Serializer[Any]):
@@ -134,5 +148,5 @@ class ChangesSerializer(serializers.Serializer[Any]):
         ),
         help_text="Ordered by version.",
     )
-    since = serializers.IntegerField(help_text="Pass as `since` in the next request. Opaque.")
-    has_more = serializers.BooleanField(help_text="Whether more changes are available now.")
+    since = IntegerField(help_text="Pass as `since` in the next request. Opaque.")
+    has_more = BooleanField(help_text="Whether more changes are available now.")

@@ -176,7 +176,7 @@ def test_an_identity_that_another_account_has_by_now_is_rejected(exported, file,
 @pytest.mark.parametrize(
     ("section", "changes", "message"),
     [
-        ("profile", {"id": "x"}, "profile.id: Must be a valid UUID."),
+        ("profile", {"id": "x"}, "profile.id: Id must be a UUID, such as"),
         ("profile", {"email": "x"}, "profile.email: Enter a valid email address."),
         ("profile", {"name": None}, "profile.name: Name must not be null."),
         ("profile", {"name": "x" * 151}, "profile.name: Ensure name has no more than 150 characters."),
@@ -189,7 +189,7 @@ def test_an_identity_that_another_account_has_by_now_is_rejected(exported, file,
         ),
         ("profile", {"\x1b[2J": 1}, "profile.[2J: Unknown field."),
         ("identities", {"subject": ""}, "identities.1.subject: Subject must not be blank."),
-        ("identities", {"id": "x"}, "identities.1.id: Must be a valid UUID."),
+        ("identities", {"id": "x"}, "identities.1.id: Id must be a UUID, such as"),
         ("identities", {"created_at": None}, "identities.1.created_at: Created at must not be null."),
     ],
 )

@@ -144,18 +144,18 @@ def test_by_default_and_in_a_dry_run_nothing_is_changed(changed, alice, file, ar
     ("changes", "message"),
     [
         ({"title": ""}, "tasks.2.title: Title must not be blank."),
-        ({"title": " "}, "tasks.2.title: Title must not be blank."),
+        ({"title": " "}, "tasks.2.title: Title must contain a visible character."),
         ({"title": "x" * 501}, "tasks.2.title: Ensure title has no more than 500 characters."),
         ({"description": None}, "tasks.2.description: Description must not be null."),
         ({"priority": 4}, "tasks.2.priority: Priority must be one of 0, 1, 2, 3."),
         ({"completed": True}, "tasks.2.completed_at: Completed at must be set if the task is"),
         ({"completed_at": "2030-01-31T09:00:00Z"}, "tasks.2.completed_at: Completed at must be set"),
-        ({"due_at": "soon"}, "tasks.2.due_at: Datetime has wrong format."),
+        ({"due_at": "soon"}, "tasks.2.due_at: Due at must be a time such as"),
         ({"deleted_at": "2030-01-31T09:00:00"}, "tasks.2.deleted_at: Deleted at must have a UTC offset"),
         ({"owner": UNKNOWN_ID}, "tasks.2.owner: Unknown field."),
         ({"version": 0}, "tasks.2.version: Ensure this value is greater than or equal to 1."),
         ({"version": 1}, "tasks.2.version: Tasks must be in the order of their versions."),
-        ({"id": "x"}, "tasks.2.id: Must be a valid UUID."),
+        ({"id": "x"}, "tasks.2.id: Id must be a UUID, such as"),
     ],
 )
 def test_an_invalid_task_is_rejected_with_its_place(tasks, alice, file, changes, message):

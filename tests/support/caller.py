@@ -21,14 +21,14 @@ PASSWORD = "correct horse battery"
 
 @dataclass
 class Caller:
-    """A client that speaks JSON, with a bearer token or none."""
+    """A client that speaks JSON, with a bearer token or none. A body of bytes is sent as it is."""
 
     token: str | None = None
 
     def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         if self.token is not None:
             headers.setdefault("Authorization", f"Bearer {self.token}")
-        content = b"" if body is None else json.dumps(body)
+        content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body)
         return Client().generic(method.upper(), API + path, content, "application/json", headers=headers)
 
 

@@ -27,8 +27,9 @@ from todo_project import urls
 from todo_project.api.conditional import IfMatch, etag, not_modified
 from todo_project.api.endpoints import endpoint
 from todo_project.api.errors import PreconditionFailed
+from todo_project.api.fields import CharField, InstantField, IntegerField
 from todo_project.api.pagination import KeysetPagination, PageParameters, ordering_parameter
-from todo_project.api.serializers import InstantField, StrictSerializer
+from todo_project.api.serializers import StrictSerializer
 from todo_project.api.views import ApiView, ApiViewSet
 from todo_project.db.querysets import OwnedQuerySet
 
@@ -65,8 +66,8 @@ class Note(models.Model):
 
 class NoteSerializer(StrictSerializer):
     id = serializers.UUIDField(read_only=True)
-    title = serializers.CharField(max_length=20)
-    rank = serializers.IntegerField(required=False)
+    title = CharField(max_length=20)
+    rank = IntegerField(required=False)
     due_at = InstantField(required=False, allow_null=True)
     extra = serializers.JSONField(required=False)
     version = serializers.IntegerField(read_only=True)

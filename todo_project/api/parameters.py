@@ -21,6 +21,15 @@ class NumberField(serializers.IntegerField):
         return super().to_internal_value(data)
 
 
+class TrueFalseField(serializers.BooleanField):
+    """DRF's own also reads yes, on, t and 1."""
+
+    TRUE_VALUES = {"true"}
+    FALSE_VALUES = {"false"}
+    NULL_VALUES = set()
+    default_error_messages = {"invalid": "This field must be true or false."}
+
+
 class QueryParameters(serializers.Serializer[Any]):
     """The optional query parameters of an action. The base class allows none."""
 

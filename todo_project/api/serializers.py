@@ -1,9 +1,7 @@
 """Base classes for request bodies. They reject unknown and read-only fields, and times without an offset."""
 
-import datetime as dt
 from typing import Any
 
-from django.utils.dateparse import parse_datetime
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
@@ -51,21 +49,3 @@ class StrictSerializer(serializers.Serializer[Any]):
     def _error(self, name: str) -> serializers.ErrorDetail:
         code = "read_only" if name in self.fields else "unknown"
         return serializers.ErrorDetail(str(self.error_messages[code]), code=code)
-
-
-class InstantField(serializers.DateTimeField):
-    """An ISO 8601 time with a UTC offset. Without one, DRF would assume the server's time zone."""
-
-    default_error_messages = {"offset": "This field must have a UTC offset, such as 2030-01-31T09:00:00Z."}
-
-    def to_internal_value(self, value: Any) -> dt.datetime:
-        if isinstance(value, str):
-            if not value.isascii() or not value.isprintable():
-                self.fail("invalid", format="ISO 8601")  # Python ignores everything after a NUL.
-            try:
-                parsed = parse_datetime(value)
-            except ValueError:
-                parsed = None
-            if parsed is not None and parsed.tzinfo is None:
-                self.fail("offset")
-        return super().to_internal_value(value)

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from .endpoints import Endpoint
-from .errors import ApiError, MethodNotAllowed, ValidationFailed
+from .errors import ApiError, MalformedRequest, MethodNotAllowed, ValidationFailed
 from .idempotency import run_once
 from .transactions import run_in_transaction
 
@@ -66,6 +66,9 @@ class ApiView(APIView):
         if_match = request.method not in SAFE_METHODS and request.headers.get("If-Match", "*") != "*"
         if if_match and not self.endpoint.conditional:
             raise ValidationFailed.of("If-Match", "unsupported", "If-Match is not supported here.")
+        # DRF takes an empty body for {}, which would be an update of no field.
+        if method == "patch" and not request._request.body:
+            raise MalformedRequest("The body is empty. Send a JSON object with the fields to change.")
         self.query = self.endpoint.parameters.clean(request.query_params)
         return handler
 
