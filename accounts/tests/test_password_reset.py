@@ -11,6 +11,7 @@ from accounts import password_reset
 from accounts.models import FailedLogin, Session, User
 from tests.support.assertions import assert_error
 from tests.support.caller import PASSWORD, Caller, sign_in
+from tests.support.processes import TIMEOUT
 
 NEW = "another horse, another battery"
 
@@ -21,7 +22,7 @@ def request_reset(anyone, django_capture_on_commit_callbacks):
         with django_capture_on_commit_callbacks(execute=True):
             response = anyone("post", "/auth/password/reset", {"email": email})
         # Wait until the single worker has sent the emails submitted before.
-        password_reset._mail_executor.submit(lambda: None).result(timeout=10)
+        password_reset._mail_executor.submit(lambda: None).result(timeout=TIMEOUT)
         return response
 
     return request_reset

@@ -12,7 +12,8 @@ from django.db import connection
 from tasks.models import Tombstone
 from tests.support.caller import signed_in
 from tests.support.commands import purge
-from tests.support.tasks import WITHIN, forget, server_state
+from tests.support.processes import TIMEOUT
+from tests.support.tasks import forget, server_state
 
 API = "/api/v1"
 WRITERS, WRITES, ROUNDS = 4, 120, 6
@@ -45,7 +46,7 @@ class Follower:
         return page["has_more"]
 
     def follow(self, over):
-        deadline = time.monotonic() + WITHIN
+        deadline = time.monotonic() + TIMEOUT
         while not over.is_set() or self.step():
             assert time.monotonic() < deadline
             self.step()
@@ -101,10 +102,10 @@ def while_others_write(user, seed, limit):
         try:
             yield follower, lambda: not all(each.done() for each in writing)
             for each in writing:
-                each.result(timeout=WITHIN)
+                each.result(timeout=TIMEOUT)
         finally:
             over.set()
-        following.result(timeout=WITHIN)
+        following.result(timeout=TIMEOUT)
 
 
 @pytest.mark.postgres

@@ -15,11 +15,12 @@ import pytest
 from django.conf import settings
 
 from tests.support.caller import API
+from tests.support.processes import TIMEOUT
 from tests.support.programs import require
 from tests.support.run_app import prepare
 from tests.support.servers.gunicorn import Gunicorn
 from tests.support.servers.postgres import Postgres, find_binaries
-from tests.support.tasks import WITHIN, server_state
+from tests.support.tasks import server_state
 
 
 def load_example():
@@ -60,7 +61,7 @@ class Person:
             headers["Authorization"] = f"Bearer {self.token}"
         content = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + API + path, content, headers, method=method)
-        with urllib.request.urlopen(request, timeout=WITHIN) as response:
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
             return json.load(response)
 
     def client(self, name, *, url="", token=""):
@@ -97,7 +98,7 @@ def test_two_offline_clients_of_one_user_end_with_the_state_of_the_server(person
         make_random_changes(laptop, dice)
         with ThreadPoolExecutor(2) as pool:
             for syncing in [pool.submit(phone.sync), pool.submit(laptop.sync)]:
-                syncing.result(timeout=WITHIN)
+                syncing.result(timeout=TIMEOUT)
     phone.pull()
     laptop.pull()
 
@@ -153,7 +154,7 @@ class ProxyHandler(socketserver.StreamRequestHandler):
         while head[-1].strip():
             head.append(self.rfile.readline())
         sizes = [int(line.split(b":")[1]) for line in head if line.lower().startswith(b"content-length:")]
-        with socket.create_connection(("127.0.0.1", self.server.upstream), timeout=WITHIN) as upstream:
+        with socket.create_connection(("127.0.0.1", self.server.upstream), timeout=TIMEOUT) as upstream:
             upstream.sendall(b"".join(head) + self.rfile.read(sum(sizes)))
             with upstream.makefile("rb") as response:
                 self.server.responses.append(response.read())
@@ -168,7 +169,7 @@ def proxy(server):
         serving.start()
         yield proxy
         proxy.shutdown()
-        serving.join(timeout=WITHIN)
+        serving.join(timeout=TIMEOUT)
 
 
 @pytest.mark.own_servers
@@ -233,7 +234,7 @@ def test_a_creation_whose_response_was_lost_creates_one_task_however_often_it_is
         headers = {"Content-Type": "application/json", "Idempotency-Key": key}
         headers["Authorization"] = f"Bearer {person.token}"
         request = urllib.request.Request(url + API + "/tasks", b'{"title": "milk"}', headers)
-        with urllib.request.urlopen(request, timeout=WITHIN) as response:
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
             return response.status, response.read()
 
     proxy.drops_responses = True

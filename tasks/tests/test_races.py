@@ -10,6 +10,7 @@ from django.db import transaction
 
 from tasks.models import Clock, Task
 from tests.support.caller import signed_in
+from tests.support.processes import TIMEOUT
 from tests.support.tasks import create_task
 from tests.support.threads import run_together
 
@@ -138,10 +139,10 @@ def test_owners_do_not_wait_for_each_other(as_alice, as_bob, alice):
         with transaction.atomic():
             Clock.objects.tick(alice)
             locked.set()
-            return answered.wait(timeout=20)
+            return answered.wait(timeout=TIMEOUT)
 
     def write():
-        assert locked.wait(timeout=20)
+        assert locked.wait(timeout=TIMEOUT)
         response = as_bob("post", "/tasks", {"title": "beer"})
         answered.set()
         return response.status_code

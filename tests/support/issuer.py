@@ -12,6 +12,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
+from .processes import TIMEOUT
+
 AUDIENCE = "todo"
 SECRET = "a secret that the backend and this server share, of 32 bytes and more"
 
@@ -70,7 +72,7 @@ class Issuer:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 issuer.fetches += 1
-                issuer.go_on.wait(timeout=10)
+                issuer.go_on.wait(timeout=TIMEOUT)
                 self.send_response(issuer.status)
                 for name, value in issuer.headers.items():
                     self.send_header(name, value)

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+TIMEOUT = 300.0
+"""Seconds until a test gives up; generous, because a busy machine is no failure."""
+
 
 def is_running(pid: int) -> bool:
     with suppress(FileNotFoundError):  # the system may take its time to bury the dead
@@ -18,8 +21,8 @@ def is_running(pid: int) -> bool:
     return True
 
 
-def becomes_true(condition: Callable[[], bool], within: float = 30) -> bool:
-    deadline = time.monotonic() + within
+def becomes_true(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + TIMEOUT
     while not condition():
         if time.monotonic() > deadline:
             return False

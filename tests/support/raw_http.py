@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from email.message import Message
 from typing import Any
 
+from .processes import TIMEOUT
 from .servers.gunicorn import Gunicorn
 
 HOST = "api.example.com"
 ALICE = "alice@example.com"
 NOTE = "/api/v1/notes/0191f3a8-7a52-7c9e-8a2f-3b1d5c6e7f80"
-
-# Nothing here is slow; a server that says nothing for this long hangs.
-ANSWER_WITHIN = 15.0
 
 
 @dataclass
@@ -62,8 +60,8 @@ def query(text: str) -> bytes:
     return request(f"GET /api/v1/notes?{text}")
 
 
-def ask(server: Gunicorn, raw: bytes, *, within: float = ANSWER_WITHIN) -> Answer:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=within) as client:
+def ask(server: Gunicorn, raw: bytes) -> Answer:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT) as client:
         with contextlib.suppress(ConnectionError):  # it may have answered and closed before it was sent all
             client.sendall(raw)
             if isinstance(raw, Cut):

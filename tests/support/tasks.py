@@ -36,9 +36,6 @@ def forget(owner: Any, up_to: int) -> int:
     return prune_tombstones_of(owner, before=an_hour_ago + dt.timedelta(minutes=1))
 
 
-WITHIN = 60.0
-
-
 def server_state(get: Callable[[str], Any]) -> dict[str, Any]:
     """All tasks that the server has, live and trashed, as its lists tell them."""
     found: dict[str, Any] = {}

@@ -7,9 +7,9 @@ import socket
 import pytest
 
 from tests.support.assertions import assert_error
+from tests.support.processes import TIMEOUT
 from tests.support.raw_http import (
     ALICE,
-    ANSWER_WITHIN,
     FINE,
     HOST,
     NOTE,
@@ -231,7 +231,7 @@ def test_a_client_that_stops_in_mid_request_holds_no_thread_for_good(server):
             sockets.enter_context(stuck)
             stuck.sendall(b"GET /healthz HTTP/1.1\r\nHost: x")
 
-        answer = ask(server, FINE, within=60)
+        answer = ask(server, FINE)
 
     assert answer.status_code == 200
     assert "A client was too slow" in server.log
@@ -239,7 +239,7 @@ def test_a_client_that_stops_in_mid_request_holds_no_thread_for_good(server):
 
 def test_requests_sent_all_at_once_are_all_answered(server):
     last = request("GET /healthz", "Connection: close")
-    with socket.create_connection(("127.0.0.1", server.port), timeout=ANSWER_WITHIN) as client:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT) as client:
         client.sendall(FINE + sent("{}") + FINE + last)
         answers = client.makefile("rb").read()
 
@@ -249,7 +249,7 @@ def test_requests_sent_all_at_once_are_all_answered(server):
 @pytest.mark.parametrize("path", ["/healthz", "/api/v1/notes", "/docs", "/nothing"])
 def test_a_head_request_gets_no_body_and_leaves_no_warning(server, path):
     log_before = server.log
-    with socket.create_connection(("127.0.0.1", server.port), timeout=ANSWER_WITHIN) as client:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT) as client:
         client.sendall(request(f"HEAD {path}", "Connection: close"))
         answer = client.makefile("rb").read()
 
@@ -260,7 +260,7 @@ def test_a_head_request_gets_no_body_and_leaves_no_warning(server, path):
 
 def test_what_follows_an_unreadable_request_is_not_read(server):
     smuggled = sent('{"title": "smuggled"}')
-    with socket.create_connection(("127.0.0.1", server.port), timeout=ANSWER_WITHIN) as client:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT) as client:
         client.sendall(sent("0\r\n\r\n", "Transfer-Encoding: chunked") + smuggled)
         answers = client.makefile("rb").read()
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from tests.support.assertions import assert_error
 from tests.support.notes import Note, note_client
+from tests.support.processes import TIMEOUT
 from tests.support.threads import run_together
 from todo_project.api import idempotency
 from todo_project.models import IdempotencyKey
@@ -156,7 +157,7 @@ def test_a_retry_takes_over_when_the_first_was_rolled_back(as_alice, alice):
 
     first = threading.Thread(target=fail_slowly)
     first.start()
-    started.wait(timeout=10)
+    started.wait(timeout=TIMEOUT)
     response = post(note_client(alice), {"title": "milk"})
     first.join()
 

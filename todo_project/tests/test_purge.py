@@ -11,6 +11,7 @@ from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from tests.support.commands import purge, run
+from tests.support.processes import TIMEOUT
 from tests.support.registries import use_entries
 from tests.support.threads import run_together
 from todo_project.management.commands.purge import Command
@@ -198,10 +199,10 @@ def test_it_skips_a_locked_row(alice):
         with transaction.atomic():
             IdempotencyKey.objects.select_for_update().get(key="30 hours")
             locked.set()
-            assert purged.wait(timeout=20)
+            assert purged.wait(timeout=TIMEOUT)
 
     def work():
-        assert locked.wait(timeout=20)
+        assert locked.wait(timeout=TIMEOUT)
         lines.append(purge("--only", "keys")[0])
         purged.set()
 

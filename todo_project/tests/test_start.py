@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from tests.support.processes import becomes_true
-from tests.support.raw_http import ANSWER_WITHIN, HOST, levels, receive, sent
+from tests.support.processes import TIMEOUT, becomes_true
+from tests.support.raw_http import HOST, levels, receive, sent
 from tests.support.run_app import MEMORY, SERVED, start
 from tests.support.servers.gunicorn import ROOT, Gunicorn, command
 
@@ -150,7 +150,7 @@ def test_a_running_request_is_finished_before_the_server_stops(sqlite_url):
     body = b'{"title": "at the last moment"}'
     with (
         Gunicorn(settings=SERVED, DATABASE_URL=sqlite_url, ALLOWED_HOSTS=HOST) as server,
-        socket.create_connection(("127.0.0.1", server.port), timeout=ANSWER_WITHIN) as client,
+        socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT) as client,
     ):
         client.sendall(sent(body, "Expect: 100-continue").removesuffix(body))
         assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"  # From now on the request is running.

@@ -16,11 +16,9 @@ from typing import Any, Self
 
 import psutil
 
-from tests.support.processes import becomes_true, is_running
+from tests.support.processes import TIMEOUT, becomes_true, is_running
 
 PREFIX = "todo-tests-"
-TIMEOUT = 300.0
-"""Seconds until a server that does not start or stop fails the test."""
 
 
 class ServerError(Exception):
@@ -182,7 +180,7 @@ def kill(pid: int) -> None:
     for each in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(each, signal.SIGKILL)
-    assert becomes_true(lambda: not any(map(is_running, pids)), within=TIMEOUT)
+    assert becomes_true(lambda: not any(map(is_running, pids)))
 
 
 def remove(folder: Path) -> None:
