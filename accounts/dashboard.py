@@ -12,7 +12,7 @@ from todo_project.admin.dashboard import (
     last_hours,
     panel,
 )
-from todo_project.db.counting import Sample, counts_up_to
+from todo_project.db.counting import Sample, capped_counts
 
 from .models import FailedLogin, User
 
@@ -25,7 +25,7 @@ COUNT_LIMIT = 50_000
 def users(at: datetime) -> Figures:
     sample = Sample(User.objects.all())
     in_sample = sample.rows.stats(new_since=at - WEEK)
-    counts = sample.of_all(in_sample, among=in_sample["all"])
+    counts = sample.extrapolate(in_sample, among=in_sample["all"])
     return [
         estimated_tile("total", counts["all"], sample),
         estimated_tile("new in 7 days", counts["new"], sample),
@@ -38,7 +38,7 @@ def failed_sign_ins(at: datetime) -> Figures:
     failures, hours, days = FailedLogin.objects, last_hours(24, at=at), last_days(7, at=at)
     recent = [failures.since(at - timedelta(days=1)), failures.since(at - WEEK)]
     in_spans = [failures.between(*span) for span in [*hours, *days]]
-    in_a_day, in_a_week, *counts = counts_up_to(COUNT_LIMIT, [*recent, *in_spans])
+    in_a_day, in_a_week, *counts = capped_counts(COUNT_LIMIT, [*recent, *in_spans])
     return [
         Tile("in 24 hours", format_capped(in_a_day, COUNT_LIMIT)),
         Tile("in 7 days", format_capped(in_a_week, COUNT_LIMIT)),

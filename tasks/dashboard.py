@@ -4,7 +4,7 @@ from datetime import datetime
 
 from todo_project.admin.charts import Chart, Series
 from todo_project.admin.dashboard import Figures, day_label, estimated_tile, last_days, panel
-from todo_project.db.counting import Sample, counts_up_to
+from todo_project.db.counting import Sample, capped_counts
 
 from .models import Task
 
@@ -18,10 +18,10 @@ def tasks(at: datetime) -> Figures:
     sample = Sample(Task.objects.all())
     in_sample = sample.rows.stats(at=at)
     total = in_sample["open"] + in_sample["completed"] + in_sample["trashed"]
-    counts = sample.of_all(in_sample, among=total)
+    counts = sample.extrapolate(in_sample, among=total)
     days = last_days(DAYS, at=at)
-    created = counts_up_to(COUNT_LIMIT, [Task.objects.created_in(*span) for span in days])
-    completed = counts_up_to(COUNT_LIMIT, [Task.objects.completed_in(*span) for span in days])
+    created = capped_counts(COUNT_LIMIT, [Task.objects.created_in(*span) for span in days])
+    completed = capped_counts(COUNT_LIMIT, [Task.objects.completed_in(*span) for span in days])
     return [
         *(estimated_tile(state, counts[state], sample) for state in ("open", "completed", "overdue")),
         Chart(

@@ -1,5 +1,8 @@
 """The query parameters of each list."""
 
+from collections.abc import Callable
+from datetime import datetime
+
 from django.db.models import DateTimeField, IntegerField
 from rest_framework import serializers
 
@@ -9,6 +12,16 @@ from todo_project.api.pagination import PageParameters, ordering_parameter
 from todo_project.api.parameters import NumberField, QueryParameters, TrueFalseField
 
 from .models import Priority
+from .querysets import TaskQuerySet
+
+
+def time_filter(meaning: str, condition: Callable[[TaskQuerySet, datetime], TaskQuerySet]) -> Filter:
+    return Filter(
+        InstantField(help_text=f"Only tasks {meaning} this time."),
+        lambda tasks, at, now: condition(tasks, at),
+        DateTimeField(),
+    )
+
 
 SEARCH = {
     "q": Filter(
@@ -31,36 +44,16 @@ FILTERS = SEARCH | {
         serializers.ChoiceField(choices=["none"], help_text="Only tasks without a due time."),
         lambda tasks, none, now: tasks.without_due_time(),
     ),
-    "due_before": Filter(
-        InstantField(help_text="Only tasks due before this time."),
-        lambda tasks, at, now: tasks.due_before(at),
-        DateTimeField(),
-    ),
-    "due_after": Filter(
-        InstantField(help_text="Only tasks due after this time."),
-        lambda tasks, at, now: tasks.due_after(at),
-        DateTimeField(),
-    ),
+    "due_before": time_filter("due before", TaskQuerySet.due_before),
+    "due_after": time_filter("due after", TaskQuerySet.due_after),
     "overdue": Filter(
         TrueFalseField(help_text="true: only open tasks past their due time; false: the others."),
         lambda tasks, overdue, now: tasks.overdue(at=now) if overdue else tasks.not_overdue(at=now),
         depends_on_time=True,
     ),
-    "created_before": Filter(
-        InstantField(help_text="Only tasks created before this time."),
-        lambda tasks, at, now: tasks.created_before(at),
-        DateTimeField(),
-    ),
-    "created_after": Filter(
-        InstantField(help_text="Only tasks created after this time."),
-        lambda tasks, at, now: tasks.created_after(at),
-        DateTimeField(),
-    ),
-    "updated_after": Filter(
-        InstantField(help_text="Only tasks changed after this time."),
-        lambda tasks, at, now: tasks.updated_after(at),
-        DateTimeField(),
-    ),
+    "created_before": time_filter("created before", TaskQuerySet.created_before),
+    "created_after": time_filter("created after", TaskQuerySet.created_after),
+    "updated_after": time_filter("changed after", TaskQuerySet.updated_after),
 }
 
 

@@ -1,4 +1,4 @@
-"""Tasks, the tombstones of deleted ones, and the clock that puts an owner's changes in one order."""
+"""Tasks, tombstones of deleted tasks, and clocks, which order the changes of an owner."""
 
 import uuid
 from collections.abc import Mapping
@@ -19,10 +19,10 @@ from .querysets import ClockQuerySet, TaskQuerySet, TombstoneQuerySet
 
 
 class Clock(models.Model):
-    """One owner's counter. Each change of a task takes its next value as the task's version.
+    """A counter per owner. Each change of a task increments it and stores it as the task's version.
 
-    The lock on the row puts one owner's writes in one order, the order in which they commit; owners never
-    wait for each other. So a client that has seen all versions up to a number has missed nothing.
+    The row lock makes an owner's writes commit in the order of their versions, so a client that has seen all
+    versions up to a number has missed nothing. Owners do not wait for each other.
     """
 
     owner = models.OneToOneField(
@@ -40,7 +40,7 @@ class Clock(models.Model):
         return str(self.tick)
 
 
-# Every authenticated user has `tick`: list ETags and the sync feed's shortcut need no query of their own.
+# request.user.tick saves a query for list ETags, and for the sync feed if nothing has changed.
 USER_ANNOTATIONS.register("tick", UserAnnotation("clock__tick", default=0))
 
 
@@ -55,15 +55,12 @@ EARLIEST, LATEST = (Value(time, models.DateTimeField()) for time in (MIN_DATETIM
 
 
 def list_index(name: str, column: Any, *, trashed: bool = False) -> models.Index:
-    """An ordering of one owner's list, as Keyset sorts it."""
+    """The index for an ordering of one owner's list; see Keyset."""
     return models.Index("owner", column, "id", name=name, condition=Q(deleted_at__isnull=not trashed))
 
 
 class Task(models.Model):
-    """A task. Its verbs change the instance and return the names of the changed columns, if any.
-
-    operations.py stores the changes, under the owner's clock.
-    """
+    """The methods change the instance and return the names of the changed columns, which perform() stores."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(
@@ -84,7 +81,7 @@ class Task(models.Model):
 
     class Meta:
         constraints = [
-            # Also the index of the sync feed, and of the owner's deletion.
+            # Also the index for the sync feed and for deleting a user.
             models.UniqueConstraint(fields=["owner", "version"], name="task_version_once_per_owner"),
             models.CheckConstraint(
                 condition=Q(GreaterThan(Length(Trim("title")), 0)),
@@ -126,16 +123,15 @@ class Task(models.Model):
             list_index("task_due_first", Coalesce("due_at", EARLIEST)),
             list_index("task_trashed_last", Coalesce("deleted_at", LATEST), trashed=True),
             list_index("task_trashed_first", Coalesce("deleted_at", EARLIEST), trashed=True),
-            # All owners' trash, for the purge command.
+            # For the purge command.
             models.Index(
                 fields=["deleted_at", "id"], name="task_trash", condition=Q(deleted_at__isnull=False)
             ),
-            # For the admin dashboard. Partial, so that it costs nothing until a task is completed.
+            # For the admin dashboard. Partial, so that it does not slow down the creation of tasks.
             models.Index(
                 fields=["completed_at"], name="task_completion", condition=Q(completed_at__isnull=False)
             ),
-            # All owners' tasks in the orders of the admin's list. A task that is not in the trash is in the
-            # first index and in one of the others.
+            # For the admin's lists of all owners' tasks.
             models.Index(fields=["created_at", "id"], name="task_all_created"),
             models.Index(
                 fields=["due_at", "id"],
@@ -155,7 +151,7 @@ class Task(models.Model):
         return self.title
 
     def change(self, values: Mapping[str, Any], *, at: datetime) -> set[str]:
-        """Set these values. Completing a completed task keeps its completed_at."""
+        """Set fields. Completing a completed task keeps its completed_at."""
         changed = set(values)
         for name, value in values.items():
             setattr(self, name, value)
@@ -182,7 +178,7 @@ class Task(models.Model):
 
 
 class Tombstone(models.Model):
-    """A record of a purged task, kept until clients have had time to learn of it from the sync feed."""
+    """A record of a purged task in the sync feed, until it is pruned."""
 
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False

@@ -1,6 +1,6 @@
-"""The one way to change tasks: any number of operations on one owner's tasks, in order, all or none.
+"""All changes of tasks go through perform(), which applies operations in order, all or none.
 
-The owner's clock is locked before a task is read, so the task is unchanged when it is written.
+It locks the owner's clock before it reads a task, so no other write comes between the read and the write.
 """
 
 import uuid
@@ -23,7 +23,7 @@ from .querysets import TaskQuerySet
 from .representation import as_dict
 
 RowsFor = Callable[[Any], TaskQuerySet]
-"""The rows of an owner, or of the placeholder for one: Task.objects.for_user, or a viewset's rows_for."""
+"""Returns the tasks of an owner, or of a placeholder: Task.objects.for_user, or a viewset's rows_for."""
 
 CREATE, PURGE = "create", "purge"
 VERBS: dict[str, Callable[[Task, Mapping[str, Any], datetime], set[str]]] = {
@@ -34,7 +34,7 @@ VERBS: dict[str, Callable[[Task, Mapping[str, Any], datetime], set[str]]] = {
     "delete": lambda task, values, at: task.trash(at=at),
     "restore": lambda task, values, at: task.restore(at=at),
 }
-"""Each returns the names of the columns that it changed. PURGE, which leaves no task to change, is apart."""
+"""Each returns the names of the changed columns. PURGE is not included, because it leaves no task."""
 
 BULK_VERBS = (CREATE, "update", "complete", "reopen", "delete", "restore")
 """The verbs that clients may use in a bulk request; purging has routes of its own."""
@@ -50,9 +50,9 @@ class Operation:
     task: uuid.UUID | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
     versions: Collection[int] | None = None
-    """The versions that the task may have before all of the operations; None for any."""
+    """The versions that the task may have before the first operation; None for any."""
     path: str | None = None
-    """Its place in the request body, such as operations.3, if it is one of several. Errors name it."""
+    """The path for error messages, such as operations.3, if the request has several operations."""
 
     def details(self, name: str, **more: Any) -> dict[str, Any]:
         return {**({"field": f"{self.path}.{name}"} if self.path else {}), **more}
@@ -61,9 +61,9 @@ class Operation:
 def perform(
     owner: Any, operations: Sequence[Operation], rows_for: RowsFor = Task.objects.for_user
 ) -> list[Any]:
-    """Return the task of each operation as it is in the end, or its tombstone. Needs a transaction.
+    """Return the task of each operation after all operations, or its tombstone. Requires a transaction.
 
-    A purge takes effect at once: it does not see the other operations, nor they it.
+    Purges run immediately, independently of the other operations.
     """
     versions = iter(Clock.objects.tick(owner, by=len(operations)))
     at = timezone.now()  # Only after the clock is locked, so that timestamps increase with versions.
@@ -92,11 +92,10 @@ def perform(
 
 
 def perform_for_owners(verb: str, ids: Collection[uuid.UUID]) -> list[Task]:
-    """Apply one verb to tasks of many owners; return the tasks that it changed. Needs a transaction.
+    """Apply a verb to tasks of many owners, and return the changed tasks. Requires a transaction.
 
-    Tasks that the verb does not apply to are left alone. The number of queries does not depend on the number
-    of tasks. A transaction that calls this several times must take the owners in ascending order, or two of
-    them could deadlock.
+    Tasks to which the verb does not apply are skipped. The number of queries is constant. A transaction that
+    calls this several times must process owners in ascending order; otherwise two of them could deadlock.
     """
     rows = Task.objects.filter(pk__in=ids)
     if not (counts := dict.fromkeys(rows.values_list("owner", flat=True), 0)):
@@ -140,15 +139,14 @@ def _load_query(rows_for: RowsFor) -> CompiledQuery:
 
 
 def _load_one(rows_for: RowsFor, owner: Any, task: uuid.UUID | None = None) -> dict[uuid.UUID, Task]:
-    """Without a lock: what is stored alone is guarded by its version."""
+    """Without a lock: the UPDATE of a single task is guarded by its version."""
     rows = _load_query(rows_for)(owner=owner.pk, task=task) if task else []
     return {task.pk: task for task in (Task.from_db(connection.alias, COLUMNS, row) for row in rows)}
 
 
 def _load_many(rows: TaskQuerySet, ids: set[uuid.UUID]) -> dict[uuid.UUID, Task]:
-    """Locked, in case something writes without taking the clock first."""
-    tasks: dict[uuid.UUID, Task] = rows.select_for_update().in_bulk(ids)
-    return tasks
+    """Locked, in case a writer has not locked the clock."""
+    return rows.select_for_update().in_bulk(ids)
 
 
 def _applies(verb: str, task: Task) -> bool:
@@ -187,7 +185,7 @@ def _store(
     changed: Sequence[tuple[Task, set[str]]],
     loaded_versions: Mapping[uuid.UUID, int],
 ) -> None:
-    """One statement for any number of tasks, which writes only columns that an operation has changed."""
+    """Write only the changed columns, in one statement for any number of tasks."""
     if len(changed) > 1:
         _store_many(changed, existing=loaded_versions.keys())
         return
@@ -197,7 +195,7 @@ def _store(
         return
     update = _update_query(rows_for, frozenset(columns))
     if not update(task, owner=owner.pk, task=task.pk, loaded_version=loaded_versions[task.pk]):
-        raise Conflict  # Something has written without taking the clock first.
+        raise Conflict  # A writer has not locked the clock.
 
 
 @cache

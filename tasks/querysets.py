@@ -1,4 +1,4 @@
-"""Queries on tasks, tombstones and clocks. Only this file knows the columns; time is an argument."""
+"""Querysets of tasks, tombstones and clocks. Other modules do not filter by columns."""
 
 import uuid
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,6 @@ from todo_project.db.querysets import OwnedQuerySet
 from .representation import TASK_FIELDS, TOMBSTONE_FIELDS
 
 BATCH_SIZE = 1000
-"""Rows in memory at a time, when all are read."""
 
 # Upsert in one statement; the ORM cannot return the incremented value.
 TICK = """
@@ -82,11 +81,11 @@ class TaskQuerySet(VersionedQuerySet):
         return self.filter(priority=priority)
 
     def search_text(self, text: str) -> Self:
-        """In the title or the description, ignoring case. PostgreSQL has a trigram index for this SQL."""
+        """The text in title or description, case-insensitive. PostgreSQL has a trigram index for this."""
         return self.filter(Q(title__icontains=text) | Q(description__icontains=text))
 
     def title_contains(self, words: list[str]) -> Self:
-        """Every word in the title, ignoring case. The index of search_text() serves this for all owners."""
+        """All words in the title, case-insensitive. Uses the same index as search_text()."""
         return self.filter(*(Q(title__icontains=word) for word in words))
 
     # The orders of the admin's lists. Each has an index.
@@ -119,9 +118,9 @@ class TaskQuerySet(VersionedQuerySet):
         return {state: counts[f"n_{state}"] for state in states}
 
     def in_batches_by(self, key: str) -> Iterator[Any]:
-        """Rows of columns, ordered by this key, which is the first of them.
+        """Iterate over a values_list() whose first column is the key, in the order of the key.
 
-        iterator() would read all rows at once behind a pooler, where a server-side cursor cannot be used.
+        iterator() loads all rows into memory behind a pooler, which does not support server-side cursors.
         """
         rows = self.order_by(key)
         batch = list(rows[:BATCH_SIZE])
@@ -145,9 +144,9 @@ class TombstoneQuerySet(VersionedQuerySet):
         return self.values_list("version", JSONText(*TOMBSTONE_FIELDS, ending=',"purged":true}'))  # type: ignore[return-value]
 
     def replace(self, tasks: TaskQuerySet, owner: Any, *, versions: range, at: datetime) -> int:
-        """Replace this owner's tasks by tombstones, in the order of the queryset; return their number.
+        """Replace an owner's tasks by tombstones, in the order of the queryset, and return their number.
 
-        Inside the database, so that their number costs Python nothing.
+        INSERT … SELECT, so that no rows are loaded into memory.
         """
         ordering: Any = tasks.query.order_by or "pk"
         numbers = Window(RowNumber(), order_by=ordering)
@@ -172,19 +171,19 @@ class TombstoneQuerySet(VersionedQuerySet):
 
 class ClockQuerySet(OwnedQuerySet):
     def tick(self, owner: Any, *, by: int = 1) -> range:
-        """Take the owner's next versions. Other writes of this owner wait until the transaction ends."""
+        """Take the owner's next versions. Locks the clock until the end of the transaction."""
         pk = self.model._meta.pk.get_db_prep_value(owner.pk, connection)
         (last,) = execute(TICK, [pk, by], lambda cursor: cursor.fetchone())
         return range(last - by + 1, last + 1)
 
     def lock(self, owner: Any) -> int:
-        """Make the owner's other writes wait, without taking a version; return the last one taken."""
+        """Lock the clock without taking a version, and return the last version."""
         return self.tick(owner, by=0).stop - 1
 
     def tick_many(self, counts: Mapping[uuid.UUID, int]) -> dict[uuid.UUID, range]:
-        """Take the next versions of many owners, as many of each as given; 0 only locks.
+        """Take the given number of versions for each owner; 0 only locks the clock.
 
-        The rows are locked in one order, so that two calls cannot deadlock.
+        Clocks are locked in the order of their keys, so that two calls cannot deadlock.
         """
         key = self.model._meta.pk
         rows = [(key.get_db_prep_value(owner, connection), by) for owner, by in sorted(counts.items())]
@@ -196,5 +195,5 @@ class ClockQuerySet(OwnedQuerySet):
         return {owner: range(last[owner] - by + 1, last[owner] + 1) for owner, by in counts.items()}
 
     def return_ticks(self, owner: Any, *, by: int) -> None:
-        """Give back versions of this transaction that were not used: the owner's lists are unchanged."""
+        """Return versions that this transaction did not use, so that list ETags stay the same."""
         self.for_user(owner).update(tick=F("tick") - by)

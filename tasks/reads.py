@@ -1,4 +1,4 @@
-"""Tasks as the API reads them: one, or a page of a list. Each form of query is compiled to SQL once."""
+"""Reads of one task or a page of tasks, by queries that are compiled to SQL once."""
 
 import uuid
 from collections.abc import Mapping
@@ -22,18 +22,18 @@ from .representation import TASK_FIELDS
 
 
 def list_etag(owner: Any, tick: int) -> str:
-    """The ETag of all lists of one owner. It changes with every change to one of their tasks."""
+    """The ETag of all lists of an owner. It changes with every change to a task of the owner."""
     return etag(f"{owner.pk.hex}-{tick}-{_format()}")
 
 
 @cache
 def _format() -> str:
-    """What else a list depends on: the fields of a task, and the key that signs its cursors."""
+    """Changes with the fields of a task and with SECRET_KEY, which signs the cursors of a list."""
     return salted_hmac("tasks.list", ",".join(TASK_FIELDS)).hexdigest()[:8]
 
 
 def read_one(rows_for: RowsFor, owner: Any, task: uuid.UUID, *, trashed: bool) -> tuple[int, str] | None:
-    """The version of a task, and the task as JSON text."""
+    """The version of a task and its JSON text; None if it does not exist."""
     found = _one(rows_for, trashed)(owner=owner.pk, task=task)
     return found[0] if found else None
 
@@ -52,7 +52,7 @@ def _narrow(tasks: TaskQuerySet, trashed: bool) -> TaskQuerySet:
 
 
 class TaskPage:
-    """A list of an owner's tasks, live or trashed, for KeysetPagination. Each task is JSON text."""
+    """An owner's live or trashed tasks as JSON text, for KeysetPagination."""
 
     model = Task
 
@@ -92,7 +92,7 @@ def _page(
     has_position: bool,
     limit: int,
 ) -> CompiledQuery:
-    """The query for one combination of filters: of some the values, of others only the names matter."""
+    """The query for one combination of filters. The values of SQL parameters are not part of it."""
     keyset = Keyset(Task, ordering)
 
     def build(owner: Any, now: Any, value: Any, pk: Any, **placeholders: Any) -> TaskQuerySet:

@@ -1,4 +1,4 @@
-"""The fields of a task in JSON. The database writes rows (JSONText), Python writes an instance (as_dict)."""
+"""The fields of tasks and tombstones in JSON, for JSONText and as_dict()."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Request bodies, and the description of responses; representation.py writes the responses."""
+"""Request bodies, and the descriptions of responses, which representation.py defines."""
 
 from typing import Any
 
@@ -57,13 +57,13 @@ class TaskSerializer(StrictSerializer):
         return description or ""
 
 
-# Validation keeps no state in a serializer, and making one costs more than using it.
+# Shared, because run_validation() keeps no state and creating a serializer costs more than validating.
 FULL, PARTIAL, NO_BODY = TaskSerializer(), TaskSerializer(partial=True), StrictSerializer()
 
 
 @extend_schema_field(TaskSerializer(partial=True))
 class TaskDataField(serializers.DictField):
-    """A task's fields, validated once the operation is known."""
+    """The fields of a task. OperationSerializer validates them, depending on the operation."""
 
 
 @body_example(

@@ -1,4 +1,4 @@
-"""The feed of one owner's changes, in the order of versions, for clients that keep a copy."""
+"""The sync feed: an owner's changes in the order of their versions."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ PRUNE_MODULUS = 1 << 16
 
 
 def changes(owner: Any, rows_for: RowsFor, *, since: int, limit: int) -> dict[str, Any]:
-    """Up to `limit` changes after `since`, and the `since` of the next request."""
+    """Up to `limit` changes after `since`, and the next `since`."""
     if since == owner.tick:
         return {"changes": [], "since": since, "has_more": False}
     position = since if since >= 0 else -since // PRUNE_MODULUS
@@ -34,14 +34,14 @@ def changes(owner: Any, rows_for: RowsFor, *, since: int, limit: int) -> dict[st
 
 
 def _read(owner: Any, rows_for: RowsFor, position: int, limit: int) -> tuple[Clock, list[tuple[int, str]]]:
-    """In one statement, which has one snapshot: no write can come between the clock and the changes."""
+    """The clock and the changes in one statement, so that both are of the same snapshot."""
     clock = Clock.objects.for_user(owner).annotate(version=Value(-1, BigIntegerField()))
     changes: list[QuerySet[Any, tuple[int, str]]] = [
         rows.since(position).versions_and_json()
         for rows in (rows_for(owner), Tombstone.objects.for_user(owner))
     ]
     if connection.features.supports_slicing_ordering_in_compound:
-        # Otherwise PostgreSQL writes all changes as JSON and sorts them to return the first few.
+        # Otherwise PostgreSQL would convert all changes to JSON and sort them before the limit.
         changes = [each.order_by("version")[:limit] for each in changes]
     fields = JSONText("tick", "pruned_version", "prune_count")
     rows = clock.values_list("version", fields).union(*changes, all=True)
@@ -54,17 +54,17 @@ def _read(owner: Any, rows_for: RowsFor, position: int, limit: int) -> tuple[Clo
 def _is_complete(since: int, position: int, clock: Clock) -> bool:
     """Whether the feed still has every change that a client at `since` has not seen."""
     if position > clock.tick:
-        return False  # Issued before a backup was restored that does not know it.
+        return False  # `since` is newer than the restored backup.
     if since < 0:
         return position > 0 and -since % PRUNE_MODULUS == clock.prune_count % PRUNE_MODULUS
     return since == 0 or since >= clock.pruned_version
 
 
 def _next_since(last: int, clock: Clock) -> int:
-    """The last version sent; negative during an initial sync that has not yet passed the pruned version.
+    """The last version, or a negative number during an initial sync before the pruned version.
 
-    Such a client has no copy of what was pruned, unless it is pruned meanwhile. So the number holds the count
-    of prunings besides the position.
+    Such a client misses only tombstones that are pruned during its sync. To detect that, the negative number
+    contains the prune count besides the version.
     """
     if last >= clock.pruned_version:
         return last

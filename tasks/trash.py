@@ -1,4 +1,4 @@
-"""Permanently deleting any number of trashed tasks, and later the tombstones that they leave."""
+"""Purging of trashed tasks, and pruning of the tombstones that purging leaves."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -18,11 +18,11 @@ from .querysets import TaskQuerySet
 
 BATCH_SIZE = 10_000
 ORDER = (Coalesce("deleted_at", LATEST), F("pk"))
-"""That of the index of one owner's trash."""
+"""The order of the index of one owner's trash."""
 
 
 def empty_trash(owner: Any, rows_for: RowsFor, *, allows: Callable[[int], bool]) -> int:
-    """Purge an owner's trash if `allows` accepts the clock's value; return the number of tasks."""
+    """Purge an owner's trash if `allows` accepts the clock's tick, and return the number of tasks."""
     trashed, purged = rows_for(owner).trashed(), 0
     while True:
         versions = Clock.objects.tick(owner, by=BATCH_SIZE)
@@ -37,9 +37,9 @@ def empty_trash(owner: Any, rows_for: RowsFor, *, allows: Callable[[int], bool])
 
 
 def purge_trash(before: datetime) -> Iterator[int]:
-    """Purge all owners' tasks trashed before this time; yield their number batch by batch.
+    """Purge all owners' tasks trashed before this time, and yield the number of each batch.
 
-    Each batch is a transaction of its own, with tasks of one owner.
+    A batch is one transaction with tasks of one owner.
     """
     for owner in _owners(Task.objects.trashed_before(before).order_by("deleted_at")):
         number = BATCH_SIZE
@@ -48,24 +48,24 @@ def purge_trash(before: datetime) -> Iterator[int]:
                 trashed = Task.objects.for_user(owner).trashed_before(before)
                 number = _purge_batch(owner, trashed, Clock.objects.tick(owner, by=BATCH_SIZE))
                 Clock.objects.return_ticks(owner, by=BATCH_SIZE - number)
-                if not number:  # Another process purged them, or deleted the owner, who needs no clock.
+                if not number:  # Another process purged them, or deleted the owner and the clock.
                     transaction.set_rollback(True)
             yield number
 
 
 def prune_tombstones(before: datetime) -> Iterator[int]:
-    """Delete all owners' tombstones older than this; yield their number batch by batch."""
+    """Delete all owners' tombstones older than this, and yield the number of each batch."""
     for owner in _owners(Tombstone.objects.purged_before(before).order_by("purged_at")):
         yield from _prune(owner, before)
 
 
 def prune_tombstones_of(owner: Any, *, before: datetime) -> int:
-    """As above, for one owner. Clients that have not learned of these purges must start over."""
+    """The same for one owner. Clients that have not synced these purges must start over."""
     return sum(_prune(owner, before))
 
 
 def _owners(rows: QuerySet[Any]) -> Iterator[Any]:
-    """The owners of these rows until none are left: the caller deletes an owner's rows before the next."""
+    """Yield the owners of these rows until none are left. The caller deletes the rows of each owner."""
     while owners := set(rows.values_list("owner", flat=True)[:BATCH_SIZE]):
         for owner in sorted(owners):
             yield get_user_model()(pk=owner)
@@ -81,7 +81,7 @@ def _prune(owner: Any, before: datetime) -> Iterator[int]:
             Clock.objects.lock(owner)
             batch = tombstones.filter(version__lte=newest).order_by("version").values("version")[:BATCH_SIZE]
             last = batch.aggregate(last=Max("version"))["last"]
-            if last is None:  # Another process pruned them, or deleted the owner, who needs no clock.
+            if last is None:  # Another process pruned them, or deleted the owner and the clock.
                 transaction.set_rollback(True)
                 return
             number, _ = tombstones.filter(version__lte=last).delete()
@@ -90,7 +90,7 @@ def _prune(owner: Any, before: datetime) -> Iterator[int]:
 
 
 def _purge_batch(owner: Any, trashed: TaskQuerySet, versions: range) -> int:
-    """Purge as many tasks as there are versions; return their number."""
-    # Chosen before they are numbered, or the database would number and sort all that are left each time.
+    """Purge as many tasks as there are versions, and return their number."""
+    # The subquery limits the rows first; otherwise the database would number and sort the whole trash.
     batch = trashed.filter(pk__in=trashed.order_by(*ORDER).values("pk")[: len(versions)])
     return Tombstone.objects.replace(batch.order_by(*ORDER), owner, versions=versions, at=timezone.now())

@@ -1,4 +1,4 @@
-"""Each route exists twice: as it is, and under the user's own ID."""
+"""All routes exist twice: at the top level and under the user's ID."""
 
 from typing import Any
 

@@ -1,7 +1,4 @@
-"""Tasks, the trash and the sync feed over HTTP.
-
-get_queryset() is the only source of the rows that a view reads or writes.
-"""
+"""Tasks, the trash and the sync feed. get_queryset() is the only source of rows for reads and writes."""
 
 import uuid
 from typing import Any
@@ -49,7 +46,7 @@ CREATED = [
 
 
 class OwnedViewSet(ApiViewSet):
-    """Rows of the authenticated user, under /tasks as under /users/{user_id}/tasks."""
+    """Tasks of the authenticated user, at /tasks and at /users/{user_id}/tasks."""
 
     scope_area = "tasks"
     serializer_class = TaskSerializer
@@ -63,7 +60,7 @@ class OwnedViewSet(ApiViewSet):
             raise NotFound
 
     def get_page(self, *, trashed: bool) -> Response:
-        # First: an invalid cursor belongs to no page, so the client's copy cannot be current.
+        # Before the ETag: a list with an invalid cursor is an error, even if its ETag is current.
         KeysetPagination.read_cursor(Keyset(Task, self.query["ordering"]), self.request, self.query)
         user: Any = self.request.user
         current = list_etag(user, user.tick)
@@ -86,23 +83,24 @@ class OwnedViewSet(ApiViewSet):
             orjson.Fragment(text), headers={"ETag": current}
         )
 
-    def perform(self, verb: str, task: uuid.UUID | None = None, *, body: StrictSerializer = NO_BODY) -> Any:
-        """Validate the body, apply one verb to one task, and return the task or its tombstone."""
+    def perform_one(
+        self, verb: str, task: uuid.UUID | None = None, *, body: StrictSerializer = NO_BODY
+    ) -> Any:
+        """Validate the request, apply a verb to a task, and return the task or its tombstone."""
         values = body.run_validation(self.request.data)
         operation = Operation(verb, task, values, IfMatch(self.request).versions)
         [result] = perform(self.request.user, [operation], self.rows_for)
         return result
 
     def change(self, *args: Any, **kwargs: Any) -> Response:
-        task = self.perform(*args, **kwargs)
+        task = self.perform_one(*args, **kwargs)
         return Response(as_dict(task), headers={"ETag": etag(task.version)})
 
 
 @extend_schema(tags=["tasks"])
 class TaskViewSet(OwnedViewSet):
     def get_queryset(self) -> TaskQuerySet:
-        tasks: TaskQuerySet = Task.objects.for_user(self.request.user)
-        return tasks
+        return Task.objects.for_user(self.request.user)
 
     @endpoint("List your tasks", parameters=TaskParameters, conditional=True)
     def list(self, request: Request) -> Response:
@@ -167,8 +165,7 @@ class TaskViewSet(OwnedViewSet):
 @extend_schema(tags=["trash"])
 class TrashViewSet(OwnedViewSet):
     def get_queryset(self) -> TaskQuerySet:
-        tasks: TaskQuerySet = Task.objects.for_user(self.request.user)
-        return tasks
+        return Task.objects.for_user(self.request.user)
 
     @endpoint("List your trash", parameters=TrashParameters, conditional=True)
     def list(self, request: Request) -> Response:
@@ -188,7 +185,7 @@ class TrashViewSet(OwnedViewSet):
     )
     def destroy(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         """Repeating it is 404."""
-        tombstone = self.perform(PURGE, id)
+        tombstone = self.perform_one(PURGE, id)
         return Response({"id": str(tombstone.task), "version": tombstone.version, "purged": True})
 
     @endpoint(
@@ -210,8 +207,7 @@ class TrashViewSet(OwnedViewSet):
 @extend_schema(tags=["sync"])
 class SyncViewSet(OwnedViewSet):
     def get_queryset(self) -> TaskQuerySet:
-        tasks: TaskQuerySet = Task.objects.for_user(self.request.user)
-        return tasks
+        return Task.objects.for_user(self.request.user)
 
     @endpoint("List changes", parameters=SyncParameters, responses=ChangesSerializer, extra_statuses=(410,))
     def read(self, request: Request) -> Response:

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 
 class IdempotencyKey(models.Model):
-    """The response to the first request with an Idempotency-Key, stored for its retries."""
+    """An Idempotency-Key with the response that retries get."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(

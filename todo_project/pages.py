@@ -1,4 +1,4 @@
-"""The landing page, the API documentation and the OpenAPI description. They load nothing from other hosts."""
+"""The landing page, the API documentation and the OpenAPI description."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +27,7 @@ DOCS_POLICY = POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inlin
 
 
 class ContentSecurityPolicyMiddleware:
-    """Send POLICY with each page that sets no policy of its own. Django 6.0 has such a middleware."""
+    """Adds POLICY to HTML pages without a policy. Django 6.0 has such a middleware."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -1,4 +1,4 @@
-"""Settings. Those that differ between machines are read by config/env.py and listed in README."""
+"""Settings. Environment variables are read by config/env.py and listed in README."""
 
 import re
 from pathlib import Path
@@ -144,7 +144,7 @@ CACHES: dict[str, Any] = {
     if CACHE_URL
     else {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
-        # The default of 300 entries would evict rate limit counters as soon as there are many clients.
+        # With the default of 300 entries, many clients would evict each other's rate limit counters.
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
 }
@@ -274,12 +274,12 @@ LOGGING = {
         "level": env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO"),
     },
     "loggers": {
-        # Its warnings duplicate the request log, and contain the URL.
+        # Its warnings duplicate the request log and contain URLs.
         "django.request": {"level": "ERROR", "filters": ["stack"]},
-        # Scanners could fill the log with its messages, which contain the Host header.
+        # Its messages contain the Host header, so scanners could fill the log.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "django": {"handlers": [], "propagate": True},
-        # It warns about the omitted body of each HEAD response.
+        # Its warnings are about the omitted body of HEAD responses.
         "gunicorn.http.wsgi": {"level": "ERROR"},
         "gunicorn.error": {"handlers": [], "propagate": True, "filters": ["slow_clients"]},
         "gunicorn.access": {"handlers": [], "propagate": False},

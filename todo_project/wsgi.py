@@ -1,5 +1,3 @@
-"""The WSGI application."""
-
 import io
 import os
 from collections.abc import Callable, Iterable
@@ -16,7 +14,7 @@ WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]
 def with_chunked_bodies(application: WSGIApplication, *, limit: int) -> WSGIApplication:
     """Read chunked request bodies, which Django ignores because they have no Content-Length.
 
-    At most one byte more than the limit is read; from its length Django sees that the body is too large.
+    One byte more than the limit is enough for Django to reject a larger body.
     """
 
     def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -26,7 +24,7 @@ def with_chunked_bodies(application: WSGIApplication, *, limit: int) -> WSGIAppl
                 body = environ["wsgi.input"].read(limit + 1)
                 length = len(body)
             except OSError:
-                # The connection broke off. The parser rejects a body that is shorter than its length.
+                # The client has disconnected. The parser rejects a body that is shorter than its length.
                 body, length = b"", 1
             environ.update({"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(length)})
         return application(environ, start_response)

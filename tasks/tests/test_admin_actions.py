@@ -162,7 +162,7 @@ def test_an_action_in_several_batches_is_rolled_back_as_a_whole(superuser, alice
 
     page = run_action(superuser, TASKS, "reopen", tasks)
 
-    assert messages_on(page) == ["Nothing was changed. The values do not fit together."]
+    assert messages_on(page) == ["Nothing was changed. The values are inconsistent."]
     assert Task.objects.filter(completed=True).count() == 5
     assert ticks() == clocks
     assert LogEntry.objects.count() == 5

@@ -211,7 +211,7 @@ def test_a_constraint_that_only_the_database_checks_is_a_message(superuser, milk
 
     page = edit(superuser, milk, title="beer")()
 
-    assert messages_on(page) == ["Nothing was changed. The values do not fit together."]
+    assert messages_on(page) == ["Nothing was changed. The values are inconsistent."]
     assert Task.objects.get().title == "Buy milk"
     assert not LogEntry.objects.exists()
 

@@ -112,5 +112,5 @@ class Chart:
 
 
 def format_capped(count: int, limit: int) -> str:
-    """A count from counts_up_to(), with a plus if it stopped at the limit."""
+    """A count from capped_counts(), with a plus if it stopped at the limit."""
     return f"{count:,}+" if count >= limit else f"{count:,}"

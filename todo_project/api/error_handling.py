@@ -26,23 +26,11 @@ from rest_framework.fields import get_error_detail
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from todo_project.db.errors import Refused, Unavailable, diagnose
+from todo_project.db.errors import Rejected, Unavailable, diagnose
 
+from . import errors
 from .encoder import dumps
-from .errors import (
-    ApiError,
-    Conflict,
-    Forbidden,
-    InternalError,
-    MalformedRequest,
-    NotFound,
-    PayloadTooLarge,
-    QueryTimeout,
-    RateLimited,
-    ServiceUnavailable,
-    ValidationFailed,
-    error_for_status,
-)
+from .errors import ApiError
 from .request_log import current_request_id
 
 logger = logging.getLogger(__name__)
@@ -74,7 +62,7 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:
     """DRF's EXCEPTION_HANDLER. Server errors are logged with their stack trace."""
     error = translate(exc)
     if error.status_code >= 500:
-        log = logger.exception if isinstance(error, InternalError) else logger.warning
+        log = logger.exception if isinstance(error, errors.InternalError) else logger.warning
         log("%s: %s", error.code, type(exc).__name__, exc_info=exc)
     return Response(error_body(error), status=error.status_code, headers=error.headers)
 
@@ -87,39 +75,41 @@ def translate(exc: Exception) -> ApiError:
         case DatabaseError():
             return _translate_database_error(exc)
         case drf.ValidationError():
-            return ValidationFailed(flatten(exc.get_full_details()))
+            return errors.ValidationFailed(flatten(exc.get_full_details()))
         case ValidationError():
-            return ValidationFailed(flatten(drf.ValidationError(get_error_detail(exc)).get_full_details()))
+            return errors.ValidationFailed(
+                flatten(drf.ValidationError(get_error_detail(exc)).get_full_details())
+            )
         case drf.Throttled():
-            return RateLimited(retry_after=math.ceil(getattr(exc, "wait", None) or 1))
+            return errors.RateLimited(retry_after=math.ceil(getattr(exc, "wait", None) or 1))
         case drf.APIException():
-            return error_for_status(exc.status_code)
+            return errors.error_for_status(exc.status_code)
         case Http404():
-            return NotFound()
+            return errors.NotFound()
         case PermissionDenied():
-            return Forbidden()
+            return errors.Forbidden()
         case RequestDataTooBig():
-            return PayloadTooLarge()
+            return errors.PayloadTooLarge()
         case UnreadablePostError() | BadRequest() | SuspiciousOperation():
-            return MalformedRequest()
+            return errors.MalformedRequest()
         case _:
-            return InternalError()
+            return errors.InternalError()
 
 
 def _translate_database_error(exc: DatabaseError) -> ApiError:
     match diagnose(exc):
-        case Refused(conflict=True) as refused:
-            return Conflict(refused.message, details={"field": refused.field, "constraint": refused.code})
-        case Refused() as refused:
-            return ValidationFailed.of(refused.field, refused.code, refused.message)
+        case Rejected(field, code, message, conflict=True):
+            return errors.Conflict(message, details={"field": field, "constraint": code})
+        case Rejected(field, code, message):
+            return errors.ValidationFailed.of(field, code, message)
         case Unavailable(timeout=True):
-            return QueryTimeout()
+            return errors.QueryTimeout()
         case Unavailable(contention=True):
-            return Conflict()
+            return errors.Conflict()
         case Unavailable():
-            return ServiceUnavailable()
+            return errors.ServiceUnavailable()
         case _:
-            return InternalError()
+            return errors.InternalError()
 
 
 def flatten(detail: Any, path: tuple[str, ...] = ()) -> Iterator[dict[str, Any]]:
@@ -168,7 +158,7 @@ class ErrorShapeMiddleware:
             or isinstance(response, Response | ErrorResponse)
         ):
             return response
-        error = ErrorResponse(error_for_status(response.status_code))
+        error = ErrorResponse(errors.error_for_status(response.status_code))
         for name, value in response.items():
             if not name.lower().startswith("content-"):
                 error.headers.setdefault(name, value)
@@ -176,7 +166,7 @@ class ErrorShapeMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         error = translate(exception)
-        if isinstance(error, InternalError):
+        if isinstance(error, errors.InternalError):
             return None  # Django logs it with its stack trace; __call__ then replaces the response.
         if error.status_code >= 500:
             logger.warning("%s: %s", error.code, type(exception).__name__, exc_info=exception)

@@ -14,11 +14,31 @@ from .endpoints import Endpoint
 from .errors import ApiError, all_errors
 from .parameters import QueryParameters
 
-RESPONSE_HEADERS = {
-    "X-Request-ID": "The request's ID, as sent or generated. Include it when you report a problem.",
-    "RateLimit-Limit": "Requests allowed in the current window.",
-    "RateLimit-Remaining": "Requests left in the current window.",
-    "RateLimit-Reset": "Seconds until the next window.",
+
+def header(description: str, kind: str = "string", **schema: Any) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": kind, **schema}}
+
+
+def refer(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+HEADERS = {
+    "X-Request-ID": header("The request's ID, as sent or generated. Include it when you report a problem."),
+    "RateLimit-Limit": header("Requests allowed in the current window.", "integer"),
+    "RateLimit-Remaining": header("Requests left in the current window.", "integer"),
+    "RateLimit-Reset": header("Seconds until the next window.", "integer"),
+    "ETag": header("The current version, to send in If-None-Match or If-Match."),
+    "Idempotent-Replayed": header(
+        "`true` if this is the stored response to an earlier request with the same key.", enum=["true"]
+    ),
+}
+COMMON_HEADERS = refer("X-Request-ID", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+RETRY_AFTER = {"Retry-After": header("Seconds to wait before you retry.", "integer")}
+ERROR_HEADERS = {
+    401: {"WWW-Authenticate": header("How to authenticate.")},
+    429: RETRY_AFTER,
+    503: RETRY_AFTER,
 }
 IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
@@ -30,19 +50,6 @@ IDEMPOTENCY_KEY = {
 CONDITIONS = {
     "If-None-Match": "The ETag of your copy. While it is current, the response is 304 without a body.",
     "If-Match": "The ETag of the version that you change. If it is no longer current, the response is 412.",
-}
-COMMON_HEADERS = {name: {"$ref": f"#/components/headers/{name}"} for name in RESPONSE_HEADERS}
-REPLAYED = {
-    "description": "`true` if this is the stored response to an earlier request with the same key.",
-    "schema": {"type": "string", "enum": ["true"]},
-}
-RETRY_AFTER = {
-    "Retry-After": {"description": "Seconds to wait before you retry.", "schema": {"type": "integer"}}
-}
-ERROR_HEADERS = {
-    401: {"WWW-Authenticate": {"description": "How to authenticate.", "schema": {"type": "string"}}},
-    429: RETRY_AFTER,
-    503: RETRY_AFTER,
 }
 # Not HTTPStatus.phrase, which differs between versions of Python.
 STATUS_NAMES = {
@@ -62,10 +69,6 @@ STATUS_NAMES = {
     500: "Internal Server Error",
     503: "Service Unavailable",
     504: "Gateway Timeout",
-}
-ETAG = {
-    "description": "The current version, to send in If-None-Match or If-Match.",
-    "schema": {"type": "string"},
 }
 
 
@@ -121,9 +124,7 @@ class AutoSchema(openapi.AutoSchema):
         for response in operation["responses"].values():
             response.setdefault("headers", {}).update(COMMON_HEADERS)
             if self.takes_idempotency_key:
-                response["headers"]["Idempotent-Replayed"] = {
-                    "$ref": "#/components/headers/Idempotent-Replayed"
-                }
+                response["headers"] |= refer("Idempotent-Replayed")
         for status in self.error_statuses(operation):
             operation["responses"].setdefault(
                 str(status), {"$ref": f"#/components/responses/{response_name(status)}"}
@@ -140,11 +141,10 @@ class AutoSchema(openapi.AutoSchema):
         operation.setdefault("parameters", []).append(
             {"name": name, "in": "header", "schema": {"type": "string"}, "description": CONDITIONS[name]}
         )
-        tag = {"ETag": {"$ref": "#/components/headers/ETag"}}
         if self.endpoint.has_etag:
-            operation["responses"]["200"]["headers"] |= tag
+            operation["responses"]["200"]["headers"] |= refer("ETag")
         if reads:
-            operation["responses"]["304"] = {"description": "Not Modified", "headers": tag}
+            operation["responses"]["304"] = {"description": "Not Modified", "headers": refer("ETag")}
 
     @property
     def takes_idempotency_key(self) -> bool:
@@ -174,10 +174,7 @@ def add_components(result: dict[str, Any], generator: Any, request: Any, public:
     """drf-spectacular's hook for the components that the operations refer to."""
     components = result.setdefault("components", {})
     components.setdefault("schemas", {})["Error"] = error_schema()
-    components["headers"] = {
-        name: {"description": text, "schema": {"type": "string" if name.startswith("X-") else "integer"}}
-        for name, text in RESPONSE_HEADERS.items()
-    } | {"ETag": ETAG, "Idempotent-Replayed": REPLAYED}
+    components["headers"] = HEADERS
     components["responses"] = {}
     for error in all_errors():
         response = components["responses"].setdefault(response_name(error.status_code), error_response(error))

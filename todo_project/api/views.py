@@ -60,8 +60,7 @@ class ApiView(APIView):
         method = str(request.method).lower()
         handler = getattr(self, method, None) if method in self.http_method_names else None
         if handler is None:
-            allowed = ", ".join(name.upper() for name in self.http_method_names if hasattr(self, name))
-            raise MethodNotAllowed(headers={"Allow": allowed})
+            raise MethodNotAllowed(headers={"Allow": ", ".join(self.allowed_methods)})
         self.endpoint = handler.endpoint
         if_match = request.method not in SAFE_METHODS and request.headers.get("If-Match", "*") != "*"
         if if_match and not self.endpoint.conditional:

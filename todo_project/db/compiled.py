@@ -1,7 +1,7 @@
-"""Queries that are compiled to SQL once: for a small query, compiling costs more than running it.
+"""Querysets that are compiled to SQL once: compiling a small query costs more than running it.
 
-Django compiles the queryset at the first use, with placeholders for what changes from call to call.
-PostgreSQL keeps the plan as well, unless a pooler stands in between.
+A queryset is compiled at its first use, with placeholders for the values of each call. PostgreSQL keeps the
+query plan too, except behind a pooler.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def execute(sql: str, params: list[Any], read: Callable[[Any], T]) -> T:
-    """Run constant SQL, whose plan the database may keep; return what `read` takes from the cursor."""
+    """Run constant SQL as a prepared statement, and return the result of `read`, which takes the cursor."""
     try:
         return _execute(sql, params, read)
     except DatabaseError as error:
@@ -27,7 +27,7 @@ def execute(sql: str, params: list[Any], read: Callable[[Any], T]) -> T:
         if statement_is_missing(error):
             connection.stop_preparing()  # type: ignore[attr-defined]
         if connection.in_atomic_block:
-            raise  # Becomes a 503. The rollback clears the prepared statements, so a retry succeeds.
+            raise  # Results in 503. The rollback clears the prepared statements, so a retry succeeds.
     connection.close()
     return _execute(sql, params, read)
 
@@ -39,7 +39,7 @@ def _execute(sql: str, params: list[Any], read: Callable[[Any], T]) -> T:
 
 
 class Placeholder(Value):
-    """Stands in a queryset for a value, or for the model instance whose key it is."""
+    """A placeholder in a queryset for a value, or for a model instance with this primary key."""
 
     def __init__(self, name: str, field: Any) -> None:
         super().__init__(name, output_field=field)
@@ -53,15 +53,13 @@ class Placeholder(Value):
 
 
 class _Compiled:
-    """SQL for each kind of database, made at the first call."""
-
     def __init__(self, build: Callable[..., QuerySet[Any, Any]], **placeholders: Any) -> None:
         self.build = build
         self.placeholders = {name: Placeholder(name, field) for name, field in placeholders.items()}
         self.compiled: dict[str, tuple[str, list[Any], Callable[[Any], Any] | None]] = {}
 
     def compile(self) -> tuple[str, list[Any], Callable[[Any], Any] | None]:
-        """The SQL, its parameters, and the conversion of its rows, if they need one."""
+        """The SQL, its parameters and the function that converts its rows, if necessary."""
         raise NotImplementedError
 
     def prepare(self, values: dict[str, Any]) -> tuple[str, list[Any], Callable[[Any], Any] | None]:
@@ -78,7 +76,7 @@ class _Compiled:
 
 
 class CompiledQuery(_Compiled):
-    """`build` gets the placeholders and returns a queryset that ends in values_list()."""
+    """`build` takes the placeholders and returns a queryset that ends in values_list()."""
 
     def __call__(self, **values: Any) -> list[tuple[Any, ...]]:
         sql, params, convert = self.prepare(values)
@@ -90,7 +88,7 @@ class CompiledQuery(_Compiled):
         sql, params = compiler.as_sql()
         converters = compiler.get_converters([column for column, *_ in compiler.select])
         if connection.vendor == "postgresql":
-            # Constants become part of the SQL: an index on COALESCE(due_at, …) is found only that way.
+            # Constants become part of the SQL: only then does PostgreSQL use an index on COALESCE(due_at, …).
             sql %= tuple("%s" if isinstance(param, Placeholder) else _literal(param) for param in params)
             params = [param for param in params if isinstance(param, Placeholder)]
         convert = partial(compiler.apply_converters, converters=converters) if converters else None
@@ -98,7 +96,7 @@ class CompiledQuery(_Compiled):
 
 
 class CompiledUpdate(_Compiled):
-    """`build` gets the placeholders and returns the rows to update, which keep the values of an instance."""
+    """Stores an instance. `build` takes the placeholders and returns the queryset to update."""
 
     def __init__(
         self, build: Callable[..., QuerySet[Any, Any]], fields: Iterable[Any], **placeholders: Any
@@ -107,7 +105,7 @@ class CompiledUpdate(_Compiled):
         self.fields = list(fields)
 
     def __call__(self, row: Model, **values: Any) -> int:
-        """Write the fields of `row`; return how many rows matched."""
+        """Write the fields of `row`, and return the number of updated rows."""
         values |= {f"new_{field.attname}": getattr(row, field.attname) for field in self.fields}
         sql, params, _ = self.prepare(values)
         return execute(sql, params, lambda cursor: int(cursor.rowcount))
@@ -127,7 +125,7 @@ def _literal(value: Any) -> str:
 
 
 def insert(row: Model) -> None:
-    """As save(force_insert=True), with SQL that is constant."""
+    """Like save(force_insert=True), but with constant SQL."""
     fields: Any = row._meta.concrete_fields
     quote = connection.ops.quote_name
     columns = ", ".join(quote(field.column) for field in fields)

@@ -1,4 +1,4 @@
-"""Counts whose cost has a bound, however many rows there are."""
+"""Counts with a bounded cost, for any number of rows."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -9,8 +9,8 @@ from django.db import connection, transaction
 from django.db.models import QuerySet, Value
 from django.db.models.sql.datastructures import BaseTable
 
-# So much of a table is read at most, 8 MB; a table that is no larger is counted exactly.
-PAGES = 1000
+# At most 8 MB of a table is read. Smaller tables are counted exactly.
+MAX_PAGES = 1000
 
 PAGES_AND_ROWS_PER_PAGE = """
 SELECT pg_relation_size(oid) / current_setting('block_size')::int, reltuples / NULLIF(relpages, 0)
@@ -19,7 +19,7 @@ FROM pg_class WHERE oid = %s::regclass
 
 
 class SampledTable(BaseTable):
-    """A table in a FROM of which some pages are read; the same ones each time, so that counts do not jump."""
+    """A FROM clause that reads a part of a table, always the same one, so that counts do not jump."""
 
     def __init__(self, table_name: str, alias: str | None, percent: float) -> None:
         super().__init__(table_name, alias)
@@ -34,9 +34,9 @@ Rows = TypeVar("Rows", bound=QuerySet[Any])
 
 
 class Sample(Generic[Rows]):
-    """The rows to count: all; on PostgreSQL, of a large table, those in some of its pages.
+    """The rows to count: all, or a sample of a large table on PostgreSQL.
 
-    Elsewhere there are no samples, and a large table is bounded by query_timeout() only.
+    SQLite cannot sample, so there only query_timeout() bounds the cost.
     """
 
     def __init__(self, rows: Rows) -> None:
@@ -48,32 +48,32 @@ class Sample(Generic[Rows]):
             table = connection.ops.quote_name(rows.model._meta.db_table)
             cursor.execute(PAGES_AND_ROWS_PER_PAGE, [table])
             self.pages, self.rows_per_page = cursor.fetchone()
-        if self.pages > PAGES:
+        if self.pages > MAX_PAGES:
             self.is_all = False
             self.rows = rows.all()
             alias = self.rows.query.get_initial_alias()
-            part = SampledTable(rows.model._meta.db_table, alias, percent=100 * PAGES / self.pages)
-            self.rows.query.alias_map[alias] = part
+            sampled = SampledTable(rows.model._meta.db_table, alias, percent=100 * MAX_PAGES / self.pages)
+            self.rows.query.alias_map[alias] = sampled
 
-    def of_all(self, counts: dict[str, int], *, among: int) -> dict[str, int]:
-        """From counts in the sample, which has `among` rows, to those in the table."""
+    def extrapolate(self, counts: dict[str, int], *, among: int) -> dict[str, int]:
+        """Estimate the counts in the table from those in the sample, which has `among` rows."""
         if self.is_all:
             return counts
         if self.rows_per_page and among:
-            factor = self.pages * self.rows_per_page / among  # as the planner estimates a table's rows
+            factor = self.pages * self.rows_per_page / among  # the planner's estimate of the table's rows
         else:
-            factor = self.pages / PAGES  # no statistics yet
+            factor = self.pages / MAX_PAGES  # The table has no statistics yet.
         return {name: round(count * factor) for name, count in counts.items()}
 
 
-def counts_up_to(most: int, querysets: Iterable[QuerySet[Any]]) -> list[int]:
-    """How many rows each has, in one statement, which stops counting each at `most`."""
+def capped_counts(limit: int, querysets: Iterable[QuerySet[Any]]) -> list[int]:
+    """The number of rows of each queryset, up to the limit, in one statement."""
     columns: list[str] = []
     params: list[Any] = []
     for queryset in querysets:
-        sql, given = queryset.order_by().values_list(Value(1))[:most].query.sql_with_params()
+        sql, values = queryset.order_by().values_list(Value(1))[:limit].query.sql_with_params()
         columns.append(f"(SELECT COUNT(*) FROM ({sql}) AS counted)")  # noqa: S608
-        params += given
+        params += values
     with connection.cursor() as cursor:
         cursor.execute("SELECT " + ", ".join(columns), params)
         return list(cursor.fetchone())
@@ -81,9 +81,9 @@ def counts_up_to(most: int, querysets: Iterable[QuerySet[Any]]) -> list[int]:
 
 @contextmanager
 def query_timeout(seconds: float) -> Iterator[None]:
-    """Let the database give up on what takes longer, with an OperationalError."""
+    """Cancel queries that take longer, with an OperationalError."""
     if connection.vendor == "postgresql":
-        # SET LOCAL is safe behind a pooler. Elsewhere a transaction would only keep writers waiting.
+        # SET LOCAL is safe behind a pooler. On SQLite a transaction would block writers.
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL statement_timeout = %s", [max(1, round(seconds * 1000))])
             yield

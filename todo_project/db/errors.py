@@ -1,4 +1,4 @@
-"""What a database error means: who is at fault, and by which constraint."""
+"""Classifies database errors: a value was rejected, or the database is unavailable."""
 
 import re
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, 
 
 UNIQUE, FOREIGN_KEY, NOT_NULL = "23505", "23503", "23502"
 QUERY_CANCELED, READ_ONLY = "57014", "25006"
-NOT_SUPPORTED, NOT_PREPARED, PREPARED_ALREADY = "0A000", "26000", "42P05"
+FEATURE_NOT_SUPPORTED, UNKNOWN_STATEMENT, DUPLICATE_STATEMENT = "0A000", "26000", "42P05"
 CONTENTION = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
 
 
 @dataclass(frozen=True)
-class Refused:
-    """The database refused a value: the client can mend it (or, in a conflict, read again)."""
+class Rejected:
+    """The database rejected a value. In a conflict, the value was valid when the client read the data."""
 
     field: str | None
     code: str
@@ -25,18 +25,20 @@ class Refused:
 
 @dataclass(frozen=True)
 class Unavailable:
-    """The database could not do it now; nothing is wrong with the request."""
+    """The database cannot run the request now. A retry may succeed."""
 
     timeout: bool = False
     contention: bool = False
 
 
-def diagnose(error: DatabaseError) -> Refused | Unavailable | None:
-    """None for what is a bug of ours, such as broken SQL."""
+def diagnose(error: DatabaseError) -> Rejected | Unavailable | None:
+    """None for a bug, such as invalid SQL."""
     if isinstance(error, IntegrityError):
-        return _refusal(error)
+        return _rejection(error)
     if isinstance(error, DataError):
-        return Refused(None, "invalid", "A value is too long, out of range or not storable.", conflict=False)
+        return Rejected(
+            None, "invalid", "A value is too long, out of range or cannot be stored.", conflict=False
+        )
     sqlstate = sqlstate_of(error)
     if sqlstate == QUERY_CANCELED:
         return Unavailable(timeout=True)
@@ -48,14 +50,14 @@ def diagnose(error: DatabaseError) -> Refused | Unavailable | None:
 
 
 def plan_is_stale(error: DatabaseError) -> bool:
-    """Whether a prepared statement is not what it was: nothing is wrong with it, prepared anew it works."""
-    changed = sqlstate_of(error) == NOT_SUPPORTED and "cached plan" in str(error)
+    """Whether the statement only has to be prepared again."""
+    changed = sqlstate_of(error) == FEATURE_NOT_SUPPORTED and "cached plan" in str(error)
     return changed or statement_is_missing(error)
 
 
 def statement_is_missing(error: DatabaseError) -> bool:
-    """Whether a pooler has sent it to another server than the one that knows it."""
-    return sqlstate_of(error) in {NOT_PREPARED, PREPARED_ALREADY}
+    """Whether a pooler sent the statement over another connection than the one that prepared it."""
+    return sqlstate_of(error) in {UNKNOWN_STATEMENT, DUPLICATE_STATEMENT}
 
 
 def sqlstate_of(error: DatabaseError) -> str | None:
@@ -63,31 +65,29 @@ def sqlstate_of(error: DatabaseError) -> str | None:
 
 
 def violates(error: IntegrityError, constraint: str) -> bool:
-    """Whether it was this constraint, by its name in the model."""
     return _constraint_name(error) == constraint
 
 
-def _refusal(error: IntegrityError) -> Refused:
+def _rejection(error: IntegrityError) -> Rejected:
     sqlstate, text = sqlstate_of(error), str(error)
     unique = sqlstate == UNIQUE or text.startswith("UNIQUE")
     constraint = _named_constraints().get(_constraint_name(error) or "")
     if constraint is not None:
         code = constraint.violation_error_code or ("unique" if unique else constraint.name)
         message = str(constraint.get_violation_error_message())
-        return Refused(_only_field(constraint), code, message, conflict=unique)
+        return Rejected(_only_field(constraint), code, message, conflict=unique)
     if sqlstate == NOT_NULL or text.startswith("NOT NULL"):
-        return Refused(_null_column(error), "null", "A required value is missing.", conflict=False)
+        return Rejected(_null_column(error), "null", "A required value is missing.", conflict=False)
     if unique:
-        return Refused(None, "unique", "There is one like this already.", conflict=True)
+        return Rejected(None, "unique", "An object with these values already exists.", conflict=True)
     if sqlstate == FOREIGN_KEY or text.startswith("FOREIGN KEY"):
-        return Refused(None, "reference", "What this refers to is no longer there.", conflict=True)
-    return Refused(None, "invalid", "The values do not fit together.", conflict=False)
+        return Rejected(None, "reference", "A referenced object no longer exists.", conflict=True)
+    return Rejected(None, "invalid", "The values are inconsistent.", conflict=False)
 
 
 def _constraint_name(error: IntegrityError) -> str | None:
-    """PostgreSQL names it; SQLite names a check or an index, but lists the columns of a plain one."""
-    diagnosis = getattr(error.__cause__, "diag", None)
-    if diagnosis is not None:
+    """SQLite names check constraints and indexes, but lists the columns of a unique constraint."""
+    if diagnosis := getattr(error.__cause__, "diag", None):
         return diagnosis.constraint_name
     text = str(error)
     if named := re.search(r"CHECK constraint failed: (\w+)|index '(\w+)'", text):
@@ -96,8 +96,7 @@ def _constraint_name(error: IntegrityError) -> str | None:
 
 
 def _null_column(error: IntegrityError) -> str | None:
-    diagnosis = getattr(error.__cause__, "diag", None)
-    if diagnosis is not None:
+    if diagnosis := getattr(error.__cause__, "diag", None):
         return diagnosis.column_name
     named = re.search(r"\.(\w+)$", str(error))
     return named[1] if named else None
@@ -122,7 +121,7 @@ def _unique_by_columns() -> dict[frozenset[str], str]:
 
 
 def _only_field(constraint: models.BaseConstraint) -> str | None:
-    """The field that a constraint is about; None when it is about how several fit together."""
+    """The field of a constraint on one field; None for a constraint on several."""
     match constraint:
         case models.UniqueConstraint(fields=(field,)):
             return field

@@ -1,7 +1,7 @@
-"""Rows as JSON text, written by the database.
+"""Rows as JSON text that the database writes.
 
-A page of 50 rows then costs Python 50 strings: no model instance, no parsed timestamp, no serializer.
-`as_dict` writes an instance that is in memory the same way, to the byte.
+A page of 50 rows is then 50 strings, without model instances, parsed timestamps or serializers. as_dict()
+represents a model instance in the same way, to the byte.
 """
 
 import datetime as dt
@@ -35,15 +35,12 @@ def _as_json(value: Any) -> Any:
 
 
 def json_fragments(texts: Iterable[str]) -> list[orjson.Fragment]:
-    """Texts of JSONText, to be put into a response as they are."""
+    """Results of JSONText, which a response includes unchanged."""
     return [orjson.Fragment(text) for text in texts]
 
 
 class JSONText(Expression):
-    """A row as the text of one JSON object of these model fields, with a constant ending.
-
-    The key of a field is its name, unless it is given as "key=field".
-    """
+    """A row as the text of a JSON object of these model fields. "key=field" renames a field."""
 
     output_field = TextField()
     model: type[Model]
@@ -58,7 +55,7 @@ class JSONText(Expression):
         return resolved
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:
-        # Compiling the columns one by one would cost more than the rest of the query.
+        # Composing this of Django expressions would cost more than the rest of the query.
         return _sql(self.model, self.fields, self.ending, connection.vendor), []
 
 

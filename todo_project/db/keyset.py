@@ -1,11 +1,9 @@
-"""Keyset pages: each page starts directly after the last row of the one before.
+"""Keyset pagination: each page starts after the last row of the previous one.
 
-No row is missed or repeated while others come and go, the hundredth page costs what the first does, and no
-COUNT is needed.
+Inserted and deleted rows cause no gaps or repetitions, all pages cost the same, and no COUNT is needed.
 """
 
 import datetime as dt
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -21,14 +19,14 @@ MAX_DATETIME = dt.datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=dt.UTC)
 
 
 class Row(Func):
-    """Several columns compared as one value, which an index on them answers in one descent."""
+    """A row value, for a comparison of several columns that uses one index."""
 
     template = "(%(expressions)s)"
     output_field = TextField()
 
 
 class Keyset:
-    """One ordering of a model's rows: by a column, missing values last, ties broken by id."""
+    """An ordering of a model by one field, then by primary key. Missing values come last."""
 
     def __init__(self, model: type[Model], ordering: str) -> None:
         self.ordering, self.descending = ordering, ordering.startswith("-")
@@ -37,7 +35,7 @@ class Keyset:
 
     @property
     def missing(self) -> Any:
-        """The value that a missing one sorts as: NULL cannot be compared, so no page could start after it."""
+        """The value that replaces NULL, which cannot be compared."""
         return MIN_DATETIME if self.descending else MAX_DATETIME
 
     @property
@@ -65,19 +63,13 @@ class Keyset:
         return self.sort(rows)[:limit]
 
     def read_position(self, position: Sequence[Any]) -> list[Any]:
-        """What position() returned, as Python values."""
+        """The Python values of a position that was stored as JSON."""
         value, pk = position
         return [self.field.to_python(value), self.pk.to_python(pk)]
 
     def position(self, row: Any) -> list[Any]:
-        """A row's sort key, in JSON types. A str is a row that the database has written as JSON."""
+        """The sort key of a row, which may be an instance, a mapping or the result of JSONText."""
         row = orjson.loads(row) if isinstance(row, str) else row
         read = row.__getitem__ if isinstance(row, Mapping) else lambda name: getattr(row, name)
         value = read(self.field.name)
-        return [_as_json(self.missing if value is None else value), _as_json(read(self.pk.name))]
-
-
-def _as_json(value: Any) -> Any:
-    if isinstance(value, dt.datetime | dt.date):
-        return value.isoformat()
-    return str(value) if isinstance(value, uuid.UUID) else value
+        return [self.missing if value is None else value, read(self.pk.name)]

@@ -1,5 +1,3 @@
-"""Rows that belong to a user."""
-
 from typing import Any, ClassVar, Self
 
 from django.db import models

@@ -1,4 +1,4 @@
-"""What an app wants to know of the signed-in user. It comes with the query that authenticates them."""
+"""Attributes that apps add to the authenticated user. The query that authenticates the user loads them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from todo_project.config.registry import Registry
 
 @dataclass(frozen=True)
 class UserAnnotation:
-    """A column of a related row, or the default of a user who has no such row."""
+    """A column of a related row, or the default for users without such a row."""
 
     path: str
     default: Any

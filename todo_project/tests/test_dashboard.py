@@ -225,7 +225,7 @@ def test_without_statistics_an_estimate_uses_the_share_of_the_pages(db):
     sample = Sample(Note.objects.none())
     sample.is_all, sample.pages, sample.rows_per_page = False, 5_000, None
 
-    assert sample.of_all({"open": 10}, among=40) == {"open": 50}
+    assert sample.extrapolate({"open": 10}, among=40) == {"open": 50}
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,11 @@ HOSTILE: dict[str, tuple[bytes, int, str | None]] = {
         400,
         BAD,
     ),
+    "a body that ends too early, with an Idempotency-Key": (
+        Cut(request("POST /api/v1/notes", "Content-Length: 99", JSON, "Idempotency-Key: 1", body=b"{}")),
+        400,
+        BAD,
+    ),
     # the body's encoding and type
     "broken UTF-8 in the body": (sent(b'{"title": "\xff"}'), 400, BAD),
     "overlong UTF-8 in the body": (sent(b'{"title": "\xc0\xaf"}'), 400, BAD),

@@ -1,4 +1,4 @@
-"""Django's PostgreSQL backend, patient with a compute that is waking, and sparing with questions."""
+"""Django's PostgreSQL backend with retries while a Neon compute wakes up, and with fewer health checks."""
 
 import logging
 import secrets
@@ -12,21 +12,21 @@ from django.db.backends.postgresql import base, operations
 
 logger = logging.getLogger(__name__)
 
-# Waits before the second, third and fourth attempt. Short, because a request's thread sleeps through them;
-# a compute that needs longer is answered with 503 and Retry-After.
-PAUSES = (0.1, 0.25, 0.5)
+# Seconds before the second, third and fourth attempt to connect. Short, because they block a thread; if the
+# compute takes longer, the client gets 503 with Retry-After.
+RETRY_DELAYS = (0.1, 0.25, 0.5)
 
-# What the server says to a caller it knows and refuses. Waiting changes none of it.
-FINAL = ("authentication failed", "does not exist", "no pg_hba.conf entry", "is not permitted")
+# Messages of the server after which retrying is pointless.
+PERMANENT_ERRORS = ("authentication failed", "does not exist", "no pg_hba.conf entry", "is not permitted")
 
-# For so long after its last use a connection is taken for alive if nothing has arrived on it. A server that
-# stops says so; what can vanish without a word, such as a NAT's memory of it, does so after minutes.
-TRUSTED_FOR = 30
+# A connection used within the last 30 seconds needs no health check query. A server that stops closes the
+# connection, which is noticed without a query, and a NAT drops idle connections only after minutes.
+HEALTH_CHECK_AFTER = 30
 
 
 class DatabaseOperations(operations.DatabaseOperations):
     def last_executed_query(self, cursor: Any, sql: Any, params: Any) -> Any:
-        """Django looks for the text of a query where only its usual cursors have it."""
+        """Django's implementation expects a client-side cursor."""
         if isinstance(cursor, base.ServerBindingCursor):
             return self.compose_sql(sql, params)
         return super().last_executed_query(cursor, sql, params)
@@ -35,42 +35,42 @@ class DatabaseOperations(operations.DatabaseOperations):
 class DatabaseWrapper(base.DatabaseWrapper):
     ops_class = DatabaseOperations
     pooler_detected = False
-    """Whether this process has learned of a pooler that nobody told it of."""
+    """Whether this process has found a pooler that DATABASE_POOLER does not declare."""
     used_at = 0.0
     health_check_done: bool
 
     def get_new_connection(self, conn_params: Mapping[str, Any]) -> psycopg.Connection[Any]:
-        connection = self._connect_patiently(conn_params)
-        # psycopg names what it prepares _pg3_0, _pg3_1, …: behind a pooler that nobody told of, a name would
-        # find another process's statement. From numbers of its own on, it finds its own or none.
+        connection = self._connect_with_retries(conn_params)
+        # psycopg names prepared statements _pg3_0, _pg3_1, …: behind an undeclared pooler, a name could run
+        # the statement of another process. After a random start it finds its own statement or none.
         connection._prepared._prepared_idx = secrets.randbits(60)
         return connection
 
-    def _connect_patiently(self, conn_params: Mapping[str, Any]) -> psycopg.Connection[Any]:
-        """Only connecting is tried again, because a statement that was sent may have taken effect."""
+    def _connect_with_retries(self, conn_params: Mapping[str, Any]) -> psycopg.Connection[Any]:
+        """Only connecting is retried, because a statement that was sent may have taken effect."""
         started = time.monotonic()
-        for pause in PAUSES:
+        for delay in RETRY_DELAYS:
             try:
                 return super().get_new_connection(conn_params)
             except psycopg.OperationalError as error:
-                out_of_time = time.monotonic() - started > sum(PAUSES)
-                if out_of_time or any(words in str(error) for words in FINAL):
+                out_of_time = time.monotonic() - started > sum(RETRY_DELAYS)
+                if out_of_time or any(message in str(error) for message in PERMANENT_ERRORS):
                     raise
-            time.sleep(pause)
+            time.sleep(delay)
         return super().get_new_connection(conn_params)
 
     def close_if_health_check_failed(self) -> None:
-        """Spares a connection in use the question that Django would ask at the start of every request."""
+        """Skip the query with which Django checks the connection at the start of every request."""
         if self.connection is None or self.health_check_done:
             return
         now = time.monotonic()
-        if now - self.used_at < TRUSTED_FOR and self._has_no_pending_input():
+        if now - self.used_at < HEALTH_CHECK_AFTER and self._has_no_pending_input():
             self.health_check_done = True
         self.used_at = now
         super().close_if_health_check_failed()
 
     def prepared_cursor(self) -> Any:
-        """A cursor whose statements the server plans once; behind a pooler, each time."""
+        """A cursor that prepares its statements, except behind a pooler."""
         self.close_if_health_check_failed()
         self.ensure_connection()
         pooled = self.settings_dict["DISABLE_SERVER_SIDE_CURSORS"] or DatabaseWrapper.pooler_detected
@@ -82,11 +82,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def stop_preparing(self) -> None:
         DatabaseWrapper.pooler_detected = True
         logger.warning(
-            "prepared statements get lost: DATABASE_URL names a pooler, so set DATABASE_POOLER=true"
+            "Prepared statements are lost: DATABASE_URL points to a pooler. Set DATABASE_POOLER=true."
         )
 
     def _has_no_pending_input(self) -> bool:
-        """Whether the server has said nothing unasked; the end of the connection would be such a word."""
+        """Whether the server has sent nothing since the last result, such as the end of the connection."""
         if self.connection is None or self.connection.closed:
             return False
         poll = select.poll()
