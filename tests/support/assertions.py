@@ -3,8 +3,10 @@
 from typing import Any
 
 
-def assert_error(response: Any, status: int, code: str, *, field: str | None = None) -> dict[str, Any]:
-    """The response is this error in the one shape; gives back its inner object."""
+def assert_error(
+    response: Any, status: int, code: str, *, field: str | None = None, constraint: str | None = None
+) -> dict[str, Any]:
+    """The response is this error in the one shape; returns its inner object."""
     assert response.status_code == status, response.content
     assert response["Content-Type"] == "application/json"
     assert list(response.json()) == ["error"]
@@ -17,4 +19,6 @@ def assert_error(response: Any, status: int, code: str, *, field: str | None = N
     if field is not None:
         assert error["details"]["field"] == field
         assert error["details"]["errors"][0]["field"] == field
+    if constraint is not None:
+        assert error["details"]["constraint"] == constraint
     return error

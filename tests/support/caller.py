@@ -1,6 +1,7 @@
 """A client that speaks JSON over HTTP, and ways to sign in."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -14,9 +15,8 @@ from accounts.scopes import ALL
 from .client import Client
 
 API = "/api/v1"
-
-
 PASSWORD = "correct horse battery"
+UNKNOWN_ID = "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52"
 
 
 @dataclass
@@ -30,6 +30,18 @@ class Caller:
             headers.setdefault("Authorization", f"Bearer {self.token}")
         content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body)
         return Client().generic(method.upper(), API + path, content, "application/json", headers=headers)
+
+
+def pages(caller: Caller, path: str) -> Iterator[list[dict[str, Any]]]:
+    """The results of each page of a list, following `next` to the end."""
+    for _ in range(100):
+        response = caller("get", path)
+        assert response.status_code == 200, response.content
+        yield response.json()["results"]
+        if response.json()["next"] is None:
+            return
+        path = response.json()["next"].partition(API)[2]
+    raise AssertionError(f"More than 100 pages at {path}")
 
 
 def sign_in(email: str = "alice@example.com", password: str = PASSWORD, **headers: str) -> Any:

@@ -1,10 +1,6 @@
-"""A resource made of what the frame gives: a model, a queryset, a serializer and a view.
-
-It is the smallest thing that makes every promise of the frame, so the tests hold the promises on it.
-"""
+"""The smallest resource that uses every part of the API: a model, a serializer and a view set."""
 
 import uuid
-from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
@@ -32,8 +28,6 @@ from todo_project.api.pagination import KeysetPagination, PageParameters, orderi
 from todo_project.api.serializers import StrictSerializer
 from todo_project.api.views import ApiView, ApiViewSet
 from todo_project.db.querysets import OwnedQuerySet
-
-from .client import Client
 
 
 class Note(models.Model):
@@ -80,7 +74,7 @@ class NoteParameters(PageParameters):
 
 
 class EmailAuthentication(BaseAuthentication):
-    """Stands in for the real one: the bearer token is an email."""
+    """The bearer token is the email of a user."""
 
     def authenticate(self, request: Request) -> tuple[User, None] | None:
         email = request.headers.get("Authorization", "").removeprefix("Bearer ")
@@ -149,7 +143,7 @@ class NoteViewSet(ApiViewSet):
 
 
 class Crash(ApiView):
-    """Fails in the way its URL names."""
+    """An API view that fails in the way named by its URL."""
 
     permission_classes = [AllowAny]
 
@@ -160,7 +154,7 @@ class Crash(ApiView):
 
 
 class PlainCrash(View):
-    """The same in a view of Django's own."""
+    """A Django view that fails in the way named by its URL."""
 
     def get(self, request: HttpRequest, how: str) -> None:
         fail(how)
@@ -198,7 +192,3 @@ urlpatterns = [
     path("admin/plain/<how>", PlainCrash.as_view()),
     *urls.urlpatterns,
 ]
-
-
-def note_client(user: Any) -> Client:
-    return Client(headers={"Authorization": f"Bearer {user.email}"})

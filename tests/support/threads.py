@@ -1,7 +1,8 @@
-"""Run the same function in several threads at once."""
+"""Run functions in several threads at once."""
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from django.db import connection
@@ -9,21 +10,21 @@ from django.db import connection
 T = TypeVar("T")
 
 
-def run_together(number: int, work: Callable[[], T]) -> list[T]:
-    """Start `number` threads at the same moment, each with its own connection; return their results."""
-    barrier = threading.Barrier(number)
-    results: list[T] = []
+def run_each(*functions: Callable[[], T]) -> list[T]:
+    """Start all functions at the same moment, each with its own connection; return their results in order."""
+    barrier = threading.Barrier(len(functions))
 
-    def run() -> None:
+    def run(function: Callable[[], T]) -> T:
         try:
             barrier.wait()
-            results.append(work())
+            return function()
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=run) for _ in range(number)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
+    with ThreadPoolExecutor(len(functions)) as pool:
+        return list(pool.map(run, functions))
+
+
+def run_together(number: int, function: Callable[[], T]) -> list[T]:
+    """Call the function `number` times at once."""
+    return run_each(*[function] * number)

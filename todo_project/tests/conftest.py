@@ -1,13 +1,12 @@
-"""The notes resource, served beside the real routes, and its two callers."""
+"""The notes resource, served beside the real routes, and two users who call it."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.support.client import Client
+from tests.support.caller import Caller
 from tests.support.doctor import PASSWORD, execute, with_user
-from tests.support.notes import note_client
 from tests.support.programs import require
 from tests.support.raw_http import HOST
 from tests.support.run_app import SERVED, prepare
@@ -18,18 +17,18 @@ from tests.support.servers.postgres import Postgres, find_binaries
 
 @pytest.fixture
 def notes(db: None, settings: Any) -> None:
-    """Serve /api/v1/notes, which only the tests have."""
+    """Serve /api/v1/notes, which only tests have."""
     settings.ROOT_URLCONF = "tests.support.notes"
 
 
 @pytest.fixture
-def as_alice(notes: None, alice: Any) -> Client:
-    return note_client(alice)
+def as_alice(notes: None, alice: Any) -> Caller:
+    return Caller(alice.email)
 
 
 @pytest.fixture
-def as_bob(notes: None, bob: Any) -> Client:
-    return note_client(bob)
+def as_bob(notes: None, bob: Any) -> Caller:
+    return Caller(bob.email)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +46,7 @@ def sqlite_url(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def server(request: pytest.FixtureRequest) -> Iterator[Gunicorn]:
-    """One process, so that every request meets what the one before it may have broken."""
+    """One process, so that a request that breaks it also fails the next test."""
     if request.param == "sqlite":
         url = request.getfixturevalue("sqlite_url")
     else:
@@ -58,7 +57,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Gunicorn]:
 
 @pytest.fixture(scope="module")
 def direct(postgres: Postgres) -> str:
-    """A migrated database by a role that is as README advises; pg_hba.conf asks nobody for the password."""
+    """The URL of a migrated database and a role with the timeouts that README recommends."""
     execute(
         postgres.url,
         "CREATE ROLE app LOGIN",

@@ -1,4 +1,4 @@
-"""A POST that is sent again does not happen again."""
+"""A repeated POST with the same Idempotency-Key has no further effect."""
 
 import threading
 from datetime import timedelta
@@ -8,22 +8,21 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from tests.support.assertions import assert_error
-from tests.support.notes import Note, note_client
+from tests.support.caller import Caller
+from tests.support.notes import Note
 from tests.support.processes import TIMEOUT
 from tests.support.threads import run_together
 from todo_project.api import idempotency
 from todo_project.models import IdempotencyKey
 
-NOTES = "/api/v1/notes"
+
+def post(caller, title="milk", key="key-1", **fields):
+    return caller("post", "/notes", {"title": title, **fields}, **{"Idempotency-Key": key})
 
 
-def post(client, body, key="key-1", path=NOTES):
-    return client.post(path, body, content_type="application/json", headers={"Idempotency-Key": key})
-
-
-def test_a_retry_gets_the_first_answer_again(as_alice):
-    first = post(as_alice, {"title": "milk"})
-    again = post(as_alice, {"title": "milk"})
+def test_a_retry_returns_the_first_response_again(as_alice):
+    first = post(as_alice)
+    again = post(as_alice)
 
     assert (first.status_code, again.status_code) == (201, 201)
     assert first.content == again.content
@@ -34,104 +33,104 @@ def test_a_retry_gets_the_first_answer_again(as_alice):
     assert Note.objects.count() == 1
 
 
-def test_the_first_answer_stands_though_the_thing_has_changed(as_alice):
-    first = post(as_alice, {"title": "milk"})
-    as_alice.patch(f"{NOTES}/{first.json()['id']}", {"title": "bread"}, content_type="application/json")
+def test_a_retry_returns_the_first_response_even_if_the_note_has_changed(as_alice):
+    first = post(as_alice)
+    as_alice("patch", f"/notes/{first.json()['id']}", {"title": "bread"})
 
-    assert post(as_alice, {"title": "milk"}).content == first.content
+    assert post(as_alice).content == first.content
 
 
-def test_another_body_under_the_same_key_is_refused(as_alice):
-    post(as_alice, {"title": "milk"})
+def test_another_body_with_the_same_key_is_refused(as_alice):
+    post(as_alice)
 
-    assert_error(post(as_alice, {"title": "bread"}), 422, "IDEMPOTENCY_KEY_REUSED")
+    assert_error(post(as_alice, "bread"), 422, "IDEMPOTENCY_KEY_REUSED")
     assert Note.objects.count() == 1
 
 
-def test_two_keys_are_two_requests(as_alice):
-    post(as_alice, {"title": "milk"}, key="one")
+def test_another_key_makes_another_request(as_alice):
+    post(as_alice, key="one")
 
-    assert post(as_alice, {"title": "bread"}, key="two").status_code == 201
+    assert post(as_alice, "bread", key="two").status_code == 201
 
 
-def test_two_people_may_use_the_same_key(as_alice, as_bob):
-    hers, his = post(as_alice, {"title": "milk"}), post(as_bob, {"title": "beer"})
+def test_two_users_may_use_the_same_key(as_alice, as_bob):
+    milk, beer = post(as_alice, "milk"), post(as_bob, "beer")
 
-    assert (hers.status_code, his.status_code) == (201, 201)
-    assert post(as_alice, {"title": "milk"}).content == hers.content
-    assert post(as_bob, {"title": "beer"}).content == his.content
+    assert (milk.status_code, beer.status_code) == (201, 201)
+    assert post(as_alice, "milk").content == milk.content
+    assert post(as_bob, "beer").content == beer.content
     assert Note.objects.count() == 2
 
 
-def test_a_refused_request_leaves_its_key_free(as_alice):
-    assert_error(post(as_alice, {"title": ""}), 400, "VALIDATION_ERROR")
-    assert_error(post(as_alice, {"title": "milk", "rank": -1}), 400, "VALIDATION_ERROR")
+def test_a_refused_request_does_not_use_up_its_key(as_alice):
+    assert_error(post(as_alice, ""), 400, "VALIDATION_ERROR")
+    assert_error(post(as_alice, rank=-1), 400, "VALIDATION_ERROR")
 
-    assert post(as_alice, {"title": "milk"}).status_code == 201
+    assert post(as_alice).status_code == 201
 
 
-def test_a_key_is_forgotten_after_a_day(as_alice):
-    post(as_alice, {"title": "milk"})
+def test_a_key_expires_after_a_day(as_alice):
+    post(as_alice)
     IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(hours=24, seconds=1))
 
-    response = post(as_alice, {"title": "bread"})
+    response = post(as_alice, "bread")
 
     assert response.status_code == 201
     assert "Idempotent-Replayed" not in response
 
 
-def test_a_key_is_remembered_for_nearly_a_day(as_alice):
-    post(as_alice, {"title": "milk"})
+def test_a_key_is_valid_for_nearly_a_day(as_alice):
+    post(as_alice)
     IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(hours=23, minutes=59))
 
-    assert post(as_alice, {"title": "milk"})["Idempotent-Replayed"] == "true"
+    assert post(as_alice)["Idempotent-Replayed"] == "true"
 
 
 @pytest.mark.parametrize("key", ["a", "x" * 255, "with space", "~!@#$%^&*()"])
-def test_a_key_is_any_printable_text(as_alice, key):
-    assert post(as_alice, {"title": "milk"}, key=key).status_code == 201
+def test_a_key_of_printable_ascii_is_accepted(as_alice, key):
+    assert post(as_alice, key=key).status_code == 201
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "tab\t", "clé"])
-def test_any_other_key_is_refused(as_alice, key):
-    assert_error(post(as_alice, {"title": "milk"}, key=key), 400, "VALIDATION_ERROR", field="Idempotency-Key")
+def test_an_empty_long_or_unprintable_key_is_refused(as_alice, key):
+    assert_error(post(as_alice, key=key), 400, "VALIDATION_ERROR", field="Idempotency-Key")
     assert Note.objects.count() == 0
 
 
-def test_a_key_without_credentials_is_401(client, notes):
-    assert_error(post(client, {"title": "milk"}), 401, "NOT_AUTHENTICATED")
+def test_a_key_without_credentials_is_401(notes):
+    assert_error(post(Caller()), 401, "NOT_AUTHENTICATED")
 
 
-def test_the_effect_and_its_memory_are_one_transaction(as_alice, monkeypatch):
+def test_a_note_is_rolled_back_if_its_key_cannot_be_saved(as_alice, monkeypatch):
     def fail(*args, **kwargs):
-        raise RuntimeError("the machine stops before it has remembered")
+        raise RuntimeError("the process ends before it has saved the key")
 
     monkeypatch.setattr(IdempotencyKey, "save", fail)
-    assert_error(post(as_alice, {"title": "milk"}), 500, "INTERNAL_ERROR")
+    assert_error(post(as_alice), 500, "INTERNAL_ERROR")
     monkeypatch.undo()
 
     assert Note.objects.count() == 0
-    assert post(as_alice, {"title": "milk"}).status_code == 201
+    assert post(as_alice).status_code == 201
 
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_fifty_retries_at_once_make_one_row_and_equal_answers(as_alice, alice):
-    answers = run_together(50, lambda: post(note_client(alice), {"title": "milk"}))
+def test_fifty_concurrent_retries_create_one_note_and_get_equal_responses(as_alice):
+    responses = run_together(50, lambda: post(as_alice))
 
-    assert {answer.status_code for answer in answers} == {201}
-    assert len({answer.content for answer in answers}) == 1
-    assert len([answer for answer in answers if "Idempotent-Replayed" not in answer]) == 1
+    assert {response.status_code for response in responses} == {201}
+    assert len({response.content for response in responses}) == 1
+    assert len([response for response in responses if "Idempotent-Replayed" not in response]) == 1
     assert Note.objects.count() == 1
 
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_a_retry_does_not_wait_forever_for_the_first(as_alice, alice, monkeypatch):
+def test_a_retry_waits_only_for_a_time_for_the_first_request(as_alice, alice, monkeypatch):
     monkeypatch.setattr(idempotency, "WAIT_SECONDS", 1)
     with transaction.atomic():
         IdempotencyKey.objects.create(owner=alice, key="key-1", fingerprint="f", created_at=timezone.now())
-        [response] = run_together(1, lambda: post(note_client(alice), {"title": "milk"}))
+        [response] = run_together(1, lambda: post(as_alice))
         transaction.set_rollback(True)
 
     assert_error(response, 409, "REQUEST_IN_PROGRESS")
@@ -141,7 +140,7 @@ def test_a_retry_does_not_wait_forever_for_the_first(as_alice, alice, monkeypatc
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_a_retry_takes_over_when_the_first_was_rolled_back(as_alice, alice):
+def test_a_retry_succeeds_when_the_first_request_is_rolled_back(as_alice, alice):
     started = threading.Event()
 
     def fail_slowly():
@@ -158,7 +157,7 @@ def test_a_retry_takes_over_when_the_first_was_rolled_back(as_alice, alice):
     first = threading.Thread(target=fail_slowly)
     first.start()
     started.wait(timeout=TIMEOUT)
-    response = post(note_client(alice), {"title": "milk"})
+    response = post(as_alice)
     first.join()
 
     assert response.status_code == 201

@@ -1,4 +1,4 @@
-"""The description is valid, complete and the one in git."""
+"""The OpenAPI document is valid and complete, and docs/openapi.yaml is current."""
 
 import io
 
@@ -16,21 +16,21 @@ SNAPSHOT = settings.BASE_DIR / "docs" / "openapi.yaml"
 
 
 @pytest.fixture(scope="module")
-def described():
-    """The description of the frame's own routes and the notes resource."""
+def document():
+    """The OpenAPI document of the routes of todo_project and the notes resource."""
     return SchemaGenerator(patterns=notes.urlpatterns).get_schema(request=None, public=True)
 
 
 @pytest.fixture
-def operations(described):
+def operations(document):
     return {
         (method, path): operation
-        for path, methods in described["paths"].items()
+        for path, methods in document["paths"].items()
         for method, operation in methods.items()
     }
 
 
-def test_the_description_in_git_is_current():
+def test_docs_openapi_yaml_is_current():
     written = io.StringIO()
     call_command("spectacular", "--validate", "--fail-on-warn", stdout=written)
 
@@ -39,38 +39,38 @@ def test_the_description_in_git_is_current():
     )
 
 
-def test_a_new_resource_is_valid_openapi_3_1(described):
-    validate_schema(described)
+def test_the_document_with_another_resource_is_valid_openapi_3_1(document):
+    validate_schema(document)
 
-    assert described["openapi"] == "3.1.0"
+    assert document["openapi"] == "3.1.0"
 
 
-def test_the_served_description_is_the_one_in_git_and_cached(client, db):
+def test_the_served_document_equals_docs_openapi_yaml_and_has_an_etag(client, db):
     response = client.get("/api/v1/schema")
 
     assert response.json() == yaml.safe_load(SNAPSHOT.read_text())
     assert client.get("/api/v1/schema", headers={"If-None-Match": response["ETag"]}).status_code == 304
 
 
-def test_every_operation_has_the_error_shape(described, operations):
+def test_every_error_of_an_operation_has_the_error_schema_and_examples(document, operations):
     for operation in operations.values():
         errors = {status: answer for status, answer in operation["responses"].items() if status >= "400"}
         assert {"400", "406", "429", "500", "503"} <= set(errors)
         for answer in errors.values():
             name = answer["$ref"].removeprefix("#/components/responses/")
-            content = described["components"]["responses"][name]["content"]["application/json"]
+            content = document["components"]["responses"][name]["content"]["application/json"]
             assert content["schema"] == {"$ref": "#/components/schemas/Error"}
             assert content["examples"]
 
 
-def test_every_code_of_the_all_errors_has_an_example(described):
-    shown = {
+def test_every_error_code_has_an_example(document):
+    examples = {
         example
-        for response in described["components"]["responses"].values()
+        for response in document["components"]["responses"].values()
         for example in response["content"]["application/json"]["examples"]
     }
 
-    assert shown == {error.default_code for error in all_errors()}
+    assert examples == {error.default_code for error in all_errors()}
 
 
 @pytest.mark.parametrize(
@@ -83,34 +83,32 @@ def test_every_code_of_the_all_errors_has_an_example(described):
         (("get", "/api/v1/schema"), set()),
     ],
 )
-def test_an_operation_names_the_errors_of_its_kind(operations, operation, statuses):
-    everywhere = {"400", "406", "429", "500", "503", "504"}
+def test_an_operation_lists_the_errors_it_can_return(operations, operation, statuses):
+    common = {"400", "406", "429", "500", "503", "504"}
 
-    assert {
-        status for status in operations[operation]["responses"] if status >= "400"
-    } == everywhere | statuses
+    assert {status for status in operations[operation]["responses"] if status >= "400"} == common | statuses
 
 
-def test_an_operation_names_its_parameters(operations):
-    named = [parameter["name"] for parameter in operations["get", "/api/v1/notes"]["parameters"]]
+def test_an_operation_lists_its_query_parameters(operations):
+    names = [parameter["name"] for parameter in operations["get", "/api/v1/notes"]["parameters"]]
 
-    assert sorted(named) == ["cursor", "limit", "ordering", "q", "rank"]
+    assert sorted(names) == ["cursor", "limit", "ordering", "q", "rank"]
 
 
-def test_an_id_in_a_path_is_a_uuid(operations):
+def test_an_id_in_a_path_is_described_as_a_uuid(operations):
     parameter, condition = operations["get", "/api/v1/notes/{id}"]["parameters"]
 
     assert parameter["schema"] == {"type": "string", "format": "uuid"}
     assert (condition["name"], condition["in"]) == ("If-None-Match", "header")
 
 
-def test_a_post_takes_an_idempotency_key(operations):
+def test_a_post_has_the_parameter_idempotency_key(operations):
     [parameter] = operations["post", "/api/v1/notes"]["parameters"]
 
     assert (parameter["name"], parameter["in"]) == ("Idempotency-Key", "header")
 
 
-def test_who_may_call_is_told(described, operations):
+def test_an_operation_states_whether_it_requires_a_bearer_token(document, operations):
     assert operations["get", "/api/v1/notes"]["security"] == [{"bearer": []}]
     assert operations["get", "/api/v1/schema"]["security"] == [{}]
-    assert described["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"

@@ -1,4 +1,4 @@
-"""A walk through the pages sees each row that stays once, whatever comes and goes meanwhile."""
+"""Following `next` returns each row once, even if rows are added and deleted meanwhile."""
 
 import datetime as dt
 from urllib.parse import parse_qs, quote, urlsplit
@@ -6,9 +6,9 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 
 from tests.support.assertions import assert_error
+from tests.support.caller import API, pages
 from tests.support.notes import Note
 
-NOTES = "/api/v1/notes"
 ORDERINGS = ["created_at", "-created_at", "due_at", "-due_at", "rank", "-rank", "title", "-title"]
 NOON = dt.datetime(2030, 1, 1, 12, tzinfo=dt.UTC)
 
@@ -28,108 +28,92 @@ def rows(notes, alice):
     )
 
 
-def walk(client, query, between=lambda page: None):
-    """All rows of all pages; `between` is called after each page."""
-    seen, url, pages = [], f"{NOTES}?{query}", 0
-    while url:
-        answer = client.get(url).json()
-        seen += answer["results"]
-        url, pages = answer["next"], pages + 1
-        between(pages)
-        assert pages < 100
-    return seen
+def all_rows(caller, query):
+    return [row for page in pages(caller, f"/notes?{query}") for row in page]
 
 
-@pytest.mark.parametrize("limit", [1, 7, 30, 200])
+@pytest.mark.parametrize("limit", [1, 4, 7, 30, 200])
 @pytest.mark.parametrize("ordering", ORDERINGS)
-def test_a_walk_sees_every_row_once(as_alice, rows, ordering, limit):
-    seen = walk(as_alice, f"ordering={ordering}&limit={limit}")
+def test_pages_of_any_size_contain_every_row_once_in_order(as_alice, rows, ordering, limit):
+    one_page = as_alice("get", f"/notes?ordering={ordering}").json()["results"]
 
-    assert len(seen) == 30
-    assert {row["id"] for row in seen} == {str(row.id) for row in rows}
-
-
-@pytest.mark.parametrize("ordering", ORDERINGS)
-def test_pages_are_in_the_order_of_the_whole(as_alice, rows, ordering):
-    whole = as_alice.get(f"{NOTES}?ordering={ordering}").json()["results"]
-
-    assert walk(as_alice, f"ordering={ordering}&limit=4") == whole
+    assert {row["id"] for row in one_page} == {str(row.id) for row in rows}
+    assert all_rows(as_alice, f"ordering={ordering}&limit={limit}") == one_page
 
 
 @pytest.mark.parametrize("ordering", ["due_at", "-due_at"])
 def test_missing_values_come_last_in_both_directions(as_alice, rows, ordering):
-    due = [row["due_at"] for row in walk(as_alice, f"ordering={ordering}&limit=4")]
+    due = [row["due_at"] for row in all_rows(as_alice, f"ordering={ordering}&limit=4")]
 
     assert due[20:] == [None] * 10
     assert due[:20] == sorted(filter(None, due), reverse=ordering.startswith("-"))
 
 
 @pytest.mark.parametrize("ordering", ORDERINGS)
-def test_a_row_that_stays_is_neither_missed_nor_seen_twice(as_alice, alice, rows, ordering):
-    leaving = {row.id for row in rows[::4]}
-    staying = [row for row in rows if row.id not in leaving]
+def test_a_remaining_row_is_returned_once_while_others_are_added_and_deleted(as_alice, alice, rows, ordering):
+    deleted = rows[::4]
+    remaining = {str(row.id) for row in rows} - {str(row.id) for row in deleted}
 
-    def disturb(page):
-        Note.objects.filter(id__in=[row.id for row in rows[::4][page - 1 : page]]).delete()
+    def change_rows(number):
+        Note.objects.filter(id__in=[row.id for row in deleted[number - 1 : number]]).delete()
         for early in (True, False):
-            due_at = None if page % 2 else NOON - dt.timedelta(days=9 if early else -99)
-            title = f"{'aa' if early else 'zz'} {page}"
+            due_at = None if number % 2 else NOON - dt.timedelta(days=9 if early else -99)
+            title = f"{'aa' if early else 'zz'} {number}"
             created_at = NOON - dt.timedelta(days=1 if early else -1)
-            Note.objects.create(owner=alice, title=title, rank=9 * page, due_at=due_at, created_at=created_at)
-        Note.objects.filter(title__startswith="note").update(extra={"page": page})
+            Note.objects.create(
+                owner=alice, title=title, rank=9 * number, due_at=due_at, created_at=created_at
+            )
+        Note.objects.filter(title__startswith="note").update(extra={"page": number})
 
-    seen = [row["id"] for row in walk(as_alice, f"ordering={ordering}&limit=4", disturb)]
+    returned = []
+    for number, page in enumerate(pages(as_alice, f"/notes?ordering={ordering}&limit=4"), start=1):
+        returned += [row["id"] for row in page]
+        change_rows(number)
 
-    assert len(seen) == len(set(seen))
-    assert {str(row.id) for row in staying} <= set(seen)
-
-
-def test_a_filter_holds_on_every_page(as_alice, rows):
-    seen = walk(as_alice, "rank=2&limit=3")
-
-    assert [row["rank"] for row in seen] == [2] * 7
+    assert len(returned) == len(set(returned))
+    assert remaining <= set(returned)
 
 
-def test_the_limit_may_change_on_the_way(as_alice, rows):
-    first = as_alice.get(f"{NOTES}?limit=10").json()
+def test_a_filter_applies_to_every_page(as_alice, rows):
+    assert [row["rank"] for row in all_rows(as_alice, "rank=2&limit=3")] == [2] * 7
 
-    rest = as_alice.get(first["next"].replace("limit=10", "limit=200")).json()
+
+def test_the_limit_may_change_between_pages(as_alice, rows):
+    following = as_alice("get", "/notes?limit=10").json()["next"].partition(API)[2]
+
+    rest = as_alice("get", following.replace("limit=10", "limit=200")).json()
 
     assert len(rest["results"]) == 20
     assert rest["next"] is None
 
 
 def test_an_empty_list_is_one_empty_page(as_alice):
-    assert as_alice.get(NOTES).json() == {"results": [], "next": None}
+    assert as_alice("get", "/notes").json() == {"results": [], "next": None}
 
 
-def test_a_page_costs_one_query_beside_the_caller(as_alice, rows, django_assert_num_queries):
-    url = as_alice.get(f"{NOTES}?limit=5").json()["next"]
+def test_a_page_costs_one_query_beside_authentication(as_alice, rows, django_assert_num_queries):
+    following = as_alice("get", "/notes?limit=5").json()["next"].partition(API)[2]
 
-    # the caller; the page
+    # the user; the page
     with django_assert_num_queries(2):
-        as_alice.get(url)
+        assert as_alice("get", following).status_code == 200
 
 
 @pytest.fixture
 def cursor(as_alice, rows):
-    url = as_alice.get(f"{NOTES}?limit=10&ordering=rank").json()["next"]
+    url = as_alice("get", "/notes?limit=10&ordering=rank").json()["next"]
     return parse_qs(urlsplit(url).query)["cursor"][0]
-
-
-def test_a_cursor_works_where_it_was_made(as_alice, cursor):
-    assert as_alice.get(f"{NOTES}?ordering=rank&cursor={quote(cursor)}").status_code == 200
 
 
 @pytest.mark.parametrize(
     "query", ["ordering=title", "", "ordering=-rank", "ordering=rank&rank=1", "ordering=rank&q=x"]
 )
 def test_a_cursor_of_another_list_is_refused(as_alice, cursor, query):
-    assert_error(as_alice.get(f"{NOTES}?{query}&cursor={quote(cursor)}"), 400, "INVALID_CURSOR")
+    assert_error(as_alice("get", f"/notes?{query}&cursor={quote(cursor)}"), 400, "INVALID_CURSOR")
 
 
-def test_a_cursor_of_another_caller_is_refused(as_bob, cursor):
-    assert_error(as_bob.get(f"{NOTES}?ordering=rank&cursor={quote(cursor)}"), 400, "INVALID_CURSOR")
+def test_a_cursor_of_another_user_is_refused(as_bob, cursor):
+    assert_error(as_bob("get", f"/notes?ordering=rank&cursor={quote(cursor)}"), 400, "INVALID_CURSOR")
 
 
 @pytest.mark.parametrize(
@@ -147,11 +131,17 @@ def test_a_cursor_of_another_caller_is_refused(as_bob, cursor):
     ],
 )
 def test_a_forged_cursor_is_refused(as_alice, cursor, forge):
-    assert_error(as_alice.get(f"{NOTES}?ordering=rank&cursor={quote(forge(cursor))}"), 400, "INVALID_CURSOR")
+    assert_error(
+        as_alice("get", f"/notes?ordering=rank&cursor={quote(forge(cursor))}"), 400, "INVALID_CURSOR"
+    )
 
 
-def test_a_cursor_from_before_a_key_was_rotated_still_works(as_alice, cursor, settings):
+def test_a_cursor_is_valid_until_its_secret_key_is_removed_from_the_fallbacks(as_alice, cursor, settings):
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
-    settings.SECRET_KEY = "the next key, which signs from now on, and no less long than that"
+    settings.SECRET_KEY = "the key after a rotation, long enough to pass the system checks"
 
-    assert as_alice.get(f"{NOTES}?ordering=rank&cursor={quote(cursor)}").status_code == 200
+    path = f"/notes?ordering=rank&cursor={quote(cursor)}"
+    assert as_alice("get", path).status_code == 200
+
+    settings.SECRET_KEY_FALLBACKS = []
+    assert_error(as_alice("get", path), 400, "INVALID_CURSOR")

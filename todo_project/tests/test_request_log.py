@@ -1,4 +1,4 @@
-"""Every request has an id and leaves one line, which tells nothing that was confided."""
+"""Every request has an id and is logged in one line, without any secret."""
 
 import json
 import logging
@@ -6,14 +6,13 @@ import sys
 
 import pytest
 
+from tests.support.caller import UNKNOWN_ID
 from todo_project.api.request_log import FIELDS, JSONFormatter, RequestIdFilter
-
-NOTES = "/api/v1/notes"
 
 
 @pytest.fixture
 def lines(caplog):
-    """The request's lines, as the production handler would write them."""
+    """The lines of requests, as the production handler would write them."""
 
     def read() -> list[dict]:
         formatter = JSONFormatter()
@@ -27,34 +26,34 @@ def lines(caplog):
 
 
 @pytest.mark.parametrize(
-    "offered", ["abc-123", "x" * 128, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]
+    "request_id", ["abc-123", "x" * 128, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]
 )
-def test_an_offered_id_is_taken(client, offered):
-    assert client.get("/healthz", headers={"X-Request-ID": offered})["X-Request-ID"] == offered
+def test_a_request_id_of_the_client_is_used(client, request_id):
+    assert client.get("/healthz", headers={"X-Request-ID": request_id})["X-Request-ID"] == request_id
 
 
-@pytest.mark.parametrize("offered", ["", "x" * 129, "with space", "tab\there", "é", "new\nline"])
-def test_an_id_that_is_too_long_or_not_printable_is_replaced(client, offered):
-    response = client.get("/healthz", headers={"X-Request-ID": offered})
+@pytest.mark.parametrize("request_id", ["", "x" * 129, "with space", "tab\there", "é", "new\nline"])
+def test_a_request_id_that_is_too_long_or_not_printable_is_replaced(client, request_id):
+    response = client.get("/healthz", headers={"X-Request-ID": request_id})
 
-    assert response["X-Request-ID"] != offered
+    assert response["X-Request-ID"] != request_id
     assert len(response["X-Request-ID"]) == 32
 
 
-def test_two_requests_get_two_ids(client):
+def test_each_request_gets_an_id_of_its_own(client):
     assert client.get("/healthz")["X-Request-ID"] != client.get("/healthz")["X-Request-ID"]
 
 
 @pytest.mark.parametrize("path", ["/", "/nothing", "/admin/", "/readyz", "/static/todo_project/pages.css"])
-def test_every_answer_carries_an_id(client, db, path):
+def test_every_response_has_a_request_id(client, db, path):
     response = client.get(path)
     response.close()
 
     assert response["X-Request-ID"]
 
 
-def test_a_request_leaves_one_line(as_alice, alice, lines):
-    response = as_alice.get(NOTES)
+def test_a_request_is_logged_in_one_line(as_alice, alice, lines):
+    response = as_alice("get", "/notes")
 
     [line] = lines()
     assert line["method"] == "GET"
@@ -66,13 +65,13 @@ def test_a_request_leaves_one_line(as_alice, alice, lines):
     assert set(line) == {"time", "level", "logger", "message", "request_id", *FIELDS}
 
 
-def test_the_line_names_the_route_and_not_the_thing(as_alice, lines):
-    as_alice.get(f"{NOTES}/6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52")
+def test_the_logged_route_contains_no_id(as_alice, lines):
+    as_alice("get", f"/notes/{UNKNOWN_ID}")
 
     assert lines()[0]["route"] == "/api/v1/notes/<id:id>"
 
 
-def test_the_line_of_an_unknown_path_has_no_route(client, db, lines):
+def test_an_unknown_path_is_logged_without_a_route(client, db, lines):
     client.get("/secret-path?secret=1")
 
     [line] = lines()
@@ -80,23 +79,24 @@ def test_the_line_of_an_unknown_path_has_no_route(client, db, lines):
     assert "secret" not in json.dumps(line)
 
 
-def test_the_line_tells_nothing_that_was_confided(as_alice, lines):
-    as_alice.cookies["crumb"] = "confided-cookie"
-    as_alice.post(f"{NOTES}?confided=1", {"title": "confided-title"}, content_type="application/json")
-    as_alice.post(NOTES, {"title": "confided-title"}, content_type="application/json")
+def test_no_query_body_cookie_or_token_is_logged(as_alice, lines):
+    as_alice("post", "/notes?secret=1", {"title": "secret-title"}, Cookie="crumb=secret-cookie")
+    as_alice("post", "/notes", {"title": "secret-title"}, Cookie="crumb=secret-cookie")
 
     assert [line["status"] for line in lines()] == [400, 201]
-    assert "confided" not in json.dumps(lines())
+    assert "secret" not in json.dumps(lines())
     assert "alice@" not in json.dumps(lines())
 
 
-def test_a_method_made_up_to_forge_a_line_is_not_repeated(as_alice, lines):
-    as_alice.generic("FORGED", NOTES)
+def test_an_unknown_method_is_logged_as_other(as_alice, lines):
+    as_alice("forged", "/notes")
 
     assert lines()[0]["method"] == "other"
 
 
-def test_a_session_user_is_named_only_if_somebody_looked(client, alice, lines, django_assert_num_queries):
+def test_a_session_user_is_logged_only_if_the_view_loads_the_user(
+    client, alice, lines, django_assert_num_queries
+):
     client.force_login(alice)
 
     with django_assert_num_queries(0):
@@ -106,7 +106,7 @@ def test_a_session_user_is_named_only_if_somebody_looked(client, alice, lines, d
     assert [line["user_id"] for line in lines()] == [None, str(alice.pk)]
 
 
-def test_an_exception_is_one_line_of_json_with_its_stack():
+def test_an_exception_is_logged_as_one_line_of_json_with_its_stack():
     try:
         raise RuntimeError("first\nsecond")
     except RuntimeError:
