@@ -9,16 +9,9 @@ from django.db.models import F
 from django.utils import timezone
 from rest_framework import serializers
 
-from todo_project.api.fields import (
-    BooleanField,
-    ChoiceField,
-    InstantField,
-    IntegerField,
-    TextField,
-    UUIDField,
-)
 from todo_project.operations.importing import (
     BATCH_SIZE,
+    ExportedSerializer,
     Import,
     NotImportable,
     Outcome,
@@ -27,27 +20,20 @@ from todo_project.operations.importing import (
     validated,
 )
 
-from .models import Clock, Priority, Task
+from .models import Clock, Task
 from .serializers import TaskSerializer
 from .sync import PRUNE_MODULUS
 
 Row = tuple[str, dict[str, Any]]
 
 
-class ExportedTaskSerializer(TaskSerializer):
-    """A task as the API writes it. Every field is required, and no value is normalized."""
+class ExportedTaskSerializer(ExportedSerializer, TaskSerializer):
+    """A task as the API writes it."""
 
-    id = UUIDField()
-    title = TextField(max_length=500, trim_whitespace=False)
-    description = TextField(max_length=5000, allow_blank=True, trim_whitespace=False)
-    completed = BooleanField()
-    completed_at = InstantField(allow_null=True)
-    priority = ChoiceField(choices=Priority.choices)
-    due_at = InstantField(allow_null=True)
-    created_at = InstantField()
-    updated_at = InstantField()
-    deleted_at = InstantField(allow_null=True)
-    version = IntegerField(min_value=1)
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        fields["description"].allow_null = False
+        return fields
 
     def validate(self, task: dict[str, Any]) -> dict[str, Any]:
         if task["completed"] != (task["completed_at"] is not None):

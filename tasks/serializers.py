@@ -25,7 +25,7 @@ MAX_BULK_OPERATIONS = 100
 
 @body_example(title="Buy milk", due_at="2027-01-31T09:00:00Z", priority=2)
 class TaskSerializer(StrictSerializer):
-    id = serializers.UUIDField(read_only=True)
+    id = UUIDField(read_only=True)
     title = TextField(max_length=500)
     description = TextField(
         default="",
@@ -36,17 +36,15 @@ class TaskSerializer(StrictSerializer):
         help_text="null is stored as an empty string.",
     )
     completed = BooleanField(default=False)
-    completed_at = serializers.DateTimeField(read_only=True, allow_null=True)
+    completed_at = InstantField(read_only=True, allow_null=True)
     priority = ChoiceField(
         choices=Priority.choices, default=Priority.NONE, help_text="0 none, 1 low, 2 medium, 3 high."
     )
     due_at = InstantField(default=None, allow_null=True)
-    created_at = serializers.DateTimeField(read_only=True)
-    updated_at = serializers.DateTimeField(read_only=True)
-    deleted_at = serializers.DateTimeField(
-        read_only=True, allow_null=True, help_text="Time it was moved to the trash."
-    )
-    version = serializers.IntegerField(read_only=True, help_text="The ETag without quotes.")
+    created_at = InstantField(read_only=True)
+    updated_at = InstantField(read_only=True)
+    deleted_at = InstantField(read_only=True, allow_null=True, help_text="Time it was moved to the trash.")
+    version = IntegerField(read_only=True, min_value=1, help_text="The ETag without quotes.")
 
     def validate_title(self, title: str) -> str:
         if not is_visible(title):

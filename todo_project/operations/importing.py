@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn, TextIO
 
+from rest_framework.fields import CharField, empty
 from rest_framework.serializers import ValidationError
 
 from todo_project.api.error_handling import flatten
+from todo_project.api.serializers import StrictSerializer
 from todo_project.config.registry import Registry
 
 BATCH_SIZE = 1_000
@@ -55,6 +57,18 @@ importers: Registry[Importer] = Registry("importers")
 
 def register(section: str) -> Callable[[Importer], Importer]:
     return partial(importers.register, section)
+
+
+class ExportedSerializer(StrictSerializer):
+    """Makes every field of a serializer required and writable, and leaves its texts as they are."""
+
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        for field in fields.values():
+            field.read_only, field.required, field.default = False, True, empty
+            if isinstance(field, CharField):
+                field.trim_whitespace = False
+        return fields
 
 
 def is_equal(row: Any, values: dict[str, Any]) -> bool:
