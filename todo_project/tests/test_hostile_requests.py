@@ -199,7 +199,7 @@ HOSTILE: dict[str, tuple[bytes, int, str | None]] = {
     "an array": (sent("[]"), 400, INVALID),
     "a string": (sent('"title"'), 400, INVALID),
     "no body": (sent(""), 400, INVALID),
-    "an empty PATCH": (sent("", to=f"PATCH {NOTE}"), 400, INVALID),
+    "an empty PATCH": (sent("", to=f"PATCH {NOTE}"), 400, BAD),
     # the method
     "an unknown method": (request("BREW /api/v1/notes"), 405, METHOD),
     "TRACE": (request("TRACE /api/v1/notes"), 405, METHOD),
