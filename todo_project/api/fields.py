@@ -67,7 +67,7 @@ class UUIDField(serializers.UUIDField):
 
 
 class InstantField(serializers.DateTimeField):
-    """A point in time as in RFC 3339. Without an offset it would be a guess, wrong for most of the world."""
+    """An RFC 3339 time with a UTC offset. Without one, DRF would assume the server's time zone."""
 
     default_error_messages = {
         "invalid": "This field must be a time such as 2030-01-31T09:00:00Z, with at most six decimals.",

@@ -85,7 +85,7 @@ class AutoSchema(openapi.AutoSchema):
         return declared
 
     def get_operation_id(self) -> str:
-        """The path and the action. The default, the path and the method, is not unique here."""
+        """The default, without the action, is the same for DELETE /trash and DELETE /trash/{id}."""
         action = getattr(self.view, "action", None)
         if action is None:
             return str(super().get_operation_id())

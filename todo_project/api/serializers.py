@@ -1,4 +1,4 @@
-"""Base classes for request bodies. They reject unknown and read-only fields, and times without an offset."""
+"""The base class of request bodies."""
 
 from typing import Any
 

@@ -47,9 +47,8 @@ class Keyset:
         return Coalesce(F(self.field.name), Value(self.missing, output_field=self.field))
 
     def sort(self, rows: Q) -> Q:
-        if self.descending:
-            return rows.order_by(OrderBy(self.column, descending=True), "-pk")
-        return rows.order_by(OrderBy(self.column), "pk")
+        pk = "-pk" if self.descending else "pk"
+        return rows.order_by(OrderBy(self.column, descending=self.descending), pk)
 
     def page(self, rows: Q, position: Sequence[Any] | None, limit: int) -> Q:
         """The first rows, or those after a position."""
