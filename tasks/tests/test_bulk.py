@@ -1,4 +1,4 @@
-"""POST /tasks/bulk: many changes, all or none."""
+"""POST /tasks/bulk: many operations in one transaction."""
 
 import pytest
 from django.db import connection
@@ -6,9 +6,8 @@ from django.test.utils import CaptureQueriesContext
 
 from tasks.models import Task
 from tests.support.assertions import assert_error
+from tests.support.caller import UNKNOWN_ID
 from tests.support.tasks import create_task, trashed
-
-UNKNOWN_ID = "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52"
 
 
 def bulk(caller, *operations, **headers):
@@ -23,12 +22,9 @@ def rows():
     return list(Task.objects.order_by("id").values())
 
 
-def test_every_operation(as_alice):
-    kept, done, gone = (
-        create_task(as_alice, "kept"),
-        create_task(as_alice, "done", completed=True),
-        create_task(as_alice, "gone"),
-    )
+def test_a_bulk_request_performs_every_operation_in_order(as_alice):
+    kept, gone = create_task(as_alice, "kept"), create_task(as_alice, "gone")
+    done = create_task(as_alice, "done", completed=True)
     back = trashed(as_alice, title="back")
     response = bulk(
         as_alice,
@@ -49,13 +45,13 @@ def test_every_operation(as_alice):
     assert results[3]["completed"] is False
     assert results[4]["deleted_at"] == results[4]["updated_at"]
     assert results[5]["deleted_at"] is None
-    # 5 versions were used; each operation has its own.
+    # The tasks above used 5 versions; each operation uses the next.
     assert [task["version"] for task in results] == [6, 8, 8, 9, 10, 11]
     for task in (*results[:4], results[5]):
         assert as_alice("get", f"/tasks/{task['id']}").json() == task
 
 
-def test_what_is_done_twice_in_one_bulk_is_done_once(as_alice, task):
+def test_repeating_an_operation_in_one_request_changes_nothing_more(as_alice, task):
     operations = [{"op": verb, "id": task["id"]} for verb in ("complete", "complete", "delete", "delete")]
     first = bulk(as_alice, *operations).json()["results"]
     again = bulk(as_alice, {"op": "delete", "id": task["id"]}).json()["results"]
@@ -64,8 +60,8 @@ def test_what_is_done_twice_in_one_bulk_is_done_once(as_alice, task):
     assert again == [first[0]]
 
 
-def test_the_version_is_that_before_the_bulk(as_alice, task):
-    """So a client can queue two changes of the same state, and the first does not refuse the second."""
+def test_if_match_is_compared_with_the_version_before_the_request(as_alice, task):
+    """So a client can queue two changes of the same version, and the first does not make the second stale."""
     response = bulk(
         as_alice,
         {"op": "update", "id": task["id"], "data": {"title": "bread"}, "if_match": task["version"]},
@@ -76,7 +72,7 @@ def test_the_version_is_that_before_the_bulk(as_alice, task):
     assert response.json()["results"][0]["completed"] is True
 
 
-REFUSED = [
+INVALID_OPERATIONS = [
     ({"op": "create", "data": {"title": ""}}, "title", "blank"),
     ({"op": "create", "data": {}}, "title", "required"),
     ({"op": "create", "data": {"title": "x", "version": 1}}, "version", "read_only"),
@@ -99,13 +95,12 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("operation", "field", "constraint"), REFUSED)
-def test_an_error_names_the_operation_and_nothing_is_done(as_alice, task, operation, field, constraint):
+@pytest.mark.parametrize(("operation", "field", "constraint"), INVALID_OPERATIONS)
+def test_an_invalid_operation_is_named_and_nothing_is_changed(as_alice, task, operation, field, constraint):
     before = rows()
     response = bulk(as_alice, create(), {"op": "complete", "id": task["id"]}, create(), operation)
 
-    error = assert_error(response, 400, "VALIDATION_ERROR", field=f"operations.3.{field}")
-    assert error["details"]["constraint"] == constraint
+    assert_error(response, 400, "VALIDATION_ERROR", field=f"operations.3.{field}", constraint=constraint)
     assert rows() == before
 
 
@@ -123,14 +118,14 @@ def test_an_error_names_the_operation_and_nothing_is_done(as_alice, task, operat
         ([], None),
     ],
 )
-def test_what_is_no_bulk_is_refused(as_alice, body, field):
+def test_an_invalid_bulk_request_is_refused(as_alice, body, field):
     error = assert_error(as_alice("post", "/tasks/bulk", body), 400, "VALIDATION_ERROR")
 
     assert error["details"]["field"] == field
     assert rows() == []
 
 
-def test_every_wrong_operation_is_told(as_alice):
+def test_every_invalid_operation_is_reported(as_alice):
     error = assert_error(bulk(as_alice, create(""), create(), create("")), 400, "VALIDATION_ERROR")
 
     assert [one["field"] for one in error["details"]["errors"]] == [
@@ -140,7 +135,7 @@ def test_every_wrong_operation_is_told(as_alice):
 
 
 @pytest.mark.parametrize("verb", ["update", "complete", "reopen", "delete", "restore"])
-def test_a_missing_task_fails_all(as_alice, task, verb):
+def test_a_missing_task_undoes_the_whole_request(as_alice, task, verb):
     before = rows()
     data = {"data": {"title": "x"}} if verb == "update" else {}
     response = bulk(
@@ -152,7 +147,7 @@ def test_a_missing_task_fails_all(as_alice, task, verb):
     assert rows() == before
 
 
-def test_a_task_that_this_bulk_has_deleted_is_not_found(as_alice, task):
+def test_a_task_deleted_earlier_in_the_request_is_not_found(as_alice, task):
     operations = [{"op": verb, "id": task["id"]} for verb in ("delete", "complete")]
     error = assert_error(bulk(as_alice, *operations), 404, "NOT_FOUND")
 
@@ -160,7 +155,7 @@ def test_a_task_that_this_bulk_has_deleted_is_not_found(as_alice, task):
     assert as_alice("get", f"/tasks/{task['id']}").json() == task
 
 
-def test_a_stale_version_fails_all_and_tells_the_current_state(as_alice, task):
+def test_a_stale_if_match_undoes_the_whole_request_and_returns_the_current_task(as_alice, task):
     before = rows()
     response = bulk(
         as_alice,
@@ -173,7 +168,7 @@ def test_a_stale_version_fails_all_and_tells_the_current_state(as_alice, task):
     assert rows() == before
 
 
-def test_a_retry_with_its_key_does_nothing_twice(as_alice):
+def test_a_retry_with_the_same_idempotency_key_creates_nothing_more(as_alice):
     first, again = (bulk(as_alice, create(), create(), **{"Idempotency-Key": "k"}) for _ in "12")
 
     assert again.content == first.content
@@ -182,7 +177,7 @@ def test_a_retry_with_its_key_does_nothing_twice(as_alice):
 
 
 @pytest.mark.postgres  # SQLite takes 83 tasks in one statement.
-def test_a_hundred_cost_as_many_queries_as_two(as_alice, django_assert_num_queries):
+def test_100_operations_cost_as_many_queries_as_2(as_alice, django_assert_num_queries):
     tasks = bulk(as_alice, *(create(str(number)) for number in range(50))).json()["results"]
 
     def operations(number):
@@ -190,14 +185,14 @@ def test_a_hundred_cost_as_many_queries_as_two(as_alice, django_assert_num_queri
         return [*changes, *(create() for _ in range(number))]
 
     for number in (1, 50):
-        with django_assert_num_queries(6):  # BEGIN, who asks, tick, read, write, COMMIT
+        with django_assert_num_queries(6):  # BEGIN, the user, tick, read, write, COMMIT
             assert bulk(as_alice, *operations(number)).status_code == 200
 
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("beside", [create(), {"op": "complete"}])
-def test_tasks_are_locked_from_their_reading_to_their_writing(as_alice, beside):
-    """Whoever writes past the clock, such as a hand at psql, is not written over."""
+def test_tasks_are_locked_between_read_and_write(as_alice, beside):
+    """Otherwise a write that bypasses the clock, such as from psql, could be overwritten."""
     one = create_task(as_alice)
     if beside["op"] != "create":
         beside = {**beside, "id": create_task(as_alice)["id"]}

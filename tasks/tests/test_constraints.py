@@ -1,4 +1,4 @@
-"""The database keeps the invariants, whoever writes."""
+"""Database constraints and indexes of tasks."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from django.utils import timezone
 from tasks.models import Task
 from todo_project.db.errors import diagnose, violates
 
-BROKEN = [
+VIOLATIONS = [
     ("task_title_not_blank", {"title": ""}, "title", "blank"),
     ("task_title_not_blank", {"title": "   "}, "title", "blank"),
     ("task_description_length", {"description": "x" * 5001}, "description", "max_length"),
@@ -26,26 +26,26 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("constraint", "values", "field", "code"), BROKEN)
-def test_a_row_that_breaks_a_promise_is_refused_by_name(alice, constraint, values, field, code):
+@pytest.mark.parametrize(("constraint", "values", "field", "code"), VIOLATIONS)
+def test_a_violated_constraint_is_recognized_by_its_name(alice, constraint, values, field, code):
     Task.objects.create(owner=alice, title="milk", version=1)
 
     with pytest.raises(IntegrityError) as caught, transaction.atomic():
         Task.objects.create(**{"owner": alice, "title": "bread", "version": 2, **values})
-    refused: Any = diagnose(caught.value)
+    diagnosis: Any = diagnose(caught.value)
     assert violates(caught.value, constraint)
-    assert (refused.field, refused.code, refused.conflict) == (field, code, code == "unique")
+    assert (diagnosis.field, diagnosis.code, diagnosis.conflict) == (field, code, code == "unique")
 
 
-def test_a_title_has_a_longest_length(alice):
-    """PostgreSQL refuses by the column's type, before it looks at the constraint."""
+def test_a_title_that_is_too_long_for_the_database_is_not_a_conflict(alice):
+    """PostgreSQL checks the type of the column before the constraint."""
     with pytest.raises(DatabaseError) as caught, transaction.atomic():
         Task.objects.create(owner=alice, title="x" * 501, version=1)
-    refused: Any = diagnose(caught.value)
-    assert refused.conflict is False
+    diagnosis: Any = diagnose(caught.value)
+    assert diagnosis.conflict is False
 
 
-def test_a_user_takes_their_tasks_along(alice, bob):
+def test_deleting_a_user_deletes_only_their_tasks(alice, bob):
     for owner in (alice, bob):
         Task.objects.create(owner=owner, title="milk", version=1)
     alice.delete()
@@ -54,17 +54,17 @@ def test_a_user_takes_their_tasks_along(alice, bob):
 
 
 @pytest.mark.postgres
-def test_the_search_uses_its_index(as_alice, alice):
+def test_a_search_uses_the_trigram_index(as_alice, alice):
     titles = ["bread", *(f"milk {number}" for number in range(2000))]
     Task.objects.bulk_create(
         Task(owner=alice, title=title, version=number) for number, title in enumerate(titles)
     )
-    with CaptureQueriesContext(connection) as asked:
+    with CaptureQueriesContext(connection) as queries:
         [found] = as_alice("get", "/tasks?q=Rea").json()["results"]
     with connection.cursor() as cursor:
-        # What a vacuum does sooner or later.
+        # A vacuum does this in production.
         cursor.execute("SELECT gin_clean_pending_list('task_search'); ANALYZE tasks_task")
-        cursor.execute("EXPLAIN " + asked.captured_queries[-1]["sql"].replace("%", "%%"))
+        cursor.execute("EXPLAIN " + queries.captured_queries[-1]["sql"].replace("%", "%%"))
         plan = "\n".join(line for (line,) in cursor.fetchall())
 
     assert found["title"] == "bread"
@@ -78,7 +78,7 @@ def test_every_index_of_a_list_starts_with_the_owner(db):
     indexes = {
         name: each
         for name, each in constraints.items()
-        # The admin's lists are everybody's.
+        # The lists of the admin are not limited to one owner.
         if name.startswith("task_") and not name.startswith("task_all_") and each["index"]
     }
 

@@ -12,7 +12,7 @@ FIELDS = [
 ]  # fmt: skip
 
 
-def test_it_works(as_alice, alice):
+def test_a_title_is_enough_to_create_a_task(as_alice, alice):
     response = as_alice("post", "/tasks", {"title": "milk"})
 
     task = response.json()
@@ -29,14 +29,14 @@ def test_it_works(as_alice, alice):
 
 
 @pytest.mark.parametrize("prefix", ["/tasks/", "/users/me/tasks", "/users/me/tasks/"])
-def test_the_location_is_where_it_can_be_read(as_alice, prefix):
+def test_the_location_is_the_url_of_the_task(as_alice, prefix):
     location = as_alice("post", prefix, {"title": "milk"})["Location"]
 
     assert location.startswith(f"/api/v1{prefix.rstrip('/')}/")
     assert as_alice("get", location.removeprefix("/api/v1")).json()["title"] == "milk"
 
 
-def test_everything_that_can_be_written(as_alice):
+def test_a_task_can_be_created_with_a_value_for_every_field(as_alice):
     task = create_task(
         as_alice,
         "  milk  ",
@@ -54,7 +54,7 @@ def test_everything_that_can_be_written(as_alice):
     assert task["due_at"] == "2030-01-31T07:00:00.500000Z"
 
 
-def test_each_gets_the_next_version(as_alice, as_bob):
+def test_each_task_of_an_owner_gets_the_next_version(as_alice, as_bob):
     assert [create_task(as_alice)["version"] for _ in range(3)] == [1, 2, 3]
     assert create_task(as_bob)["version"] == 1
 
@@ -62,11 +62,11 @@ def test_each_gets_the_next_version(as_alice, as_bob):
 @pytest.mark.parametrize(
     "title", ["a", "x" * 500, "  " + "x" * 500 + "  ", "\U0001f95b" * 500, "0", "<b>\"'"]
 )
-def test_titles_that_are_taken(as_alice, title):
+def test_a_title_of_1_to_500_characters_is_accepted(as_alice, title):
     assert create_task(as_alice, title)["title"] == title.strip()
 
 
-REFUSED = [
+INVALID = [
     ({}, "title", "required"),
     ({"title": None}, "title", "null"),
     ({"title": ""}, "title", "blank"),
@@ -102,8 +102,8 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("body", "field", "constraint"), REFUSED)
-def test_what_is_refused(as_alice, body, field, constraint):
+@pytest.mark.parametrize(("body", "field", "constraint"), INVALID)
+def test_an_invalid_body_is_refused(as_alice, body, field, constraint):
     error = assert_error(as_alice("post", "/tasks", body), 400, "VALIDATION_ERROR")
 
     assert (error["details"]["field"], error["details"]["constraint"]) == (field, constraint)
@@ -112,7 +112,7 @@ def test_what_is_refused(as_alice, body, field, constraint):
 
 
 @pytest.mark.parametrize("due_at", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"])
-def test_the_ends_of_time(as_alice, due_at):
+def test_the_earliest_and_latest_due_times_are_accepted(as_alice, due_at):
     task = create_task(as_alice, due_at=due_at)
 
     assert as_alice("get", f"/tasks/{task['id']}").json()["due_at"][:19] == due_at[:19]
@@ -120,24 +120,26 @@ def test_the_ends_of_time(as_alice, due_at):
         assert as_alice("get", f"/tasks?ordering={ordering}").json()["results"] == [task]
 
 
-def test_several_errors_are_told_at_once(as_alice):
+def test_all_errors_are_returned_together(as_alice):
     error = assert_error(as_alice("post", "/tasks", {"priority": 9}), 400, "VALIDATION_ERROR")
-    assert [one["field"] for one in error["details"]["errors"]] == ["title", "priority"]
+    assert [each["field"] for each in error["details"]["errors"]] == ["title", "priority"]
 
 
-@pytest.mark.parametrize("path", ["/tasks", "/tasks/bulk"])
-def test_what_has_no_state_to_match_refuses_if_match(as_alice, path):
-    body = (
-        {"title": "milk"} if path == "/tasks" else {"operations": [{"op": "create", "data": {"title": "x"}}]}
-    )
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/tasks", {"title": "milk"}),
+        ("/tasks/bulk", {"operations": [{"op": "create", "data": {"title": "milk"}}]}),
+    ],
+)
+def test_if_match_is_refused_when_creating(as_alice, path, body):
+    response = as_alice("post", path, body, **{"If-Match": '"1"'})
 
-    assert_error(
-        as_alice("post", path, body, **{"If-Match": '"1"'}), 400, "VALIDATION_ERROR", field="If-Match"
-    )
+    assert_error(response, 400, "VALIDATION_ERROR", field="If-Match")
     assert not Task.objects.exists()
 
 
-def test_a_retry_with_its_key_makes_no_second_one(as_alice):
+def test_a_retry_with_the_same_idempotency_key_creates_no_second_task(as_alice):
     first, again = (as_alice("post", "/tasks", {"title": "milk"}, **{"Idempotency-Key": "k"}) for _ in "12")
 
     assert again.content == first.content

@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from tasks.models import Clock, Task
 from tests.support.assertions import assert_error
-from tests.support.caller import signed_in
+from tests.support.caller import UNKNOWN_ID, signed_in
 from tests.support.commands import run
-from tests.support.tasks import UNKNOWN_ID, create_task, trashed
+from tests.support.tasks import create_task, trashed
 from todo_project.operations import progress
 
 

@@ -1,4 +1,4 @@
-"""Promise 1: what Alice owns does not exist for Bob. A route that is not in the table fails here."""
+"""What Alice owns does not exist for Bob. A route that is missing from the table fails here."""
 
 import json
 import re
@@ -13,14 +13,14 @@ from django.utils import timezone
 from tasks import models, urls
 from tasks.filters import TaskParameters, TrashParameters
 from tests.support.assertions import assert_error
-from tests.support.caller import Caller
+from tests.support.caller import UNKNOWN_ID, Caller
 from tests.support.routes import methods_of, patterns
 from tests.support.tasks import create_task, trashed
 
 BEER, OAT_MILK = {"title": "beer"}, {"title": "oat milk"}
 CREATE, UPDATE = {"op": "create", "data": BEER}, {"op": "update", "id": "{id}", "data": OAT_MILK}
 
-# Every route, with a request in which its owner succeeds; {id} is a task's, under /trash of a trashed one.
+# Every route with a body for which its owner succeeds; {id} is a live task or, under /trash, a trashed one.
 ROUTES: list[tuple[str, str, Any]] = [
     ("GET", "/tasks", None),
     ("POST", "/tasks", BEER),
@@ -41,8 +41,8 @@ ROUTES: list[tuple[str, str, Any]] = [
 ]
 WITH_ID = [route for route in ROUTES if "{id}" in route[1]]
 
-# Under which prefix and with which headers, and what the owner is answered to a read and to a write.
-WAYS: list[tuple[str, dict[str, str], int, int]] = [
+# Prefixes, headers, and the statuses of a read and of a write by the owner.
+VARIANTS: list[tuple[str, dict[str, str], int, int]] = [
     ("", {}, 200, 200),
     ("/users/me", {}, 200, 200),
     ("/users/{user}", {}, 200, 200),
@@ -54,8 +54,8 @@ WAYS: list[tuple[str, dict[str, str], int, int]] = [
     ("", {"Idempotency-Key": "a key"}, 200, 200),
 ]
 
-# Every operation of a bulk that takes an id, and which task it is for.
-OPERATIONS: list[tuple[dict[str, Any], str]] = [
+# Every bulk operation with an id, and the state of its task.
+BULK_OPERATIONS: list[tuple[dict[str, Any], str]] = [
     (UPDATE, "live"),
     ({"op": "complete", "id": "{id}"}, "live"),
     ({"op": "reopen", "id": "{id}"}, "live"),
@@ -76,7 +76,7 @@ LISTS = [
     *("/trash?q=milk", "/trash?ordering=deleted_at", "/trash?ordering=-deleted_at"),
 ]
 
-# A cursor of the first list is none of the second's.
+# A cursor of the first list is not valid for the second.
 CURSORS = [
     ("/tasks?limit=1", "/tasks?limit=1&ordering=created_at"),
     ("/tasks?limit=1", "/tasks?limit=1&q=milk"),
@@ -88,10 +88,9 @@ CURSORS = [
 ]
 
 LONG_AGO = "2001-01-01T00:00:00Z"
-NEVER = "00000000-0000-4000-8000-000000000000"
 
 
-def each(routes):
+def for_each_route(routes):
     return pytest.mark.parametrize("route", routes, ids=[f"{method} {path}" for method, path, _ in routes])
 
 
@@ -101,8 +100,8 @@ def send(caller, route, task, prefix="", **headers):
     return caller(method, prefix + path.format(id=task["id"]), body, **headers)
 
 
-def own(caller):
-    """Some of everything. Alice's and Bob's have equal versions, so that no number tells them apart."""
+def create_tasks_in_every_state(caller):
+    """A live, a completed, a trashed and a purged task, whose versions are the same for each owner."""
     new = [
         {"op": "create", "data": {"title": "milk", "due_at": due_at}}
         for due_at in (LONG_AGO, None, None, None)
@@ -120,13 +119,13 @@ def own(caller):
 
 
 @pytest.fixture
-def hers(as_alice):
-    return own(as_alice)
+def alices_tasks(as_alice):
+    return create_tasks_in_every_state(as_alice)
 
 
 @pytest.fixture
-def his(as_bob):
-    return own(as_bob)
+def bobs_tasks(as_bob):
+    return create_tasks_in_every_state(as_bob)
 
 
 def task_for(route, owned):
@@ -134,18 +133,18 @@ def task_for(route, owned):
 
 
 def versions_of(task):
-    """own() makes four tasks and then changes the four, so each one's first version is less by four."""
+    """create_tasks_in_every_state() changes each task once, after it has created all four."""
     return {"current": task["version"], "stale": task["version"] - 4}
 
 
-def told(response):
-    """All that an answer tells; the id of its request apart, which is new each time."""
+def visible_parts(response):
+    """The status, headers and content, without the request id, which is different in each response."""
     request_id = response["X-Request-ID"]
     headers = str({name: value for name, value in response.items() if value != request_id})
     return response.status_code, headers, response.content.replace(request_id.encode(), b"")
 
 
-def stored():
+def all_rows():
     kinds = (models.Task, models.Clock, models.Tombstone)
     return [row for kind in kinds for row in kind.objects.order_by("pk").values()]
 
@@ -168,70 +167,80 @@ def test_every_route_is_in_the_table():
     ("path", "parameters"), [("/tasks", TaskParameters()), ("/trash", TrashParameters())]
 )
 def test_every_filter_and_ordering_is_in_the_table(path, parameters):
-    asked = [pair for url in LISTS if url.startswith(path) for pair in parse_qsl(urlsplit(url).query)]
+    used = [pair for url in LISTS if url.startswith(path) for pair in parse_qsl(urlsplit(url).query)]
 
-    assert {name for name, _ in asked} == parameters.fields.keys() - {"limit", "cursor"}
-    assert {value for name, value in asked if name == "ordering"} == {*parameters.fields["ordering"].choices}
+    assert {name for name, _ in used} == parameters.fields.keys() - {"limit", "cursor"}
+    assert {value for name, value in used if name == "ordering"} == {*parameters.fields["ordering"].choices}
 
 
-@pytest.mark.parametrize(("prefix", "headers", "read", "write"), WAYS)
-@each(WITH_ID)
-def test_a_strangers_task_is_like_one_that_never_existed(
-    as_alice, as_bob, alice, bob, hers, his, route, prefix, headers, read, write
+@pytest.mark.parametrize(("prefix", "headers", "read", "write"), VARIANTS)
+@for_each_route(WITH_ID)
+def test_a_task_of_another_user_is_answered_like_a_missing_one(
+    as_alice, as_bob, alice, bob, alices_tasks, bobs_tasks, route, prefix, headers, read, write
 ):
-    task = task_for(route, hers)
+    task = task_for(route, alices_tasks)
     headers = {name: value.format(**versions_of(task)) for name, value in headers.items()}
-    before = stored()
+    before = all_rows()
 
     nobody = send(Caller(), route, task, prefix.format(user=alice.pk), **headers)
     foreign = send(as_bob, route, task, prefix.format(user=bob.pk), **headers)
-    never = send(as_bob, route, {"id": NEVER}, prefix.format(user=bob.pk), **headers)
+    never = send(as_bob, route, {"id": UNKNOWN_ID}, prefix.format(user=bob.pk), **headers)
 
     assert_error(nobody, 401, "NOT_AUTHENTICATED")
     assert_error(foreign, 404, "NOT_FOUND")
-    assert told(foreign) == told(never)
-    assert stored() == before
+    assert visible_parts(foreign) == visible_parts(never)
+    assert all_rows() == before
 
     allowed = send(as_alice, route, task, prefix.format(user=alice.pk), **headers)
 
     assert allowed.status_code == (read if route[0] == "GET" else write)
 
 
-@each([*WITH_ID, ("HEAD", "/tasks/{id}", None), ("HEAD", "/trash/{id}", None)])
-def test_nothing_tells_what_became_of_a_strangers_task(as_alice, as_bob, hers, his, route):
-    answers = {told(send(as_bob, route, task)) for task in [*hers.values(), {"id": NEVER}]}
+@for_each_route([*WITH_ID, ("HEAD", "/tasks/{id}", None), ("HEAD", "/trash/{id}", None)])
+def test_a_task_of_another_user_is_answered_alike_in_every_state(
+    as_alice, as_bob, alices_tasks, bobs_tasks, route
+):
+    answers = {
+        visible_parts(send(as_bob, route, task)) for task in [*alices_tasks.values(), {"id": UNKNOWN_ID}]
+    }
 
     assert [status for status, _, _ in answers] == [404]
-    assert send(as_alice, route, task_for(route, hers)).status_code == 200
+    assert send(as_alice, route, task_for(route, alices_tasks)).status_code == 200
 
 
-@each([route for route in WITH_ID if route[0] == "POST"])
-def test_a_strangers_idempotency_key_replays_nothing(as_alice, as_bob, hers, his, route):
-    task, key = task_for(route, hers), {"Idempotency-Key": "a key"}
+@for_each_route([route for route in WITH_ID if route[0] == "POST"])
+def test_the_idempotency_key_of_another_user_replays_nothing(
+    as_alice, as_bob, alices_tasks, bobs_tasks, route
+):
+    task, key = task_for(route, alices_tasks), {"Idempotency-Key": "a key"}
 
     assert "Idempotent-Replayed" not in send(as_alice, route, task, **key)
     assert send(as_alice, route, task, **key)["Idempotent-Replayed"] == "true"
-    assert told(send(as_bob, route, task, **key)) == told(send(as_bob, route, {"id": NEVER}))
+    assert visible_parts(send(as_bob, route, task, **key)) == visible_parts(
+        send(as_bob, route, {"id": UNKNOWN_ID})
+    )
 
 
 @pytest.mark.parametrize(("if_match", "status"), [(None, 200), ("current", 200), ("stale", 412)])
 @pytest.mark.parametrize("first", [[], [CREATE]], ids=["alone", "second"])
-@pytest.mark.parametrize(("operation", "which"), OPERATIONS, ids=[one["op"] for one, _ in OPERATIONS])
-def test_a_strangers_task_in_a_bulk_is_like_one_that_never_existed(
-    as_alice, as_bob, hers, his, operation, which, first, if_match, status
+@pytest.mark.parametrize(
+    ("operation", "which"), BULK_OPERATIONS, ids=[operation["op"] for operation, _ in BULK_OPERATIONS]
+)
+def test_a_task_of_another_user_in_a_bulk_is_answered_like_a_missing_one(
+    as_alice, as_bob, alices_tasks, bobs_tasks, operation, which, first, if_match, status
 ):
-    guard = {"if_match": versions_of(hers[which])[if_match]} if if_match else {}
+    guard = {"if_match": versions_of(alices_tasks[which])[if_match]} if if_match else {}
     route = ("POST", "/tasks/bulk", {"operations": [*first, {**operation, **guard}]})
-    before = stored()
+    before = all_rows()
 
-    foreign, never = send(as_bob, route, hers[which]), send(as_bob, route, {"id": NEVER})
+    foreign, never = send(as_bob, route, alices_tasks[which]), send(as_bob, route, {"id": UNKNOWN_ID})
 
-    assert_error(send(Caller(), route, hers[which]), 401, "NOT_AUTHENTICATED")
+    assert_error(send(Caller(), route, alices_tasks[which]), 401, "NOT_AUTHENTICATED")
     assert assert_error(foreign, 404, "NOT_FOUND")["details"] == {"field": f"operations.{len(first)}.id"}
-    assert told(foreign) == told(never)
-    assert stored() == before
+    assert visible_parts(foreign) == visible_parts(never)
+    assert all_rows() == before
 
-    assert send(as_alice, route, hers[which]).status_code == status
+    assert send(as_alice, route, alices_tasks[which]).status_code == status
 
 
 @pytest.mark.parametrize("name", ["owner", "owner_id", "user", "user_id", "id"])
@@ -245,35 +254,39 @@ def test_a_strangers_task_in_a_bulk_is_like_one_that_never_existed(
         ("POST", "/tasks/bulk", UPDATE),
     ],
 )
-def test_a_body_names_no_owner_and_no_id(as_bob, alice, hers, his, method, path, operation, name):
+def test_a_body_with_an_owner_or_an_id_is_refused(
+    as_bob, alice, alices_tasks, bobs_tasks, method, path, operation, name
+):
     def request(data):
         body = {"operations": [{**operation, "data": data}]} if operation else data
-        return send(as_bob, (method, path, body), his["live"])
+        return send(as_bob, (method, path, body), bobs_tasks["live"])
 
-    foreign = hers["live"]["id"] if name == "id" else str(alice.pk)
-    before = stored()
+    foreign = alices_tasks["live"]["id"] if name == "id" else str(alice.pk)
+    before = all_rows()
     refused = request({**BEER, name: foreign})
 
     assert_error(refused, 400, "VALIDATION_ERROR", field=f"operations.0.{name}" if operation else name)
-    assert stored() == before
+    assert all_rows() == before
     assert request(BEER).status_code in (200, 201)
 
 
-@each(ROUTES)
-def test_a_query_names_no_owner(as_bob, alice, hers, his, route):
+@for_each_route(ROUTES)
+def test_a_query_with_an_owner_is_refused(as_bob, alice, alices_tasks, bobs_tasks, route):
     method, path, body = route
     path += f"?owner={alice.pk}&owner_id={alice.pk}&user_id={alice.pk}"
-    before = stored()
+    before = all_rows()
 
-    error = assert_error(send(as_bob, (method, path, body), task_for(route, his)), 400, "VALIDATION_ERROR")
+    error = assert_error(
+        send(as_bob, (method, path, body), task_for(route, bobs_tasks)), 400, "VALIDATION_ERROR"
+    )
 
     assert [one["field"] for one in error["details"]["errors"]] == ["owner", "owner_id", "user_id"]
-    assert stored() == before
+    assert all_rows() == before
 
 
 @pytest.mark.parametrize("url", LISTS)
-def test_a_list_holds_no_task_of_a_stranger(as_alice, as_bob, hers, his, url):
-    for caller, owned in [(as_alice, hers), (as_bob, his)]:
+def test_a_list_contains_no_task_of_another_user(as_alice, as_bob, alices_tasks, bobs_tasks, url):
+    for caller, owned in [(as_alice, alices_tasks), (as_bob, bobs_tasks)]:
         found = set(ids(caller("get", url).json()["results"]))
 
         assert found
@@ -281,14 +294,14 @@ def test_a_list_holds_no_task_of_a_stranger(as_alice, as_bob, hers, his, url):
 
 
 def cursor_of(caller, url):
-    """Of the next page; two tasks are in either list."""
+    """The cursor of the second page, of a list of tasks or of the trash."""
     trashed(caller)
     [cursor] = parse_qs(urlsplit(caller("get", url).json()["next"]).query)["cursor"]
     return cursor
 
 
 @pytest.mark.parametrize("url", ["/tasks?limit=1", "/trash?limit=1", "/users/me/tasks?limit=1"])
-def test_a_cursor_is_good_for_its_owner_only(as_alice, as_bob, hers, his, url):
+def test_a_cursor_is_valid_only_for_its_owner(as_alice, as_bob, alices_tasks, bobs_tasks, url):
     following = f"{url}&cursor={cursor_of(as_alice, url)}"
 
     assert_error(as_bob("get", following), 400, "INVALID_CURSOR")
@@ -296,7 +309,7 @@ def test_a_cursor_is_good_for_its_owner_only(as_alice, as_bob, hers, his, url):
 
 
 @pytest.mark.parametrize(("url", "other"), CURSORS)
-def test_a_cursor_is_good_for_its_list_only(as_alice, as_bob, hers, his, url, other):
+def test_a_cursor_is_valid_only_for_its_list(as_alice, as_bob, alices_tasks, bobs_tasks, url, other):
     cursor = cursor_of(as_alice, url)
 
     assert_error(as_alice("get", f"{other}&cursor={cursor}"), 400, "INVALID_CURSOR")
@@ -305,19 +318,19 @@ def test_a_cursor_is_good_for_its_list_only(as_alice, as_bob, hers, his, url, ot
 
 @pytest.mark.parametrize("path", ["/tasks", "/trash", "/users/me/tasks"])
 @pytest.mark.parametrize("changes", [0, 1, 2])
-def test_the_etag_of_a_list_is_its_owners_alone(as_alice, as_bob, changes, path):
+def test_lists_of_two_users_have_different_etags(as_alice, as_bob, changes, path):
     for caller in [as_alice, as_bob] * changes:
         create_task(caller)
-    hers, his = as_alice("get", path)["ETag"], as_bob("get", path)["ETag"]
+    alices_etag, bobs_etag = as_alice("get", path)["ETag"], as_bob("get", path)["ETag"]
 
-    assert hers != his
-    assert as_alice("get", path, **{"If-None-Match": hers}).status_code == 304
-    assert as_bob("get", path, **{"If-None-Match": hers}).status_code == 200
+    assert alices_etag != bobs_etag
+    assert as_alice("get", path, **{"If-None-Match": alices_etag}).status_code == 304
+    assert as_bob("get", path, **{"If-None-Match": alices_etag}).status_code == 200
 
 
 @pytest.mark.parametrize("limit", [1, 500])
-def test_the_feed_tells_nothing_of_a_stranger(as_alice, as_bob, hers, his, limit):
-    for caller, owned in [(as_alice, hers), (as_bob, his)]:
+def test_the_feed_contains_no_change_of_another_user(as_alice, as_bob, alices_tasks, bobs_tasks, limit):
+    for caller, owned in [(as_alice, alices_tasks), (as_bob, bobs_tasks)]:
         changes, answer = [], {"since": 0, "has_more": True}
         while answer["has_more"]:
             answer = caller("get", f"/sync?since={answer['since']}&limit={limit}").json()
@@ -327,7 +340,7 @@ def test_the_feed_tells_nothing_of_a_stranger(as_alice, as_bob, hers, his, limit
         assert changes == [owned["live"], owned["done"], owned["trashed"], purged]
 
 
-def test_the_feed_counts_no_change_of_a_stranger(as_alice, as_bob, hers, his):
+def test_changes_of_another_user_do_not_advance_the_feed(as_alice, as_bob, alices_tasks, bobs_tasks):
     create_task(as_alice)
 
     assert as_alice("get", "/sync?since=10").json() == {"changes": [], "since": 10, "has_more": False}
@@ -335,14 +348,16 @@ def test_the_feed_counts_no_change_of_a_stranger(as_alice, as_bob, hers, his):
     assert_error(as_bob("get", "/sync?since=10"), 410, "RESYNC_REQUIRED")
 
 
-def test_the_statistics_count_no_task_of_a_stranger(as_alice, as_bob, hers, his):
+def test_the_statistics_count_no_task_of_another_user(as_alice, as_bob, alices_tasks, bobs_tasks):
     create_task(as_alice)
 
     assert as_alice("get", "/tasks/stats").json() == {"open": 2, "completed": 1, "overdue": 1, "trashed": 1}
     assert as_bob("get", "/tasks/stats").json() == {"open": 1, "completed": 1, "overdue": 1, "trashed": 1}
 
 
-def test_emptying_the_trash_leaves_a_strangers(as_alice, as_bob, alice, hers, his):
+def test_emptying_the_trash_keeps_the_trash_of_another_user(
+    as_alice, as_bob, alice, alices_tasks, bobs_tasks
+):
     before = list(alice.tasks.order_by("pk").values())
 
     assert as_bob("delete", "/trash").json() == {"purged": 1}
@@ -350,29 +365,29 @@ def test_emptying_the_trash_leaves_a_strangers(as_alice, as_bob, alice, hers, hi
     assert as_alice("delete", "/trash").json() == {"purged": 1}
 
 
-def test_an_export_holds_no_task_of_a_stranger(as_alice, as_bob, hers, his):
-    for caller, owned in [(as_alice, hers), (as_bob, his)]:
+def test_an_export_contains_no_task_of_another_user(as_alice, as_bob, alices_tasks, bobs_tasks):
+    for caller, owned in [(as_alice, alices_tasks), (as_bob, bobs_tasks)]:
         exported = json.loads(b"".join(caller("get", "/me/export").streaming_content))
 
         assert exported["tasks"] == [owned["live"], owned["done"], owned["trashed"]]
 
 
-@pytest.mark.parametrize("whose", ["hers", "his"])
-@each(ROUTES)
-def test_under_a_strangers_id_there_is_nothing(as_bob, alice, hers, his, route, whose):
-    task = task_for(route, {"hers": hers, "his": his}[whose])
-    before = stored()
+@pytest.mark.parametrize("whose", ["alices_tasks", "bobs_tasks"])
+@for_each_route(ROUTES)
+def test_routes_under_the_id_of_another_user_are_404(as_bob, alice, alices_tasks, bobs_tasks, route, whose):
+    task = task_for(route, {"alices_tasks": alices_tasks, "bobs_tasks": bobs_tasks}[whose])
+    before = all_rows()
 
     foreign = send(as_bob, route, task, f"/users/{alice.pk}")
 
     assert_error(send(Caller(), route, task, f"/users/{alice.pk}"), 401, "NOT_AUTHENTICATED")
     assert_error(foreign, 404, "NOT_FOUND")
-    assert told(foreign) == told(send(as_bob, route, task, f"/users/{NEVER}"))
-    assert stored() == before
+    assert visible_parts(foreign) == visible_parts(send(as_bob, route, task, f"/users/{UNKNOWN_ID}"))
+    assert all_rows() == before
 
 
-def undone(caller, route, task, prefix=""):
-    """The answer to a request that is rolled back, so that the next finds all as it was."""
+def send_and_roll_back(caller, route, task, prefix=""):
+    """The response to a request whose changes are rolled back."""
     with transaction.atomic():
         response = send(caller, route, task, prefix)
         content = b"".join(response)
@@ -381,20 +396,22 @@ def undone(caller, route, task, prefix=""):
     return response, content
 
 
-@each(ROUTES)
-def test_under_ones_own_id_all_is_as_without_it(as_alice, alice, hers, his, route, monkeypatch):
+@for_each_route(ROUTES)
+def test_routes_under_the_own_id_answer_like_those_without_it(
+    as_alice, alice, alices_tasks, bobs_tasks, route, monkeypatch
+):
     now, answers = timezone.now(), []
     monkeypatch.setattr(timezone, "now", lambda: now)
     for prefix in ("", "/users/me", f"/users/{alice.pk}", f"/users/{str(alice.pk).upper()}"):
-        response, content = undone(as_alice, route, task_for(route, hers), prefix)
-        # A task that is made anew has another id.
+        response, content = send_and_roll_back(as_alice, route, task_for(route, alices_tasks), prefix)
+        # Each new task has another id.
         answers.append((response.status_code, response.get("ETag"), re.sub(rb'"id":"[^"]+"', b"", content)))
 
     assert answers[1:] == [answers[0]] * 3
 
 
-def recorded(statements, owner):
-    """Notes each statement about tasks, without quotes and with its values; OWNER is the owner's id.
+def record_statements(statements, owner):
+    """Record each statement about tasks, without quotes and with its values; OWNER is the id of the owner.
 
     Not Django's CaptureQueriesContext, which knows no values where the server puts them in.
     """
@@ -408,15 +425,15 @@ def recorded(statements, owner):
     return connection.execute_wrapper(note)
 
 
-def places(sql):
-    """Where it reads or writes tasks, such as UPDATE tasks_task."""
+def table_references(sql):
+    """Each reference to a table of tasks, such as UPDATE tasks_task."""
     return re.findall(r"\b(?:DELETE FROM|FROM|JOIN|UPDATE|INTO) tasks_\w+", sql)
 
 
-def is_bound(sql):
-    """Whether it reads and changes rows of the owner only, at every place, and inserts rows of the owner."""
-    match places(sql):
-        case ["JOIN tasks_clock"]:  # It comes with the user, by whose id it is found.
+def is_limited_to_the_owner(sql):
+    """Whether each table reference of a statement is limited to rows of the owner."""
+    match table_references(sql):
+        case ["JOIN tasks_clock"]:  # joined to the user, who is found by id
             joined = "JOIN tasks_clock ON (accounts_user.id = tasks_clock.owner_id)"
             return joined in sql and "AND accounts_user.id = OWNER" in sql
         case [place] if place.startswith("INTO"):
@@ -426,14 +443,14 @@ def is_bound(sql):
             return sql.count("owner_id = OWNER") == len(limited) > 0
 
 
-def test_every_statement_names_the_owner(as_bob, bob, hers, his):
+def test_every_statement_is_limited_to_the_owner(as_bob, bob, alices_tasks, bobs_tasks):
     statements: list[str] = []
     for route in [*ROUTES, ("GET", "/me/export", None)]:
-        with recorded(statements, bob):
-            undone(as_bob, route, task_for(route, his))
+        with record_statements(statements, bob):
+            send_and_roll_back(as_bob, route, task_for(route, bobs_tasks))
 
-    assert [sql for sql in statements if not is_bound(sql)] == []
-    assert Counter(places(sql)[0] for sql in statements) == {
+    assert [sql for sql in statements if not is_limited_to_the_owner(sql)] == []
+    assert Counter(table_references(sql)[0] for sql in statements) == {
         "JOIN tasks_clock": 17,
         "INTO tasks_clock": 10,
         "UPDATE tasks_clock": 1,

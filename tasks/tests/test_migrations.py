@@ -1,4 +1,4 @@
-"""The migrations run backward and forward again, with rows in the tables of others."""
+"""The migrations of tasks."""
 
 import pytest
 from django.core.management import call_command
@@ -8,12 +8,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def restored():
+def migrated_afterwards():
     yield
     call_command("migrate", verbosity=0)
 
 
-def test_backward_and_forward(alice, as_alice, restored):
+def test_the_migrations_can_be_reversed_and_applied_again(alice, as_alice, migrated_afterwards):
     call_command("migrate", "tasks", "zero", verbosity=0)
     assert not [name for name in connection.introspection.table_names() if name.startswith("tasks_")]
 
@@ -22,7 +22,7 @@ def test_backward_and_forward(alice, as_alice, restored):
 
 
 @pytest.mark.postgres
-def test_the_search_has_its_index(db):
+def test_the_search_has_an_index_of_trigrams(db):
     with connection.cursor() as cursor:
         cursor.execute("SELECT indexdef FROM pg_indexes WHERE indexname = 'task_search'")
         [(definition,)] = cursor.fetchall()

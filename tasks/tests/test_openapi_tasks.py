@@ -1,20 +1,20 @@
-"""The description tells the headers that are sent, and no other."""
+"""The OpenAPI document lists exactly the headers that responses contain."""
 
 import pytest
 
 from tests.support.tasks import create_task, trashed
 from todo_project.api.schema import document
 
-TOLD = {"ETag", "Location", "Idempotent-Replayed"}
+HEADERS = {"ETag", "Location", "Idempotent-Replayed"}
 
 
-def told_of(method, path, status):
+def documented_headers(method, path, status):
     schema, _ = document()
-    return TOLD & schema["paths"][f"/api/v1{path}"][method]["responses"][str(status)]["headers"].keys()
+    return HEADERS & schema["paths"][f"/api/v1{path}"][method]["responses"][str(status)]["headers"].keys()
 
 
-def sent(response):
-    return {name for name in TOLD if name in response}
+def response_headers(response):
+    return {name for name in HEADERS if name in response}
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def ids(as_alice):
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "of", "body", "status"),
+    ("method", "path", "state", "body", "status"),
     [
         ("get", "/tasks", None, None, 200),
         ("post", "/tasks", None, {"title": "milk"}, 201),
@@ -43,16 +43,16 @@ def ids(as_alice):
         ("get", "/sync", None, None, 200),
     ],
 )
-def test_headers_are_told_and_sent(as_alice, ids, method, path, of, body, status):
-    where, key = path.format(id=ids.get(of)), {"Idempotency-Key": "one"} if method == "post" else {}
-    response = as_alice(method, where, body, **key)
-    again = as_alice(method, where, body, **key) if key else response
+def test_an_operation_documents_the_headers_it_sends(as_alice, ids, method, path, state, body, status):
+    url, key = path.format(id=ids.get(state)), {"Idempotency-Key": "one"} if method == "post" else {}
+    first = as_alice(method, url, body, **key)
+    retry = as_alice(method, url, body, **key) if key else first
 
-    assert (response.status_code, again.status_code) == (status, status)
-    assert sent(response) | sent(again) == told_of(method, path, status)
+    assert (first.status_code, retry.status_code) == (status, status)
+    assert response_headers(first) | response_headers(retry) == documented_headers(method, path, status)
 
 
-def test_what_refusals_say_in_headers_is_told(client):
+def test_headers_of_errors_are_documented(client):
     schema, _ = document()
     answers = {name: {*answer["headers"]} for name, answer in schema["components"]["responses"].items()}
 
@@ -62,7 +62,7 @@ def test_what_refusals_say_in_headers_is_told(client):
     assert "X-Request-ID" in set.intersection(*answers.values())
 
 
-def test_a_key_is_not_offered_where_it_is_not_heeded():
+def test_an_idempotency_key_is_not_documented_where_it_has_no_effect():
     schema, _ = document()
     named = [each.get("name") for each in schema["paths"]["/api/v1/me/tokens"]["post"].get("parameters", [])]
 

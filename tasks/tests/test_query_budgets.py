@@ -1,4 +1,4 @@
-"""What each route asks of the database, beside BEGIN and COMMIT: who is calling, and as little as can be."""
+"""The number of queries of each route, without BEGIN and COMMIT."""
 
 import pytest
 from django.db import connection
@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.support.tasks import create_task, trashed
 
-# The tick, then what is written; before that, what is to be changed is read.
+# A read loads the user and the rows; a write also the tick and the UPDATE or INSERT.
 BUDGETS = [
     ("get", "/tasks", None, 2),
     ("get", "/tasks?q=milk&ordering=-due_at&completed=false", None, 2),
@@ -31,18 +31,19 @@ BUDGETS = [
 
 
 @pytest.mark.parametrize(("method", "path", "body", "budget"), BUDGETS)
-def test_a_route_keeps_to_its_budget(as_alice, method, path, body, budget):
+def test_a_route_makes_this_number_of_queries(as_alice, method, path, body, budget):
     for _ in range(2):
         live, gone = create_task(as_alice)["id"], trashed(as_alice)["id"]
     as_alice("delete", f"/tasks/{create_task(as_alice)['id']}")
     path = path.format(live=live, gone=gone).replace(
         "since=5", f"since={as_alice('get', '/sync').json()['since']}"
     )
-    with CaptureQueriesContext(connection) as asked:
+    with CaptureQueriesContext(connection) as captured:
         response = as_alice(method, path, body)
 
-    queries = [query["sql"] for query in asked if query["sql"] not in {"BEGIN", "COMMIT"}]
-    marks = [sql for sql in queries if "SAVEPOINT" in sql]  # What BEGIN and COMMIT are within a test's own.
+    queries = [query["sql"] for query in captured if query["sql"] not in {"BEGIN", "COMMIT"}]
+    # In the transaction of a test, savepoints take the place of BEGIN and COMMIT.
+    savepoints = [sql for sql in queries if "SAVEPOINT" in sql]
     assert response.status_code in {200, 201}
-    assert len(queries) - len(marks) == budget
-    assert len(marks) in {0, 2}
+    assert len(queries) - len(savepoints) == budget
+    assert len(savepoints) in {0, 2}

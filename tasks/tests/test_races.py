@@ -1,4 +1,4 @@
-"""What only shows when two do it at once: threads with connections of their own, on PostgreSQL."""
+"""Concurrent requests, from threads with their own connections to PostgreSQL."""
 
 import itertools
 import random
@@ -12,34 +12,22 @@ from tasks.models import Clock, Task
 from tests.support.caller import signed_in
 from tests.support.processes import TIMEOUT
 from tests.support.tasks import create_task
-from tests.support.threads import run_together
+from tests.support.threads import run_each, run_together
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
 ROUNDS = 30
 
 
-def together(*works):
-    """Each of these at once; what each gave back, in this order."""
-    results, places = {}, itertools.count()
-
-    def one():
-        place = next(places)
-        results[place] = works[place]()
-
-    run_together(len(works), one)
-    return [results[place] for place in range(len(works))]
-
-
 @pytest.mark.parametrize(
     ("method", "verb", "body"),
     [("patch", "", {"title": "one"}), ("put", "", {"title": "one"}), ("delete", "", None)],
 )
-def test_of_two_writers_with_one_etag_one_wins_every_time(as_alice, method, verb, body):
+def test_one_of_two_concurrent_writers_with_the_same_etag_succeeds(as_alice, method, verb, body):
     for _ in range(ROUNDS):
         task = create_task(as_alice)
         path, expected = f"/tasks/{task['id']}", {"If-Match": f'"{task["version"]}"'}
-        first, second = together(
+        first, second = run_each(
             partial(as_alice, method, path + verb, body, **expected),
             partial(as_alice, "patch", path, {"title": "two"}, **expected),
         )
@@ -52,51 +40,51 @@ def test_of_two_writers_with_one_etag_one_wins_every_time(as_alice, method, verb
         assert Task.objects.get(pk=task["id"]).version == winner.json()["version"] == task["version"] + 1
 
 
-def test_of_many_writers_with_one_etag_one_wins(as_alice):
+def test_one_of_many_concurrent_writers_with_the_same_etag_succeeds(as_alice):
     for _ in range(5):
         task = create_task(as_alice)
         path, expected = f"/tasks/{task['id']}", {"If-Match": f'"{task["version"]}"'}
         writers = [partial(as_alice, "patch", path, {"title": str(n)}, **expected) for n in range(16)]
-        answers = together(*writers)
+        responses = run_each(*writers)
 
-        assert sorted(answer.status_code for answer in answers) == [200] + [412] * 15
+        assert sorted(response.status_code for response in responses) == [200] + [412] * 15
 
 
-def test_a_rename_and_a_completion_at_once_both_survive(as_alice):
+def test_concurrent_changes_of_different_fields_are_all_kept(as_alice):
     for number in range(ROUNDS):
         path = f"/tasks/{create_task(as_alice)['id']}"
-        renamed, completed, planned = together(
+        renamed, completed, planned = run_each(
             partial(as_alice, "patch", path, {"title": f"renamed {number}"}),
             partial(as_alice, "post", f"{path}/complete"),
             partial(as_alice, "patch", path, {"due_at": "2030-01-31T09:00:00Z"}),
         )
 
         task = as_alice("get", path).json()
-        assert {answer.status_code for answer in (renamed, completed, planned)} == {200}
+        assert {response.status_code for response in (renamed, completed, planned)} == {200}
         assert (task["title"], task["completed"]) == (f"renamed {number}", True)
         assert task["due_at"] == "2030-01-31T09:00:00.000000Z"
 
 
-def test_a_completion_by_many_at_once_has_one_time(as_alice, task):
-    answers = run_together(12, lambda: as_alice("post", f"/tasks/{task['id']}/complete"))
+def test_concurrent_completions_of_a_task_set_one_time(as_alice, task):
+    responses = run_together(12, lambda: as_alice("post", f"/tasks/{task['id']}/complete"))
 
-    assert {answer.status_code for answer in answers} == {200}
-    assert len({answer.content for answer in answers}) == 1
+    assert {response.status_code for response in responses} == {200}
+    assert len({response.content for response in responses}) == 1
     assert Task.objects.get().version == task["version"] + 1
 
 
-def test_versions_are_given_once_and_without_gaps(as_alice, alice):
+def test_concurrent_creations_get_unique_versions_without_gaps(as_alice, alice):
     run_together(20, lambda: create_task(signed_in(alice)))
 
     assert sorted(Task.objects.values_list("version", flat=True)) == list(range(1, 21))
     assert Clock.objects.get().tick == 20
 
 
-def test_of_a_restore_and_a_purge_one_wins(as_alice):
+def test_either_a_restore_or_a_concurrent_purge_succeeds(as_alice):
     for _ in range(ROUNDS):
         task = create_task(as_alice)
         as_alice("delete", f"/tasks/{task['id']}")
-        restored, purged = together(
+        restored, purged = run_each(
             partial(as_alice, "post", f"/trash/{task['id']}/restore"),
             partial(as_alice, "delete", f"/trash/{task['id']}"),
         )
@@ -105,7 +93,7 @@ def test_of_a_restore_and_a_purge_one_wins(as_alice):
         assert Task.objects.filter(pk=task["id"]).exists() == (restored.status_code == 200)
 
 
-def test_bulks_over_the_same_tasks_in_any_order_end_without_a_deadlock(as_alice):
+def test_concurrent_bulk_requests_for_the_same_tasks_do_not_deadlock(as_alice):
     tasks = [create_task(as_alice, str(number))["id"] for number in range(20)]
     seeds = itertools.count()
 
@@ -119,32 +107,32 @@ def test_bulks_over_the_same_tasks_in_any_order_end_without_a_deadlock(as_alice)
 
 
 @pytest.mark.parametrize("path", ["/tasks", "/tasks/bulk"])
-def test_fifty_retries_at_once_make_one_row_and_equal_answers(as_alice, path):
+def test_fifty_concurrent_retries_create_one_task_and_get_equal_responses(as_alice, path):
     task = {"title": "milk"}
     body = task if path == "/tasks" else {"operations": [{"op": "create", "data": task}]}
-    answers = run_together(50, lambda: as_alice("post", path, body, **{"Idempotency-Key": "k"}))
+    responses = run_together(50, lambda: as_alice("post", path, body, **{"Idempotency-Key": "k"}))
 
-    assert len({(answer.status_code, answer.content) for answer in answers}) == 1
-    assert answers[0].status_code in {200, 201}
-    assert len([answer for answer in answers if "Idempotent-Replayed" not in answer]) == 1
+    assert len({(response.status_code, response.content) for response in responses}) == 1
+    assert responses[0].status_code in {200, 201}
+    assert len([response for response in responses if "Idempotent-Replayed" not in response]) == 1
     assert Task.objects.count() == 1
     assert Clock.objects.get().tick == 1
 
 
-def test_owners_do_not_wait_for_each_other(as_alice, as_bob, alice):
-    """While a write of Alice's is not finished, Bob's is answered."""
-    locked, answered = threading.Event(), threading.Event()
+def test_a_write_does_not_wait_for_a_write_of_another_owner(as_alice, as_bob, alice):
+    """Bob gets a response while a transaction of Alice is open."""
+    locked, finished = threading.Event(), threading.Event()
 
     def hold():
         with transaction.atomic():
             Clock.objects.tick(alice)
             locked.set()
-            return answered.wait(timeout=TIMEOUT)
+            return finished.wait(timeout=TIMEOUT)
 
     def write():
         assert locked.wait(timeout=TIMEOUT)
         response = as_bob("post", "/tasks", {"title": "beer"})
-        answered.set()
+        finished.set()
         return response.status_code
 
-    assert together(hold, write) == [True, 201]
+    assert run_each(hold, write) == [True, 201]

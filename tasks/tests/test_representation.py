@@ -1,4 +1,4 @@
-"""The database and Python write a task alike, to the byte."""
+"""The database and Python write the same JSON of a task."""
 
 import datetime as dt
 
@@ -9,7 +9,7 @@ from tasks.representation import TASK_FIELDS, as_dict
 from tasks.serializers import TaskSerializer
 from todo_project.api.encoder import dumps
 
-NASTY = [
+TEXTS = [
     "plain",
     "\"quoted\" 'single' \\ back / slash",
     "".join(chr(code) for code in range(1, 32)) + "x",
@@ -19,7 +19,7 @@ NASTY = [
     '{"id": 1}',
     "</script><b>&amp;",
 ]
-MOMENTS = [
+TIMES = [
     dt.datetime(1, 1, 1, tzinfo=dt.UTC),
     dt.datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=dt.UTC),
     dt.datetime(2030, 1, 31, 9, 0, 0, tzinfo=dt.UTC),
@@ -35,25 +35,25 @@ def written(task):
     return by_database, by_python
 
 
-@pytest.mark.parametrize("text", NASTY)
-def test_any_text(alice, text):
+@pytest.mark.parametrize("text", TEXTS)
+def test_the_database_and_python_write_any_text_alike(alice, text):
     task = Task.objects.create(owner=alice, title=text, description=text * 3, version=2**62)
     by_database, by_python = written(task)
 
     assert by_database == by_python
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_any_moment(alice, moment):
+@pytest.mark.parametrize("time", TIMES)
+def test_the_database_and_python_write_any_time_alike(alice, time):
     task = Task.objects.create(
         owner=alice,
         title="milk",
         completed=True,
-        completed_at=moment,
-        due_at=moment,
-        deleted_at=moment,
-        created_at=moment,
-        updated_at=moment,
+        completed_at=time,
+        due_at=time,
+        deleted_at=time,
+        created_at=time,
+        updated_at=time,
         priority=3,
         version=1,
     )
@@ -63,9 +63,8 @@ def test_any_moment(alice, moment):
     assert by_database.count(b'Z"') == 5
 
 
-def test_any_text_by_http(as_alice):
-    """One by one, in a page and in the feed it is the same text."""
-    for number, text in enumerate(NASTY):
+def test_a_task_is_written_alike_alone_in_a_list_and_in_the_feed(as_alice):
+    for number, text in enumerate(TEXTS):
         response = as_alice("post", "/tasks", {"title": text.strip(), "description": text})
         path = f"/tasks/{response.json()['id']}"
 
@@ -74,9 +73,9 @@ def test_any_text_by_http(as_alice):
         assert response.content in as_alice("get", f"/sync?since={number}").content
 
 
-def test_a_tombstone(alice):
+def test_a_tombstone_is_written_by_the_database(alice):
     Tombstone.objects.create(
-        owner=alice, task="6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52", version=7, purged_at=MOMENTS[2]
+        owner=alice, task="6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52", version=7, purged_at=TIMES[2]
     )
 
     [(version, text)] = Tombstone.objects.versions_and_json()
@@ -84,5 +83,5 @@ def test_a_tombstone(alice):
     assert text == '{"id":"6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52","version":7,"purged":true}'
 
 
-def test_the_description_of_the_api_has_the_same_fields():
+def test_the_serializer_has_the_same_fields():
     assert tuple(TaskSerializer().fields) == TASK_FIELDS

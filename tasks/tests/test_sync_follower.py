@@ -1,4 +1,4 @@
-"""No missed change: whoever follows the feed ends with exactly the server's state, however many write."""
+"""A client that follows the feed misses no change, however many clients write at once."""
 
 import random
 import threading
@@ -13,25 +13,23 @@ from tasks.models import Tombstone
 from tests.support.caller import signed_in
 from tests.support.commands import purge
 from tests.support.processes import TIMEOUT
-from tests.support.tasks import forget, server_state
+from tests.support.tasks import prune_tombstones, server_state
 
-API = "/api/v1"
+pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
+
 WRITERS, WRITES, ROUNDS = 4, 120, 6
 
 
-# Many threads, each with its own connection to PostgreSQL
-
-
 class Follower:
-    """It knows nothing but the feed."""
+    """A client that reads only the feed."""
 
     def __init__(self, user, limit):
-        self.ask, self.limit = signed_in(user), limit
+        self.caller, self.limit = signed_in(user), limit
         self.copy, self.since, self.resyncs = {}, 0, 0
 
     def step(self):
-        """Read one page; gives back whether there is more."""
-        response = self.ask("GET", f"/sync?since={self.since}&limit={self.limit}")
+        """Read one page; return whether there are more."""
+        response = self.caller("GET", f"/sync?since={self.since}&limit={self.limit}")
         if response.status_code == 410:
             self.copy, self.since, self.resyncs = {}, 0, self.resyncs + 1
             return True
@@ -45,22 +43,22 @@ class Follower:
         self.since = page["since"]
         return page["has_more"]
 
-    def follow(self, over):
+    def follow(self, stop):
         deadline = time.monotonic() + TIMEOUT
-        while not over.is_set() or self.step():
+        while not stop.is_set() or self.step():
             assert time.monotonic() < deadline
             self.step()
 
 
-def a_change(dice, task):
+def random_change(generator, task):
     bulk = [
-        {"op": "create", "data": {"title": f"in bulk {dice.random()}"}},
-        {"op": "update", "id": task, "data": {"priority": dice.randrange(4)}},
-        {"op": dice.choice(["complete", "reopen", "delete", "restore"]), "id": task},
+        {"op": "create", "data": {"title": f"in bulk {generator.random()}"}},
+        {"op": "update", "id": task, "data": {"priority": generator.randrange(4)}},
+        {"op": generator.choice(["complete", "reopen", "delete", "restore"]), "id": task},
     ]
-    likely = {
-        ("POST", "/tasks"): {"title": f"new {dice.random()}"},
-        ("PATCH", f"/tasks/{task}"): {"title": f"changed {dice.random()}"},
+    bodies = {
+        ("POST", "/tasks"): {"title": f"new {generator.random()}"},
+        ("PATCH", f"/tasks/{task}"): {"title": f"changed {generator.random()}"},
         ("POST", f"/tasks/{task}/complete"): None,
         ("POST", f"/tasks/{task}/reopen"): None,
         ("DELETE", f"/tasks/{task}"): None,
@@ -69,16 +67,16 @@ def a_change(dice, task):
         ("DELETE", "/trash"): None,
         ("POST", "/tasks/bulk"): {"operations": bulk},
     }
-    (chosen,) = dice.choices(list(likely), weights=[8, 3, 2, 1, 6, 1, 6, 0.3, 3])
-    return *chosen, likely[chosen]
+    (choice,) = generator.choices(list(bodies), weights=[8, 3, 2, 1, 6, 1, 6, 0.3, 3])
+    return *choice, bodies[choice]
 
 
 def write(user, seed, ids):
-    """What another writer has trashed or purged is not found; nothing else may be refused."""
-    ask, dice = signed_in(user), random.Random(seed)
+    """A task that another writer has trashed or purged is not found; no other error is allowed."""
+    caller, generator = signed_in(user), random.Random(seed)
     for _ in range(WRITES):
-        change = a_change(dice, dice.choice(ids))
-        response = ask(*change)
+        change = random_change(generator, generator.choice(ids))
+        response = caller(*change)
         assert response.status_code in {200, 201, 404}, (change, response.content)
         if response.status_code == 201:
             ids.append(response.json()["id"])
@@ -86,8 +84,8 @@ def write(user, seed, ids):
 
 @contextmanager
 def while_others_write(user, seed, limit):
-    """Four writers and a follower of one person; in the end the follower has read to the end."""
-    follower, over = Follower(user, limit), threading.Event()
+    """Four writers and a follower of one user; at the end the follower has read all pages."""
+    follower, stop = Follower(user, limit), threading.Event()
     ids = [signed_in(user)("POST", "/tasks", {"title": "the first"}).json()["id"]]
 
     def run(work, *arguments):
@@ -97,21 +95,19 @@ def while_others_write(user, seed, limit):
             connection.close()
 
     with ThreadPoolExecutor(WRITERS + 1) as pool:
-        following = pool.submit(run, follower.follow, over)
+        following = pool.submit(run, follower.follow, stop)
         writing = [pool.submit(run, write, user, f"{seed}-{number}", ids) for number in range(WRITERS)]
         try:
             yield follower, lambda: not all(each.done() for each in writing)
             for each in writing:
                 each.result(timeout=TIMEOUT)
         finally:
-            over.set()
+            stop.set()
         following.result(timeout=TIMEOUT)
 
 
-@pytest.mark.postgres
-@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("seed", range(ROUNDS))
-def test_a_follower_of_four_writers_ends_with_the_servers_state(alice, seed):
+def test_a_follower_of_concurrent_writers_ends_with_the_state_of_the_server(alice, seed):
     with while_others_write(alice, seed, limit=1 + seed) as (follower, _):
         pass
 
@@ -120,44 +116,40 @@ def test_a_follower_of_four_writers_ends_with_the_servers_state(alice, seed):
     assert follower.resyncs == 0
 
 
-@pytest.mark.postgres
-@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("seed", range(ROUNDS))
-def test_a_follower_from_whom_changes_are_forgotten_begins_anew_and_ends_with_the_same(alice, seed):
+def test_a_follower_that_misses_pruned_tombstones_resyncs_and_ends_with_the_state_of_the_server(alice, seed):
     with while_others_write(alice, seed, limit=1 + seed % 2) as (follower, others_write):
         while others_write():
             newest = Tombstone.objects.for_user(alice).order_by("version").last()
             if newest and follower.since != 0 and newest.version > follower.since:
-                forget(alice, up_to=newest.version)
+                prune_tombstones(alice, up_to=newest.version)
 
-    ask = signed_in(alice)
-    assert follower.copy == server_state(lambda path: ask("GET", path).json())
+    caller = signed_in(alice)
+    assert follower.copy == server_state(lambda path: caller("GET", path).json())
     assert len(follower.copy) > 50
 
-    # Whether it fell behind above was luck; here it surely does.
+    # Above, the follower may or may not fall behind; here it certainly does.
     resyncs, gone = follower.resyncs, min(follower.copy)
-    ask("DELETE", f"/tasks/{gone}"), ask("DELETE", f"/trash/{gone}")
-    forget(alice, up_to=Tombstone.objects.for_user(alice).latest("version").version)
+    caller("DELETE", f"/tasks/{gone}"), caller("DELETE", f"/trash/{gone}")
+    prune_tombstones(alice, up_to=Tombstone.objects.for_user(alice).latest("version").version)
     while follower.step():
         continue
 
     assert follower.resyncs == resyncs + 1
-    assert follower.copy == server_state(lambda path: ask("GET", path).json())
+    assert follower.copy == server_state(lambda path: caller("GET", path).json())
     assert gone not in follower.copy
 
 
-@pytest.mark.postgres
-@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("seed", range(3))
-def test_a_follower_ends_with_the_same_while_trash_is_purged_and_tombstones_forgotten(alice, seed):
-    purged = forgotten = 0
+def test_a_follower_ends_with_the_state_of_the_server_while_trash_and_tombstones_are_purged(alice, seed):
+    purged = pruned = 0
     with while_others_write(alice, seed, limit=1) as (follower, others_write):
         while others_write():
-            told = purge("--trash-days", "0", "--tombstone-days", "0", "--only", "trash", "tombstones")
-            purged += int(told[0].split()[1])
-            forgotten += int(told[1].split()[1])
+            report = purge("--trash-days", "0", "--tombstone-days", "0", "--only", "trash", "tombstones")
+            purged += int(report[0].split()[1])
+            pruned += int(report[1].split()[1])
 
     assert follower.copy == server_state(lambda path: signed_in(alice)("GET", path).json())
     assert len(follower.copy) > 20
     assert purged > 10
-    assert forgotten > 10
+    assert pruned > 10

@@ -1,18 +1,19 @@
-"""DELETE /tasks/{id}, and all under /trash."""
+"""DELETE /tasks/{id} and all operations under /trash."""
 
 import pytest
 
 from tasks import trash
 from tasks.models import Task, Tombstone
 from tests.support.assertions import assert_error
-from tests.support.tasks import UNKNOWN_ID, create_task, trashed
+from tests.support.caller import UNKNOWN_ID
+from tests.support.tasks import create_task, trashed
 
 
 def ids(response):
     return {task["id"] for task in response.json()["results"]}
 
 
-def test_deleting_moves_to_the_trash(as_alice, task):
+def test_deleting_a_task_moves_it_to_the_trash(as_alice, task):
     response = as_alice("delete", f"/tasks/{task['id']}")
 
     gone = response.json()
@@ -26,14 +27,14 @@ def test_deleting_moves_to_the_trash(as_alice, task):
     assert as_alice("get", f"/trash/{task['id']}").json() == gone
 
 
-def test_deleting_again_keeps_the_first_time(as_alice):
+def test_deleting_a_trashed_task_keeps_the_time_of_the_first_deletion(as_alice):
     task = trashed(as_alice)
     response = as_alice("delete", f"/tasks/{task['id']}")
 
     assert (response.status_code, response.json()) == (200, task)
 
 
-def test_restoring_brings_it_back_as_it_was(as_alice):
+def test_restoring_a_task_changes_only_its_version_and_updated_at(as_alice):
     before = create_task(as_alice, completed=True, priority=3, due_at="2030-01-31T09:00:00Z")
     as_alice("delete", f"/tasks/{before['id']}")
     response = as_alice("post", f"/trash/{before['id']}/restore")
@@ -45,13 +46,13 @@ def test_restoring_brings_it_back_as_it_was(as_alice):
     assert ids(as_alice("get", "/trash")) == set()
 
 
-def test_restoring_again_changes_nothing(as_alice, task):
+def test_restoring_a_live_task_changes_nothing(as_alice, task):
     response = as_alice("post", f"/trash/{task['id']}/restore")
 
     assert (response.status_code, response.json()) == (200, task)
 
 
-def test_deleting_for_good_leaves_a_tombstone(as_alice):
+def test_purging_a_task_leaves_a_tombstone(as_alice):
     task = trashed(as_alice)
     response = as_alice("delete", f"/trash/{task['id']}")
 
@@ -62,7 +63,7 @@ def test_deleting_for_good_leaves_a_tombstone(as_alice):
 
 
 @pytest.mark.parametrize(("method", "path"), [("delete", ""), ("get", ""), ("post", "/restore")])
-def test_what_was_deleted_for_good_is_not_found(as_alice, method, path):
+def test_a_purged_task_is_not_found(as_alice, method, path):
     task = trashed(as_alice)
     as_alice("delete", f"/trash/{task['id']}")
 
@@ -78,7 +79,7 @@ def test_a_live_task_is_not_in_the_trash(as_alice, task, method, path):
 
 
 @pytest.mark.parametrize("stale", ['"1"', 'W/"2"', '"02"', '"abc"', '"-1"', f'"{10**18}"'])
-def test_deleting_for_good_heeds_the_version(as_alice, stale):
+def test_a_purge_with_a_stale_if_match_is_refused(as_alice, stale):
     task = trashed(as_alice)
 
     response = as_alice("delete", f"/trash/{task['id']}", **{"If-Match": stale})
@@ -90,14 +91,14 @@ def test_deleting_for_good_heeds_the_version(as_alice, stale):
     assert as_alice("delete", f"/trash/{task['id']}", **fresh).json()["purged"] is True
 
 
-def test_restoring_heeds_the_version(as_alice):
+def test_a_restore_with_a_stale_if_match_is_refused(as_alice):
     task = trashed(as_alice)
 
     response = as_alice("post", f"/trash/{task['id']}/restore", **{"If-Match": '"1"'})
     assert assert_error(response, 412, "PRECONDITION_FAILED")["details"] == {"current": task}
 
 
-def test_emptying(as_alice):
+def test_emptying_the_trash_purges_all_trashed_tasks(as_alice):
     kept = create_task(as_alice)
     gone = {trashed(as_alice)["id"] for _ in range(3)}
     response = as_alice("delete", "/trash")
@@ -110,7 +111,7 @@ def test_emptying(as_alice):
     assert len({change["version"] for change in changes}) == 4
 
 
-def test_emptying_purges_nothing_that_was_not_seen(as_alice):
+def test_emptying_the_trash_with_a_stale_if_match_is_refused(as_alice):
     seen = as_alice("get", "/trash")["ETag"]
     unseen = trashed(as_alice)
 
@@ -121,7 +122,7 @@ def test_emptying_purges_nothing_that_was_not_seen(as_alice):
     assert as_alice("delete", "/trash", **{"If-Match": current}).json() == {"purged": 1}
 
 
-def test_emptying_again_purges_nothing(as_alice):
+def test_emptying_an_empty_trash_purges_nothing(as_alice):
     trashed(as_alice)
     as_alice("delete", "/trash")
 
@@ -130,7 +131,7 @@ def test_emptying_again_purges_nothing(as_alice):
 
 
 @pytest.mark.parametrize("number", [4, 5, 6])
-def test_emptying_goes_on_where_a_batch_ends(as_alice, monkeypatch, number):
+def test_emptying_the_trash_purges_in_batches(as_alice, monkeypatch, number):
     monkeypatch.setattr(trash, "BATCH_SIZE", 2)
     gone = {trashed(as_alice)["id"] for _ in range(number)}
 
@@ -143,5 +144,5 @@ def test_emptying_goes_on_where_a_batch_ends(as_alice, monkeypatch, number):
     ("method", "path"),
     [("delete", "/trash"), ("delete", f"/trash/{UNKNOWN_ID}"), ("post", f"/trash/{UNKNOWN_ID}/restore")],
 )
-def test_these_take_no_body(as_alice, method, path):
+def test_a_purge_and_a_restore_accept_no_body(as_alice, method, path):
     assert_error(as_alice(method, path, {"x": 1}), 400, "VALIDATION_ERROR", field="x")

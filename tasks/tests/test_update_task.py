@@ -6,9 +6,9 @@ import pytest
 
 from tasks.models import Task
 from tests.support.assertions import assert_error
+from tests.support.caller import UNKNOWN_ID
 from tests.support.tasks import create_task, trashed
 
-UNKNOWN_ID = "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52"
 FULL: dict[str, Any] = {
     "description": "two litres",
     "completed": True,
@@ -28,11 +28,11 @@ def path(task):
     return f"/tasks/{task['id']}"
 
 
-def what_changed(before, after):
+def differences(before, after):
     return {name: value for name, value in after.items() if value != before[name]}
 
 
-def test_reading_has_an_etag_and_is_not_repeated(as_alice, task, path):
+def test_a_task_is_returned_with_an_etag_and_is_304_for_that_etag(as_alice, task, path):
     response = as_alice("get", path)
     unchanged = as_alice("get", path, **{"If-None-Match": response["ETag"]})
 
@@ -42,7 +42,7 @@ def test_reading_has_an_etag_and_is_not_repeated(as_alice, task, path):
 
 
 CHANGES = [
-    # absent, null and empty are three things
+    # An absent field, null and an empty string differ.
     ({"title": "bread"}, {"title": "bread"}),
     ({"title": "  bread "}, {"title": "bread"}),
     ({"description": "rye"}, {"description": "rye"}),
@@ -59,10 +59,10 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("sent", "expected"), CHANGES)
-def test_a_patch_changes_what_is_sent_and_nothing_else(as_alice, task, path, sent, expected):
+def test_a_patch_changes_only_the_fields_in_the_body(as_alice, task, path, sent, expected):
     response = as_alice("patch", path, sent)
 
-    changed = what_changed(task, response.json())
+    changed = differences(task, response.json())
     assert response.status_code == 200
     assert changed.pop("version") == task["version"] + 1
     assert changed.pop("updated_at") > task["updated_at"]
@@ -78,7 +78,7 @@ def test_an_empty_patch_changes_nothing(as_alice, task, path):
     assert response["ETag"] == f'"{task["version"]}"'
 
 
-def test_completing_by_patch_notes_the_time_and_keeps_the_first(as_alice):
+def test_completing_by_patch_twice_keeps_the_first_completed_at(as_alice):
     path = f"/tasks/{create_task(as_alice)['id']}"
     first = as_alice("patch", path, {"completed": True}).json()
     again = as_alice("patch", path, {"completed": True}).json()
@@ -87,10 +87,10 @@ def test_completing_by_patch_notes_the_time_and_keeps_the_first(as_alice):
     assert again["completed_at"] == first["completed_at"]
 
 
-def test_a_put_replaces_all_that_can_be_written(as_alice, task, path):
+def test_a_put_resets_omitted_fields_to_their_defaults(as_alice, task, path):
     response = as_alice("put", path, {"title": "bread"})
 
-    changed = what_changed(task, response.json())
+    changed = differences(task, response.json())
     del changed["version"], changed["updated_at"]
     assert changed == {
         "title": "bread",
@@ -103,14 +103,14 @@ def test_a_put_replaces_all_that_can_be_written(as_alice, task, path):
     assert as_alice("get", path).json() == response.json()
 
 
-def test_a_put_of_all_that_was_read_changes_nothing_of_it(as_alice, task, path):
+def test_a_put_of_the_current_values_changes_only_version_and_updated_at(as_alice, task, path):
     sent = {name: task[name] for name in ("title", *FULL)}
-    changed = what_changed(task, as_alice("put", path, sent).json())
+    changed = differences(task, as_alice("put", path, sent).json())
 
     assert set(changed) == {"version", "updated_at"}
 
 
-REFUSED = [
+INVALID = [
     ({"title": None}, "title", "null"),
     ({"title": ""}, "title", "blank"),
     ({"title": "bread", "completed": None}, "completed", "null"),
@@ -125,11 +125,11 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("method", ["put", "patch"])
-@pytest.mark.parametrize(("body", "field", "constraint"), REFUSED)
-def test_what_is_refused(as_alice, task, path, method, body, field, constraint):
-    error = assert_error(as_alice(method, path, body), 400, "VALIDATION_ERROR", field=field)
+@pytest.mark.parametrize(("body", "field", "constraint"), INVALID)
+def test_an_invalid_body_is_refused(as_alice, task, path, method, body, field, constraint):
+    response = as_alice(method, path, body)
 
-    assert error["details"]["constraint"] == constraint
+    assert_error(response, 400, "VALIDATION_ERROR", field=field, constraint=constraint)
     assert as_alice("get", path).json() == task
 
 
@@ -139,7 +139,7 @@ def test_a_put_without_a_title_is_refused(as_alice, task, path):
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch"])
-def test_what_is_not_there_or_in_the_trash_is_not_found(as_alice, method):
+def test_a_missing_or_trashed_task_is_not_found(as_alice, method):
     body = None if method == "get" else {"title": "bread"}
     in_the_trash = trashed(as_alice)
 
@@ -159,7 +159,7 @@ WRITES = [
 
 
 @pytest.mark.parametrize(("method", "verb", "body"), WRITES)
-def test_a_write_is_refused_when_the_task_was_changed_meanwhile(as_alice, task, path, method, verb, body):
+def test_a_write_with_a_stale_if_match_is_refused(as_alice, task, path, method, verb, body):
     current = as_alice("patch", path, {"priority": 1}).json()
     stale = {"If-Match": f'"{task["version"]}"'}
 
@@ -172,22 +172,22 @@ def test_a_write_is_refused_when_the_task_was_changed_meanwhile(as_alice, task, 
 
 
 @pytest.mark.parametrize(("method", "verb", "body"), WRITES)
-def test_a_precondition_on_what_is_not_there_is_404(as_alice, method, verb, body):
+def test_a_write_with_if_match_to_a_missing_task_is_404(as_alice, method, verb, body):
     response = as_alice(method, f"/tasks/{UNKNOWN_ID}{verb}", body, **{"If-Match": '"1"'})
 
     assert_error(response, 404, "NOT_FOUND")
 
 
 @pytest.mark.parametrize(("method", "verb"), [("delete", ""), ("post", "/complete"), ("post", "/reopen")])
-def test_a_verb_takes_no_body(as_alice, task, path, method, verb):
+def test_delete_complete_and_reopen_accept_no_body(as_alice, task, path, method, verb):
     assert_error(as_alice(method, path + verb, {"at": "now"}), 400, "VALIDATION_ERROR", field="at")
     assert as_alice("get", path).json() == task
 
 
-def test_only_the_columns_that_were_sent_are_written(as_alice, path, django_assert_num_queries):
-    with django_assert_num_queries(6) as asked:  # BEGIN, who asks, tick, read, write, COMMIT
+def test_a_patch_writes_only_the_columns_in_the_body(as_alice, path, django_assert_num_queries):
+    with django_assert_num_queries(6) as queries:  # BEGIN, the user, tick, read, write, COMMIT
         as_alice("patch", path, {"title": "bread"})
-    (update,) = [query["sql"] for query in asked if query["sql"].startswith("UPDATE")]
+    [update] = [query["sql"] for query in queries if query["sql"].startswith("UPDATE")]
 
     assert '"title" =' in update
     assert '"version" =' in update
@@ -195,8 +195,8 @@ def test_only_the_columns_that_were_sent_are_written(as_alice, path, django_asse
         assert f'"{column}" =' not in update
 
 
-def test_a_write_past_the_clock_is_a_conflict_and_not_overwritten(as_alice, path, monkeypatch):
-    """Nobody should; but if somebody does, between the read and the write, the guard on the version holds."""
+def test_a_change_that_bypasses_the_clock_is_a_conflict_and_not_overwritten(as_alice, path, monkeypatch):
+    """For example a change in psql between the read and the write; the UPDATE filters by version."""
     original = Task.change
 
     def change(self, values, *, at):

@@ -1,4 +1,4 @@
-"""POST /tasks/{id}/complete and /reopen: repeatable, the first time stands."""
+"""POST /tasks/{id}/complete and /reopen; repeating them changes nothing."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests.support.assertions import assert_error
 from tests.support.tasks import create_task, trashed
 
 
-def test_completing(as_alice, task):
+def test_completing_a_task_sets_completed_at(as_alice, task):
     response = as_alice("post", f"/tasks/{task['id']}/complete")
 
     completed = response.json()
@@ -18,7 +18,7 @@ def test_completing(as_alice, task):
     assert as_alice("get", f"/tasks/{task['id']}").json() == completed
 
 
-def test_reopening(as_alice):
+def test_reopening_a_task_clears_completed_at(as_alice):
     task = create_task(as_alice, completed=True)
     reopened = as_alice("post", f"/tasks/{task['id']}/reopen").json()
 
@@ -27,7 +27,7 @@ def test_reopening(as_alice):
 
 
 @pytest.mark.parametrize(("verb", "completed"), [("complete", True), ("reopen", False)])
-def test_repeating_changes_nothing(as_alice, verb, completed):
+def test_repeating_complete_or_reopen_changes_nothing(as_alice, verb, completed):
     task = create_task(as_alice, completed=completed)
     response = as_alice("post", f"/tasks/{task['id']}/{verb}")
 
@@ -37,7 +37,7 @@ def test_repeating_changes_nothing(as_alice, verb, completed):
 
 
 @pytest.mark.parametrize("verb", ["complete", "reopen"])
-def test_what_is_in_the_trash_is_not_found(as_alice, verb):
+def test_a_trashed_task_is_not_found(as_alice, verb):
     task = trashed(as_alice)
 
     assert_error(as_alice("post", f"/tasks/{task['id']}/{verb}"), 404, "NOT_FOUND")
@@ -45,7 +45,7 @@ def test_what_is_in_the_trash_is_not_found(as_alice, verb):
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
-def test_a_verb_is_posted(as_alice, task, method):
+def test_a_method_other_than_post_is_405(as_alice, task, method):
     response = as_alice(method, f"/tasks/{task['id']}/complete")
 
     assert_error(response, 405, "METHOD_NOT_ALLOWED")

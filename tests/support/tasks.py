@@ -1,4 +1,4 @@
-"""Tasks made over HTTP, and what the server has of them."""
+"""Create tasks over HTTP or in the database, and read all tasks of a user."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -6,14 +6,14 @@ from typing import Any
 
 from django.utils import timezone
 
-from tasks.models import Tombstone
+from tasks.models import Clock, Task, Tombstone
 from tasks.trash import prune_tombstones_of
 
 from .caller import API, Caller
 
 
 def create_task(caller: Caller, title: str = "milk", **fields: Any) -> dict[str, Any]:
-    """A new task of this caller, as it was answered."""
+    """Create a task; return it as in the response."""
     response = caller("post", "/tasks", {"title": title, **fields})
     assert response.status_code == 201, response.content
     answer: dict[str, Any] = response.json()
@@ -21,27 +21,31 @@ def create_task(caller: Caller, title: str = "milk", **fields: Any) -> dict[str,
 
 
 def trashed(caller: Caller, **fields: Any) -> dict[str, Any]:
-    """A task that was made and moved to the trash."""
+    """Create a task and move it to the trash; return it as in the response."""
     answer: dict[str, Any] = caller("delete", f"/tasks/{create_task(caller, **fields)['id']}").json()
     return answer
 
 
-UNKNOWN_ID = "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52"
+def store_tasks(owner: Any, *rows: dict[str, Any]) -> list[Task]:
+    """Insert tasks with ids and times that no request can set."""
+    versions = Clock.objects.tick(owner, by=len(rows))
+    tasks = [Task(owner=owner, version=version, **row) for version, row in zip(versions, rows, strict=True)]
+    return Task.objects.bulk_create(tasks)
 
 
-def forget(owner: Any, up_to: int) -> int:
-    """All tombstones up to a version, as those that are too old."""
+def prune_tombstones(owner: Any, *, up_to: int) -> int:
+    """Prune all tombstones up to this version, as if they were past their retention period."""
     an_hour_ago = timezone.now() - dt.timedelta(hours=1)
     Tombstone.objects.for_user(owner).filter(version__lte=up_to).update(purged_at=an_hour_ago)
     return prune_tombstones_of(owner, before=an_hour_ago + dt.timedelta(minutes=1))
 
 
 def server_state(get: Callable[[str], Any]) -> dict[str, Any]:
-    """All tasks that the server has, live and trashed, as its lists tell them."""
-    found: dict[str, Any] = {}
+    """All tasks of a user, live and trashed, by id."""
+    tasks: dict[str, Any] = {}
     for path in ("/tasks?limit=200", "/trash?limit=200"):
         while path:
             page = get(path)
-            found |= {task["id"]: task for task in page["results"]}
+            tasks |= {task["id"]: task for task in page["results"]}
             path = (page["next"] or "").partition(API)[2]
-    return found
+    return tasks
