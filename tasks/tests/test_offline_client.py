@@ -229,7 +229,7 @@ def test_an_outbox_too_large_for_one_request_is_sent_in_parts(person):
 
 
 @pytest.mark.own_servers
-def test_a_creation_whose_response_was_lost_creates_one_task_however_often_it_is_repeated(person, proxy):
+def test_repeated_retries_of_a_creation_whose_response_was_lost_create_one_task(person, proxy):
     def create(url, key="k"):
         headers = {"Content-Type": "application/json", "Idempotency-Key": key}
         headers["Authorization"] = f"Bearer {person.token}"

@@ -1,4 +1,4 @@
-"""HTTP as bytes on a socket: what no client library would send, and the answers to it."""
+"""Send bytes to the server that no HTTP client would send, and read the response."""
 
 import contextlib
 import http.client
@@ -18,7 +18,7 @@ NOTE = "/api/v1/notes/0191f3a8-7a52-7c9e-8a2f-3b1d5c6e7f80"
 
 @dataclass
 class Answer:
-    """With the names that Django's own test responses have, so that assert_error takes it."""
+    """A response with the attributes that assert_error expects."""
 
     status_code: int
     headers: Message
@@ -32,7 +32,7 @@ class Answer:
 
 
 class Cut(bytes):
-    """What is sent before the client closes its sending half."""
+    """A request after which the client closes its sending half."""
 
 
 def request(line: str, *headers: str, body: bytes = b"", alice: bool = True) -> bytes:
@@ -62,7 +62,7 @@ def query(text: str) -> bytes:
 
 def ask(server: Gunicorn, raw: bytes) -> Answer:
     with socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT) as client:
-        with contextlib.suppress(ConnectionError):  # it may have answered and closed before it was sent all
+        with contextlib.suppress(ConnectionError):  # if the server closes it early
             client.sendall(raw)
             if isinstance(raw, Cut):
                 client.shutdown(socket.SHUT_WR)

@@ -1,4 +1,4 @@
-"""A prepared query gives what its sentence gives, is planned once where that can be, and is not mistaken."""
+"""A compiled query returns what its queryset returns, and is prepared once if there is no pooler."""
 
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ from todo_project.db.compiled import CompiledQuery, CompiledUpdate, insert
 from todo_project.db.errors import Unavailable, diagnose
 from todo_project.db.keyset import MIN_DATETIME
 
-NAMED = CompiledQuery(
+FIND_BY_NAME = CompiledQuery(
     lambda name, at: (
         User.objects.filter(name=name, created_at__gt=at, is_active=True)
         .exclude(email="100%@example.com")
@@ -31,17 +31,17 @@ RENAME = CompiledUpdate(
 
 def test_a_compiled_query_returns_the_rows_of_its_queryset(alice, bob):
     for user in (alice, bob, alice):
-        rows = NAMED(name=user.name, at=user.created_at.replace(year=2000))
+        rows = FIND_BY_NAME(name=user.name, at=user.created_at.replace(year=2000))
 
         assert rows == [(user.id, user.name, user.created_at, True)]
 
 
 def test_a_value_is_never_part_of_the_sql(alice):
     for name in ("' OR 1=1 --", "%s", "100%", '"'):
-        assert NAMED(name=name, at=alice.created_at.replace(year=2000)) == []
+        assert FIND_BY_NAME(name=name, at=alice.created_at.replace(year=2000)) == []
 
 
-def test_an_insert_and_a_guarded_update(db):
+def test_an_insert_and_an_update_with_a_condition(db):
     user = User(email="carol@example.com", name="Carol")
     insert(user)
     user.name, user.email = "Caroline", "nobody@example.com"
@@ -51,15 +51,15 @@ def test_an_insert_and_a_guarded_update(db):
     assert User.objects.values_list("name", "email").get() == ("Caroline", "carol@example.com")
 
 
-def test_errors_are_djangos(alice):
+def test_a_database_error_is_raised_as_a_django_exception(alice):
     with pytest.raises(DatabaseError), transaction.atomic():
         insert(User(id=alice.id, email="other@example.com"))
 
 
 @pytest.mark.postgres
-def test_the_server_keeps_the_plan_unless_there_is_a_pooler(alice):
+def test_the_statement_is_prepared_once_unless_there_is_a_pooler(alice):
     for _ in range(2):
-        NAMED(name="Alice", at=alice.created_at)
+        FIND_BY_NAME(name="Alice", at=alice.created_at)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%100\\%@example.com%'"
@@ -71,28 +71,28 @@ def test_the_server_keeps_the_plan_unless_there_is_a_pooler(alice):
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_two_connections_give_no_statement_the_same_name():
-    """A pooler leads from one to the other, and what the name means there would be done."""
+def test_two_connections_never_use_the_same_statement_name():
+    """Otherwise a pooler that switches connections could execute another statement."""
     names = []
     for _ in range(2):
         connection.close()
-        NAMED(name="Alice", at=MIN_DATETIME)
+        FIND_BY_NAME(name="Alice", at=MIN_DATETIME)
         with connection.cursor() as cursor:
             cursor.execute("SELECT name FROM pg_prepared_statements")
             names.append({name for (name,) in cursor.fetchall()})
 
-    pooled = connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]  # Then nothing is prepared.
+    pooled = connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]  # then nothing is prepared
     assert pooled or all(names)
     assert not names[0] & names[1]
 
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-class TestALostPlan:
+class TestALostPreparedStatement:
     @pytest.fixture
-    def named(self, django_user_model):
+    def find_alice(self, django_user_model):
         alice = django_user_model.objects.create_user("alice@example.com", name="Alice")
-        return partial(NAMED, name="Alice", at=alice.created_at.replace(year=2000))
+        return partial(FIND_BY_NAME, name="Alice", at=alice.created_at.replace(year=2000))
 
     @pytest.fixture
     def altered(self):
@@ -100,34 +100,36 @@ class TestALostPlan:
         yield
         alter("varchar(150)")
 
-    def test_is_made_anew_after_a_migration_has_changed_a_column(self, named, altered):
-        before = named()
+    def test_it_is_prepared_again_after_a_column_has_changed(self, find_alice, altered):
+        before = find_alice()
         alter("varchar(180)")
 
-        assert named() == before
+        assert find_alice() == before
 
-    def test_costs_a_transaction_one_retry(self, named, altered):
-        before = named()
+    def test_a_transaction_fails_as_unavailable_and_its_retry_succeeds(self, find_alice, altered):
+        before = find_alice()
         alter("varchar(180)")
         if connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]:
             return  # Behind a pooler nothing is prepared.
         with pytest.raises(DatabaseError) as caught, transaction.atomic():
-            named()
+            find_alice()
 
         assert diagnose(caught.value) == Unavailable()
-        assert named() == before
+        assert find_alice() == before
 
-    def test_of_a_pooler_that_nobody_told_of_ends_preparing(self, named, monkeypatch, caplog):
-        """Another server than the one that knows the statement is what a pooler may lead to."""
+    def test_nothing_more_is_prepared_when_an_undeclared_pooler_is_detected(
+        self, find_alice, monkeypatch, caplog
+    ):
+        """A pooler may switch to a connection on which the statement is not prepared."""
         monkeypatch.setattr("todo_project.db.postgresql.base.DatabaseWrapper.pooler_detected", False)
-        before = named()
+        before = find_alice()
         if connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]:
-            return  # Of this one it was told, so nothing is prepared.
+            return  # This pooler is declared, so nothing is prepared.
         with connection.cursor() as cursor:
-            # Wrapped, because the driver would notice a plain one and prepare anew by itself.
+            # In a DO block, because the driver notices a plain DEALLOCATE and prepares again.
             cursor.execute("DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$")
 
-        assert named() == before
+        assert find_alice() == before
         assert "DATABASE_POOLER=true" in caplog.text
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM pg_prepared_statements")
@@ -135,7 +137,7 @@ class TestALostPlan:
 
 
 def alter(kind):
-    """As a migration does, on a connection of its own."""
+    """Change the type of a column on another connection, as a migration does."""
     other = connection.copy()
     with other.cursor() as cursor:
         cursor.execute(f"ALTER TABLE accounts_user ALTER COLUMN name TYPE {kind}")
@@ -144,12 +146,12 @@ def alter(kind):
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-class TestAConnectionInUse:
-    """At the start of a request, Django asks a connection that it kept whether it is alive."""
+class TestAConnectionKeptBetweenRequests:
+    """At the start of a request, Django checks the health of a connection that it has kept."""
 
     @pytest.fixture
     def kept(self):
-        """The connection, as it is kept from one request to the next."""
+        """The connection, in the state between two requests."""
         kept: Any = connections["default"]
         kept.ensure_connection()
         kept.health_check_enabled, kept.used_at = True, 0
@@ -157,34 +159,34 @@ class TestAConnectionInUse:
         kept.close()
 
     @pytest.fixture
-    def asked(self, kept, monkeypatch):
-        asked: list[bool] = []
+    def checks(self, kept, monkeypatch):
+        checks: list[bool] = []
 
         def is_usable(original=kept.is_usable):
-            asked.append(original())
-            return asked[-1]
+            checks.append(original())
+            return checks[-1]
 
         monkeypatch.setattr(kept, "is_usable", is_usable)
-        return asked
+        return checks
 
     def begin_request(self, kept):
         kept.health_check_done = False
         return User.objects.count()
 
-    def test_is_asked_once(self, kept, asked):
+    def test_its_health_is_checked_once(self, kept, checks):
         for _ in range(3):
             self.begin_request(kept)
 
-        assert asked == [True]
+        assert checks == [True]
 
-    def test_is_asked_again_after_a_while(self, kept, asked):
+    def test_its_health_is_checked_again_after_an_idle_time(self, kept, checks):
         self.begin_request(kept)
         kept.used_at -= 31
         self.begin_request(kept)
 
-        assert asked == [True, True]
+        assert checks == [True, True]
 
-    def test_is_replaced_when_the_server_has_ended_it(self, kept, postgres_url):
+    def test_it_is_replaced_when_the_server_has_closed_it(self, kept, postgres_url):
         self.begin_request(kept)
         with kept.cursor() as cursor:
             cursor.execute("SELECT pg_backend_pid()")

@@ -1,4 +1,4 @@
-"""A database that dies under requests: 503 while it is away, and the next request after it succeeds."""
+"""Requests get 503 while the database is down, and succeed as soon as it is back."""
 
 import contextlib
 import json
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.own_servers
 
 
 def sign_in(server: Gunicorn) -> Answer:
-    """What a person at the admin does, with a password that is wrong."""
+    """Sign in to the admin with a wrong password."""
     token = (ask(server, request("GET /admin/login/"))["Set-Cookie"] or "").split(";")[0].split("=")[-1]
     form = urlencode({"csrfmiddlewaretoken": token, "username": "eve@example.com", "password": "a guess"})
     kind = "application/x-www-form-urlencoded"
@@ -50,7 +50,7 @@ def statuses(answers: dict[str, Answer]) -> dict[str, int]:
 
 @contextlib.contextmanager
 def callers(server: Gunicorn, *ways: str) -> Iterator[list[Answer]]:
-    """People who call all the time, whatever happens; gives all their answers."""
+    """Send requests without pause during the block; yield the list of their responses."""
     answers: list[Answer] = []
     over = threading.Event()
 
@@ -74,9 +74,9 @@ class Outage:
     during: dict[str, Answer]
     after: dict[str, Answer]
     meanwhile: list[Answer]
-    crowd: list[Answer]
-    """Enough at once to meet every thread."""
-    crowd_after_unnoticed_restart: list[Answer]
+    concurrent: list[Answer]
+    """Enough concurrent requests to use every thread."""
+    concurrent_after_restart: list[Answer]
     pids: list[list[int]]
 
 
@@ -90,7 +90,7 @@ def two_processes(postgres: Postgres) -> Iterator[Gunicorn]:
 
 @pytest.fixture(scope="module", params=["stop", "kill"])
 def outage(request: pytest.FixtureRequest, postgres: Postgres, two_processes: Gunicorn) -> Outage:
-    """A database that goes away, in good order or in a crash, while people call, and comes back."""
+    """Stop or kill the database during requests, and start it again."""
     server = two_processes
     before, pids_before = use(server), server.pids
     with callers(server, "a list", "a list", "a list", "a write", "a write") as meanwhile:
@@ -99,11 +99,11 @@ def outage(request: pytest.FixtureRequest, postgres: Postgres, two_processes: Gu
         during = use(server)
         postgres.start()
         after = use(server)
-    crowd = many(server)
+    concurrent = many(server)
     getattr(postgres, request.param)()
     postgres.start()
-    unnoticed = many(server)
-    return Outage(before, during, after, meanwhile, crowd, unnoticed, [pids_before, server.pids])
+    after_restart = many(server)
+    return Outage(before, during, after, meanwhile, concurrent, after_restart, [pids_before, server.pids])
 
 
 def many(server: Gunicorn) -> list[Answer]:
@@ -111,21 +111,21 @@ def many(server: Gunicorn) -> list[Answer]:
         return list(pool.map(lambda _: ask(server, FINE), range(60)))
 
 
-def test_before_an_outage_everything_works(outage):
+def test_all_requests_succeed_before_an_outage(outage):
     assert statuses(outage.before) == HEALTHY
 
 
-def test_without_a_database_the_process_is_healthy(outage):
+def test_the_liveness_probe_succeeds_without_a_database(outage):
     assert outage.during["/healthz"].status_code == 200
 
 
 @pytest.mark.parametrize("way", ["/readyz", "a list", "a write"])
-def test_without_a_database_the_answer_is_to_try_again_later(outage, way):
+def test_a_request_without_a_database_is_503_with_retry_after(outage, way):
     assert_error(outage.during[way], 503, "SERVICE_UNAVAILABLE")
     assert int(outage.during[way]["Retry-After"]) > 0
 
 
-def test_without_a_database_the_admin_says_so_on_a_page(outage):
+def test_the_admin_without_a_database_is_503_in_html(outage):
     answer = outage.during["the admin"]
 
     assert answer.status_code == 503
@@ -133,7 +133,7 @@ def test_without_a_database_the_admin_says_so_on_a_page(outage):
     assert b"</html>" in answer.content
 
 
-def test_every_call_in_an_outage_gets_its_result_or_is_to_try_again_later(outage):
+def test_every_request_during_an_outage_succeeds_or_is_503(outage):
     failed = [answer for answer in outage.meanwhile if answer.status_code not in {200, 201}]
 
     assert failed
@@ -145,21 +145,21 @@ def test_the_first_request_after_an_outage_succeeds(outage):
     assert statuses(outage.after) == HEALTHY
 
 
-def test_after_an_outage_every_thread_of_every_process_works(outage):
-    assert {answer.status_code for answer in outage.crowd} == {200}
+def test_every_thread_of_every_process_works_after_an_outage(outage):
+    assert {answer.status_code for answer in outage.concurrent} == {200}
 
 
-def test_a_restart_of_the_database_between_two_requests_is_not_noticed(outage):
-    assert {answer.status_code for answer in outage.crowd_after_unnoticed_restart} == {200}
+def test_no_request_fails_after_a_restart_of_the_database_between_requests(outage):
+    assert {answer.status_code for answer in outage.concurrent_after_restart} == {200}
 
 
-def test_an_outage_restarts_no_process(outage):
+def test_no_process_restarts_because_of_an_outage(outage):
     before, after = outage.pids
     assert len(before) == 3
     assert after == before
 
 
-def test_a_request_waits_only_once_for_a_database_that_says_nothing():
+def test_a_request_tries_to_connect_only_once_to_a_database_that_does_not_answer():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgres://todo@127.0.0.1:{silent.getsockname()[1]}/todo?connect_timeout=2"
         with Gunicorn(settings=SERVED, DATABASE_URL=url, ALLOWED_HOSTS=HOST) as server:

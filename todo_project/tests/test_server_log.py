@@ -1,4 +1,4 @@
-"""What the real server writes: one JSON object a line, and no secret."""
+"""The real server logs one JSON object per line, without secrets."""
 
 import json
 import uuid
@@ -16,14 +16,14 @@ SECRETS = ("Cookie: sessionid=a-secret", "X-Api-Key: a-secret", "Referer: http:/
 
 
 def new_note() -> bytes:
-    """A different one each time, because an owner has no two with the same title."""
+    """A request with a different title each time, because titles are unique per owner."""
     return sent(json.dumps({"title": f"a-secret {uuid.uuid4().hex[:8]}"}), *SECRETS)
 
 
 LOGGED = {
     "a list": (lambda: request("GET /api/v1/notes?q=a-secret", *SECRETS), "GET", "/api/v1/notes", 200),
     "a new note": (new_note, "POST", "/api/v1/notes", 201),
-    "a note refused": (
+    "a refused note": (
         lambda: sent('{"a-secret": "a-secret"}', *SECRETS, to=f"PATCH {NOTE}?q=a-secret"),
         "PATCH",
         "/api/v1/notes/<id:id>",
@@ -33,7 +33,7 @@ LOGGED = {
 
 
 @pytest.mark.parametrize(("raw", "method", "route", "status"), LOGGED.values(), ids=LOGGED)
-def test_a_request_leaves_one_line_that_says_who_did_what(server, raw, method, route, status):
+def test_a_request_is_logged_in_one_line_with_user_route_and_status(server, raw, method, route, status):
     answer = ask(server, raw())
 
     [line] = [line for line in lines(server.log) if line["request_id"] == answer["X-Request-ID"]]
@@ -53,15 +53,15 @@ def test_a_request_leaves_one_line_that_says_who_did_what(server, raw, method, r
 
 @pytest.mark.parametrize("raw", [raw for raw, *_ in LOGGED.values()], ids=LOGGED)
 @pytest.mark.parametrize(
-    "secret", ["a-secret", ALICE, NOTE[-36:]], ids=["what was sent", "the token", "an id"]
+    "secret", ["a-secret", ALICE, NOTE[-36:]], ids=["data of the request", "the token", "an id"]
 )
-def test_the_log_keeps_no_secret(server, raw, secret):
+def test_the_log_contains_no_secret(server, raw, secret):
     ask(server, raw())
 
     assert secret not in server.log
 
 
-def test_a_crash_is_one_line_with_its_stack(server):
+def test_a_crash_is_logged_in_one_line_with_its_stack(server):
     log_before = server.log
 
     answer = ask(server, request("GET /api/v1/plain/bug"))
@@ -72,11 +72,11 @@ def test_a_crash_is_one_line_with_its_stack(server):
     assert "RuntimeError" in error["exception"]
 
 
-def test_the_lines_of_gunicorn_itself_are_like_all_others():
+def test_gunicorn_logs_its_own_messages_as_json():
     with Gunicorn(DATABASE_URL=MEMORY) as server:
         server.stop()
         log = lines(server.log)
 
-    said = " ".join(line["message"] for line in log if line["logger"] == "gunicorn.error")
-    assert "Listening at" in said
-    assert "Shutting down" in said
+    messages = " ".join(line["message"] for line in log if line["logger"] == "gunicorn.error")
+    assert "Listening at" in messages
+    assert "Shutting down" in messages

@@ -1,4 +1,4 @@
-"""With a shared cache the rate limits hold for all workers together, on a real Redis and a real gunicorn."""
+"""All workers share the rate limits in a real Redis."""
 
 import urllib.request
 from collections import Counter
@@ -26,7 +26,7 @@ def statuses(server, number):
 
 
 def status_of(url):
-    """Each call makes a connection of its own, which any of the workers may take."""
+    """Make a request on a new connection, which any worker may accept."""
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
             return response.status
@@ -35,7 +35,7 @@ def status_of(url):
         return error.code
 
 
-def test_workers_count_together_and_without_redis_they_serve_without_a_limit(redis):
+def test_workers_share_a_limit_in_redis_and_have_no_limit_without_it(redis):
     limits = {"WEB_CONCURRENCY": "4", "RATE_LIMIT_ANONYMOUS": "5/day", "CACHE_URL": redis.url}
     with Gunicorn(DATABASE_URL="sqlite://:memory:", **limits) as server:
         assert statuses(server, 20) == {200: 5, 429: 15}
@@ -46,7 +46,7 @@ def test_workers_count_together_and_without_redis_they_serve_without_a_limit(red
         assert "not rate limited" in server.log
 
 
-def test_a_cache_per_process_counts_in_each(redis):
+def test_each_process_has_its_own_limit_without_a_shared_cache(redis):
     with Gunicorn(
         DATABASE_URL="sqlite://:memory:", WEB_CONCURRENCY="1", RATE_LIMIT_ANONYMOUS="5/day"
     ) as server:
