@@ -182,13 +182,13 @@ def test_a_task_of_another_user_is_answered_like_a_missing_one(
     headers = {name: value.format(**versions_of(task)) for name, value in headers.items()}
     before = all_rows()
 
-    nobody = send(Caller(), route, task, prefix.format(user=alice.pk), **headers)
+    anonymous = send(Caller(), route, task, prefix.format(user=alice.pk), **headers)
     foreign = send(as_bob, route, task, prefix.format(user=bob.pk), **headers)
-    never = send(as_bob, route, {"id": UNKNOWN_ID}, prefix.format(user=bob.pk), **headers)
+    missing = send(as_bob, route, {"id": UNKNOWN_ID}, prefix.format(user=bob.pk), **headers)
 
-    assert_error(nobody, 401, "NOT_AUTHENTICATED")
+    assert_error(anonymous, 401, "NOT_AUTHENTICATED")
     assert_error(foreign, 404, "NOT_FOUND")
-    assert visible_parts(foreign) == visible_parts(never)
+    assert visible_parts(foreign) == visible_parts(missing)
     assert all_rows() == before
 
     allowed = send(as_alice, route, task, prefix.format(user=alice.pk), **headers)
@@ -200,11 +200,11 @@ def test_a_task_of_another_user_is_answered_like_a_missing_one(
 def test_a_task_of_another_user_is_answered_alike_in_every_state(
     as_alice, as_bob, alices_tasks, bobs_tasks, route
 ):
-    answers = {
+    responses = {
         visible_parts(send(as_bob, route, task)) for task in [*alices_tasks.values(), {"id": UNKNOWN_ID}]
     }
 
-    assert [status for status, _, _ in answers] == [404]
+    assert [status for status, _, _ in responses] == [404]
     assert send(as_alice, route, task_for(route, alices_tasks)).status_code == 200
 
 
@@ -233,11 +233,11 @@ def test_a_task_of_another_user_in_a_bulk_is_answered_like_a_missing_one(
     route = ("POST", "/tasks/bulk", {"operations": [*first, {**operation, **guard}]})
     before = all_rows()
 
-    foreign, never = send(as_bob, route, alices_tasks[which]), send(as_bob, route, {"id": UNKNOWN_ID})
+    foreign, missing = send(as_bob, route, alices_tasks[which]), send(as_bob, route, {"id": UNKNOWN_ID})
 
     assert_error(send(Caller(), route, alices_tasks[which]), 401, "NOT_AUTHENTICATED")
     assert assert_error(foreign, 404, "NOT_FOUND")["details"] == {"field": f"operations.{len(first)}.id"}
-    assert visible_parts(foreign) == visible_parts(never)
+    assert visible_parts(foreign) == visible_parts(missing)
     assert all_rows() == before
 
     assert send(as_alice, route, alices_tasks[which]).status_code == status
@@ -372,10 +372,11 @@ def test_an_export_contains_no_task_of_another_user(as_alice, as_bob, alices_tas
         assert exported["tasks"] == [owned["live"], owned["done"], owned["trashed"]]
 
 
-@pytest.mark.parametrize("whose", ["alices_tasks", "bobs_tasks"])
+@pytest.mark.parametrize("tasks", ["alices_tasks", "bobs_tasks"])
 @for_each_route(ROUTES)
-def test_routes_under_the_id_of_another_user_are_404(as_bob, alice, alices_tasks, bobs_tasks, route, whose):
-    task = task_for(route, {"alices_tasks": alices_tasks, "bobs_tasks": bobs_tasks}[whose])
+@pytest.mark.usefixtures("alices_tasks", "bobs_tasks")
+def test_routes_under_the_id_of_another_user_are_404(request, as_bob, alice, route, tasks):
+    task = task_for(route, request.getfixturevalue(tasks))
     before = all_rows()
 
     foreign = send(as_bob, route, task, f"/users/{alice.pk}")
@@ -400,14 +401,14 @@ def send_and_roll_back(caller, route, task, prefix=""):
 def test_routes_under_the_own_id_answer_like_those_without_it(
     as_alice, alice, alices_tasks, bobs_tasks, route, monkeypatch
 ):
-    now, answers = timezone.now(), []
+    now, responses = timezone.now(), []
     monkeypatch.setattr(timezone, "now", lambda: now)
     for prefix in ("", "/users/me", f"/users/{alice.pk}", f"/users/{str(alice.pk).upper()}"):
         response, content = send_and_roll_back(as_alice, route, task_for(route, alices_tasks), prefix)
         # Each new task has another id.
-        answers.append((response.status_code, response.get("ETag"), re.sub(rb'"id":"[^"]+"', b"", content)))
+        responses.append((response.status_code, response.get("ETag"), re.sub(rb'"id":"[^"]+"', b"", content)))
 
-    assert answers[1:] == [answers[0]] * 3
+    assert responses[1:] == [responses[0]] * 3
 
 
 def record_statements(statements, owner):
