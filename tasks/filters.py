@@ -9,7 +9,7 @@ from rest_framework import serializers
 from todo_project.api.fields import InstantField, TextField
 from todo_project.api.filters import Filter, parameters_of
 from todo_project.api.pagination import PageParameters, ordering_parameter
-from todo_project.api.parameters import NumberField, QueryParameters, TrueFalseField
+from todo_project.api.parameters import NumberField, QueryParameters, TrueFalseField, UUIDListField
 
 from .models import Priority
 from .querysets import TaskQuerySet
@@ -31,6 +31,11 @@ SEARCH = {
     )
 }
 FILTERS = SEARCH | {
+    "ids": Filter(
+        UUIDListField(max_length=100, help_text="Only tasks with these IDs, separated by commas."),
+        lambda tasks, ids, now: tasks.with_ids(ids),
+        plan_each_time=True,
+    ),
     "completed": Filter(
         TrueFalseField(help_text="true: only completed tasks; false: only open ones."),
         lambda tasks, completed, now: tasks.completed() if completed else tasks.open(),

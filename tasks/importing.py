@@ -58,6 +58,8 @@ def tasks(into: Import, rows: Iterable[Any]) -> Outcome:
             if values["version"] <= last_version:
                 raise NotImportable(f"{place}.version: Tasks must be in the order of their versions.")
             last_version = values.pop("version")
+            if values.pop("user_id") != into.user.pk:
+                raise NotImportable(f"{place}.user_id: This task belongs to another account.")
         _store(into, batch, outcome, before)
         into.progress(f"tasks: {outcome.new + outcome.equal + outcome.differ} so far")
     if into.is_new:

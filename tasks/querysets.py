@@ -77,6 +77,9 @@ class TaskQuerySet(VersionedQuerySet):
     def updated_after(self, at: datetime) -> Self:
         return self.filter(updated_at__gt=at)
 
+    def with_ids(self, ids: list[uuid.UUID]) -> Self:
+        return self.filter(pk__in=ids)
+
     def with_priority(self, priority: int) -> Self:
         return self.filter(priority=priority)
 

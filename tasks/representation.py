@@ -6,6 +6,7 @@ from todo_project.db import json_text
 
 TASK_FIELDS = (
     "id",
+    "user_id=owner",
     "title",
     "description",
     "completed",

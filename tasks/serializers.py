@@ -26,6 +26,7 @@ MAX_BULK_OPERATIONS = 100
 @body_example(title="Buy milk", due_at="2027-01-31T09:00:00Z", priority=2)
 class TaskSerializer(StrictSerializer):
     id = UUIDField(read_only=True)
+    user_id = UUIDField(read_only=True, help_text="ID of the owner.")
     title = TextField(max_length=500)
     description = TextField(
         default="",

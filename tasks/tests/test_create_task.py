@@ -7,7 +7,7 @@ from tests.support.assertions import assert_error
 from tests.support.tasks import create_task
 
 FIELDS = [
-    "id", "title", "description", "completed", "completed_at", "priority", "due_at",
+    "id", "user_id", "title", "description", "completed", "completed_at", "priority", "due_at",
     "created_at", "updated_at", "deleted_at", "version",
 ]  # fmt: skip
 

@@ -9,7 +9,7 @@ from tasks.representation import TASK_FIELDS
 from tasks.serializers import TaskSerializer
 
 LISTS = {
-    "representation.TASK_FIELDS": TASK_FIELDS,
+    "representation.TASK_FIELDS": [field.partition("=")[0] for field in TASK_FIELDS],
     "serializers.TaskSerializer": TaskSerializer().fields,
     "importing.ExportedTaskSerializer": ExportedTaskSerializer().fields,
     "admin.CSV_COLUMNS": {*CSV_COLUMNS} - {"owner_id", "owner__email"},
@@ -21,7 +21,7 @@ LISTS = {
 def test_a_list_of_fields_has_every_column_of_a_task(name):
     columns = {column.attname for column in Task._meta.concrete_fields} - {"owner_id"}
 
-    assert set(LISTS[name]) == columns
+    assert {*LISTS[name]} - {"user_id"} == columns
 
 
 def test_an_imported_task_must_have_every_field():

@@ -204,6 +204,15 @@ def test_another_users_task_is_never_changed(tasks, alice, bob, file, choice):
     assert Task.objects.get(pk=of_bob["id"]).title == "of Bob"
 
 
+def test_a_task_of_another_account_is_rejected(tasks, alice, bob, file):
+    exported = json.loads(file.read_text())
+    exported["tasks"][2]["user_id"] = str(bob.pk)
+    file.write_text(json.dumps(exported))
+
+    with pytest.raises(CommandError, match="tasks.2.user_id: This task belongs to another account."):
+        run("import_user", file, "--into", "alice@example.com", "--on-conflict", "replace")
+
+
 def test_a_long_import_reports_its_progress(tasks, alice, file, monkeypatch):
     monkeypatch.setattr(progress, "INTERVAL", 0)
     monkeypatch.setattr("tasks.importing.BATCH_SIZE", 3)

@@ -169,7 +169,7 @@ def test_every_route_is_in_the_table():
 def test_every_filter_and_ordering_is_in_the_table(path, parameters):
     used = [pair for url in LISTS if url.startswith(path) for pair in parse_qsl(urlsplit(url).query)]
 
-    assert {name for name, _ in used} == parameters.fields.keys() - {"limit", "cursor"}
+    assert {name for name, _ in used} == parameters.fields.keys() - {"limit", "cursor", "ids"}
     assert {value for name, value in used if name == "ordering"} == {*parameters.fields["ordering"].choices}
 
 
@@ -291,6 +291,14 @@ def test_a_list_contains_no_task_of_another_user(as_alice, as_bob, alices_tasks,
 
         assert found
         assert found <= set(ids(owned.values()))
+
+
+def test_a_list_of_ids_contains_no_task_of_another_user(as_bob, alices_tasks, bobs_tasks):
+    both = ",".join(ids([*alices_tasks.values(), *bobs_tasks.values()]))
+    found = ids(as_bob("get", f"/tasks?ids={both}").json()["results"])
+
+    assert found
+    assert set(found) <= set(ids(bobs_tasks.values()))
 
 
 def cursor_of(caller, url):

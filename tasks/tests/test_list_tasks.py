@@ -29,14 +29,36 @@ def test_tasks_are_listed_newest_first(as_alice):
     first = create_task(as_alice, "milk")
     second = create_task(as_alice, "bread", due_at="2030-01-01T12:00:00Z")
 
-    assert as_alice("get", "/tasks").json() == {"results": [second, first], "next": None}
+    assert as_alice("get", "/tasks").json() == {"results": [second, first], "next": None, "next_cursor": None}
 
 
 def test_the_trash_is_listed_most_recently_deleted_first(as_alice):
     first, second = trashed(as_alice, title="milk"), trashed(as_alice, title="bread")
     create_task(as_alice, "kept")
 
-    assert as_alice("get", "/trash").json() == {"results": [second, first], "next": None}
+    assert as_alice("get", "/trash").json() == {"results": [second, first], "next": None, "next_cursor": None}
+
+
+def test_ids_selects_tasks_and_ignores_those_that_do_not_exist(as_alice):
+    one, _, three = (create_task(as_alice, title) for title in ("one", "two", "three"))
+    found = as_alice("get", f"/tasks?ids={one['id']},{three['id'].upper()},{UNKNOWN_ID}").json()["results"]
+
+    assert found == [three, one]
+
+
+@pytest.mark.parametrize(
+    ("value", "constraint"), [("", "invalid"), ("x", "invalid"), (",".join([UNKNOWN_ID] * 101), "max_length")]
+)
+def test_ids_takes_up_to_100_ids(as_alice, value, constraint):
+    error = assert_error(as_alice("get", f"/tasks?ids={value}"), 400, "VALIDATION_ERROR")
+
+    assert error["details"]["constraint"] == constraint
+    assert error["details"]["field"].startswith("ids")
+
+
+def test_a_task_has_the_id_of_its_owner(as_alice, alice):
+    assert create_task(as_alice)["user_id"] == str(alice.pk)
+    assert as_alice("get", "/tasks").json()["results"][0]["user_id"] == str(alice.pk)
 
 
 @pytest.mark.parametrize("path", ["/tasks", "/trash"])
@@ -47,13 +69,14 @@ def test_a_listed_task_has_all_fields_in_their_order(as_alice, path):
     [task] = as_alice("get", path).json()["results"]
 
     assert " ".join(task) == (
-        "id title description completed completed_at priority due_at created_at updated_at deleted_at version"
+        "id user_id title description completed completed_at priority due_at created_at updated_at "
+        "deleted_at version"
     )
 
 
 @pytest.mark.parametrize("path", ["/tasks", "/trash"])
 def test_an_empty_list_is_an_empty_page(as_alice, path):
-    assert as_alice("get", path).json() == {"results": [], "next": None}
+    assert as_alice("get", path).json() == {"results": [], "next": None, "next_cursor": None}
 
 
 @pytest.fixture

@@ -84,4 +84,4 @@ def test_a_tombstone_is_written_by_the_database(alice):
 
 
 def test_the_serializer_has_the_same_fields():
-    assert tuple(TaskSerializer().fields) == TASK_FIELDS
+    assert [*TaskSerializer().fields] == [field.partition("=")[0] for field in TASK_FIELDS]

@@ -24,7 +24,7 @@ DEFAULT_LIMIT = 50
 
 class PageParameters(QueryParameters):
     limit = NumberField(min_value=1, max_value=MAX_LIMIT, default=DEFAULT_LIMIT, help_text="Page size.")
-    cursor = serializers.CharField(max_length=5000, help_text="From `next` of the previous page. Opaque.")
+    cursor = serializers.CharField(max_length=5000, help_text="The previous page's `next_cursor`. Opaque.")
 
 
 def ordering_parameter(*columns: str, default: str) -> serializers.ChoiceField:
@@ -61,12 +61,12 @@ class KeysetPagination(BasePagination):
         else:
             rows = queryset.page(keyset, position, one_more)
         page = rows[: query["limit"]]
-        self.next = None
+        self.next = self.next_cursor = None
         if len(rows) > len(page):
-            cursor = self.signer(request, query).sign_object(
+            self.next_cursor = self.signer(request, query).sign_object(
                 keyset.position(page[-1]), serializer=OrjsonSerializer, compress=True
             )
-            self.next = replace_query_param(request.build_absolute_uri(), "cursor", cursor)
+            self.next = replace_query_param(request.build_absolute_uri(), "cursor", self.next_cursor)
         return page
 
     @classmethod
@@ -89,18 +89,22 @@ class KeysetPagination(BasePagination):
         return signing.Signer(salt=f"cursor:{request.user.pk}:{request.path_info}:{filters}")
 
     def get_paginated_response(self, data: Any) -> Response:
-        return Response({"results": data, "next": self.next})
+        return Response({"results": data, "next": self.next, "next_cursor": self.next_cursor})
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         return {
             "type": "object",
-            "required": ["results", "next"],
+            "required": ["results", "next", "next_cursor"],
             "properties": {
                 "results": schema,
                 "next": {
                     "type": ["string", "null"],
                     "format": "uri",
                     "description": "URL of the next page; null on the last page.",
+                },
+                "next_cursor": {
+                    "type": ["string", "null"],
+                    "description": "The `cursor` of the next page, for clients that build URLs themselves.",
                 },
             },
         }

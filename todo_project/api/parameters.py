@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from .error_handling import flatten
 from .errors import ValidationFailed
+from .fields import UUIDField
 from .serializers import set_plain_messages
 
 
@@ -28,6 +29,15 @@ class TrueFalseField(serializers.BooleanField):
     FALSE_VALUES = {"false"}
     NULL_VALUES = set()
     default_error_messages = {"invalid": "This field must be true or false."}
+
+
+class UUIDListField(serializers.ListField):
+    """Up to `max_length` UUIDs, separated by commas."""
+
+    child = UUIDField()
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        return super().to_internal_value(data.split(","))
 
 
 class QueryParameters(serializers.Serializer[Any]):

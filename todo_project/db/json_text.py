@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from copy import copy
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from django.db.models import (
@@ -24,8 +24,14 @@ from django.db.models import (
 )
 
 
-def as_dict(row: Model, fields: Iterable[str]) -> dict[str, Any]:
-    return {name: _as_json(getattr(row, name)) for name in fields}
+def as_dict(row: Model, fields: tuple[str, ...]) -> dict[str, Any]:
+    return {key: _as_json(getattr(row, attribute)) for key, attribute in _attributes(type(row), fields)}
+
+
+@cache
+def _attributes(model: type[Model], fields: tuple[str, ...]) -> list[tuple[str, str]]:
+    keys = [field.partition("=") for field in fields]
+    return [(key, cast(Any, model._meta.get_field(name or key)).attname) for key, _, name in keys]
 
 
 def _as_json(value: Any) -> Any:
@@ -72,8 +78,9 @@ def _sql(model: type[Model], fields: tuple[str, ...], ending: str, vendor: str) 
 
 
 def _writer(field: Any, vendor: str) -> Callable[[str], str]:
+    target = getattr(field, "target_field", field)  # of a foreign key
     for kind, writer in WRITERS[vendor].items():
-        if isinstance(field, kind):
+        if isinstance(target, kind):
             return writer
     raise TypeError(
         f"JSONText cannot write {field}: add a writer for {type(field).__name__} to WRITERS in {__name__}."

@@ -79,16 +79,18 @@ def test_a_filter_applies_to_every_page(as_alice, rows):
 
 
 def test_the_limit_may_change_between_pages(as_alice, rows):
-    following = as_alice("get", "/notes?limit=10").json()["next"].partition(API)[2]
+    first = as_alice("get", "/notes?limit=10").json()
+    following = first["next"].partition(API)[2]
 
     rest = as_alice("get", following.replace("limit=10", "limit=200")).json()
+    assert as_alice("get", f"/notes?limit=200&cursor={first['next_cursor']}").json() == rest
 
     assert len(rest["results"]) == 20
     assert rest["next"] is None
 
 
 def test_an_empty_list_is_one_empty_page(as_alice):
-    assert as_alice("get", "/notes").json() == {"results": [], "next": None}
+    assert as_alice("get", "/notes").json() == {"results": [], "next": None, "next_cursor": None}
 
 
 def test_a_page_costs_one_query_beside_authentication(as_alice, rows, django_assert_num_queries):
