@@ -7,9 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.utils import timezone
 
 from accounts.models import FailedLogin, Session, User
-from tests.support.admin_client import (
-    USERS,
-)
+from tests.support.admin_client import USERS
 from tests.support.caller import API, PASSWORD
 
 
@@ -76,8 +74,7 @@ def test_there_is_no_view_on_site_redirect(superuser, key):
 
 
 @pytest.mark.parametrize(
-    "form",
-    [{}, {"username": "root@example.com"}, {"password": "x"}, {"username": "\0", "password": "\0"}],
+    "form", [{}, {"username": "root@example.com"}, {"password": "x"}, {"username": "\0", "password": "\0"}]
 )
 def test_an_incomplete_login_shows_errors(client, db, form):
     page = client.post("/admin/login/", form)

@@ -19,11 +19,7 @@ def test_an_export_contains_all_of_the_users_data(as_alice, alice):
     assert response["Content-Disposition"] == 'attachment; filename="export.json"'
     assert response["Cache-Control"] == "no-store"
     assert list(exported) == ["profile", "sessions", "tokens", "identities", "tasks"]
-    assert exported["profile"] == {
-        **as_alice("get", "/me").json(),
-        "is_active": True,
-        "last_login": None,
-    }
+    assert exported["profile"] == {**as_alice("get", "/me").json(), "is_active": True, "last_login": None}
     assert len(exported["sessions"]) == 2
     assert [token["name"] for token in exported["tokens"]] == ["script"]
     assert exported["identities"] == []

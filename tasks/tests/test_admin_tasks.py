@@ -126,11 +126,7 @@ def test_a_change_is_a_new_version_that_the_owners_clients_sync(superuser, as_al
 
 def test_saving_an_unchanged_form_writes_nothing(superuser, alice):
     [task] = create_tasks(alice, "milk")
-    stored = {
-        "title": " two\nlines",
-        "description": "  two\nlines ",
-        "due_at": "2027-01-31T09:00:00.123456Z",
-    }
+    stored = {"title": " two\nlines", "description": "  two\nlines ", "due_at": "2027-01-31T09:00:00.123456Z"}
     Task.objects.filter(pk=task.pk).update(**stored)
 
     edit(superuser, task, title="twolines", description="  two\r\nlines ")()

@@ -18,14 +18,7 @@ DOMAIN = {
         "login_guard erasure",
         "identities purge",
     ],
-    "tasks": [
-        "apps representation",
-        "querysets",
-        "models",
-        "operations",
-        "sync trash",
-        "purge export demo",
-    ],
+    "tasks": ["apps representation", "querysets", "models", "operations", "sync trash", "purge export demo"],
 }
 """The modules that know nothing of HTTP. Each imports from the lines above its own only."""
 

@@ -13,11 +13,7 @@ from todo_project.operations.commands import OperatorCommand
     [
         (KeyboardInterrupt(), 130, "Interrupted."),
         (Conflict("The account cannot be erased."), 1, "The account cannot be erased."),
-        (
-            IntegrityError("CHECK constraint failed: note_rank_not_negative"),
-            1,
-            "Rank may not be negative.",
-        ),
+        (IntegrityError("CHECK constraint failed: note_rank_not_negative"), 1, "Rank may not be negative."),
         (
             OperationalError("no such table: tasks_task"),
             1,

@@ -130,10 +130,7 @@ def test_a_read_only_database_is_an_error(postgres, direct):
 
 
 def test_an_invalid_index_is_an_error(postgres, direct):
-    execute(
-        postgres.url,
-        "CREATE TABLE doubled AS SELECT 1 AS n FROM generate_series(1, 2)",
-    )
+    execute(postgres.url, "CREATE TABLE doubled AS SELECT 1 AS n FROM generate_series(1, 2)")
     with pytest.raises(psycopg.errors.UniqueViolation):
         execute(postgres.url, "CREATE UNIQUE INDEX CONCURRENTLY incomplete ON doubled (n)")
     try:
