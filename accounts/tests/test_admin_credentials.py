@@ -20,6 +20,10 @@ from tests.support.admin_client import (
 )
 from tests.support.caller import Caller, sign_in
 
+MODELS: dict[str, Any] = {
+    SESSIONS: Session, TOKENS: PersonalToken, IDENTITIES: Identity, FAILURES: FailedLogin, USERS: User,
+}  # fmt: skip
+
 
 @pytest.mark.parametrize("path", [SESSIONS, TOKENS, IDENTITIES])
 @pytest.mark.parametrize("query", ["q=alice@EXAMPLE.com", "q={alice}", "owner={alice}", "q={row}"])
@@ -34,8 +38,7 @@ def test_a_users_credentials_are_found(superuser, alice, credentials, path, quer
 
 @pytest.mark.parametrize("path", [SESSIONS, TOKENS])
 def test_the_state_filter_separates_live_from_expired(superuser, alice, credentials, path):
-    model = Session if path == SESSIONS else PersonalToken
-    model.objects.filter(user=alice).update(expires_at=timezone.now() - timedelta(minutes=1))
+    MODELS[path].objects.filter(user=alice).update(expires_at=timezone.now() - timedelta(minutes=1))
 
     assert [row.user == alice for row in rows_of(superuser.get(f"{path}?state=live"))] == [False]
     assert [row.user == alice for row in rows_of(superuser.get(f"{path}?state=expired"))] == [True]
@@ -46,14 +49,11 @@ def test_failed_logins_are_found_by_email_and_by_address(superuser, credentials,
     assert len(rows_of(superuser.get(f"{FAILURES}?{query}"))) == found
 
 
-@pytest.mark.parametrize("path", [SESSIONS, TOKENS, IDENTITIES, FAILURES, USERS])
+@pytest.mark.parametrize("path", MODELS)
 @pytest.mark.parametrize("page", ["{path}", "{path}{pk}/change/", "{path}{pk}/history/", "{path}?q={pk}"])
 def test_no_page_shows_a_secret_or_its_hash(superuser, alice, credentials, path, page):
-    model: Any = {SESSIONS: Session, TOKENS: PersonalToken, IDENTITIES: Identity, FAILURES: FailedLogin}.get(
-        path, User
-    )
-    owner = {FailedLogin: {"email": alice.email}, User: {"pk": alice.pk}}.get(model, {"user": alice})
-    pk = model.objects.get(**owner).pk
+    owner = {FAILURES: {"email": alice.email}, USERS: {"pk": alice.pk}}.get(path, {"user": alice})
+    pk = MODELS[path].objects.get(**owner).pk
     alice.refresh_from_db()
     session, token = Session.objects.get(user=alice), PersonalToken.objects.get(user=alice)
 
@@ -148,12 +148,8 @@ def test_the_confirmation_names_the_owner_of_a_session(superuser, alice, pair):
 
 
 def test_the_history_has_no_personal_data_of_an_erased_user(superuser, alice, credentials):
-    for path, action, model in (
-        (SESSIONS, "end", Session),
-        (TOKENS, "revoke", PersonalToken),
-        (IDENTITIES, "unlink", Identity),
-    ):
-        run_action(superuser, path, action, model.objects.filter(user=alice))
+    for path, action in ((SESSIONS, "end"), (TOKENS, "revoke"), (IDENTITIES, "unlink")):
+        run_action(superuser, path, action, MODELS[path].objects.filter(user=alice))
     run_action(superuser, FAILURES, "forget", FailedLogin.objects.filter(email=alice.email))
     Session.objects.filter(user=alice).delete()
     assert LogEntry.objects.count() == 4

@@ -10,6 +10,19 @@ from accounts.models import FailedLogin, Session, User
 from tests.support.admin_client import USERS
 from tests.support.caller import API, PASSWORD
 
+NEW = "another horse, another battery"
+FORM = {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW}
+
+
+@pytest.fixture
+def user(superuser):
+    """The superuser, with a password."""
+    user = User.objects.get()
+    user.set_password(PASSWORD)
+    user.save()
+    superuser.force_login(user)
+    return user
+
 
 def test_a_crash_in_the_admin_reveals_nothing(superuser, alice, monkeypatch, caplog):
     def crash(*args):
@@ -31,39 +44,28 @@ def test_the_dashboard_is_on_the_index_page_only(superuser):
     assert "Failed sign-ins" not in superuser.get("/admin/accounts/").content.decode()
 
 
-def test_changing_ones_own_password_ends_ones_sessions(superuser):
-    user = User.objects.get(is_superuser=True)
-    user.set_password(PASSWORD)
-    user.save()
-    superuser.force_login(user)
+def test_changing_ones_own_password_ends_ones_sessions(superuser, user):
     session = Session.objects.create(user=user, expires_at=timezone.now() + timedelta(days=1))
-    new = "another horse, another battery"
-    form = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
 
-    assert superuser.post("/admin/password_change/", {**form, "old_password": "wrong"}).status_code == 200
+    assert superuser.post("/admin/password_change/", {**FORM, "old_password": "wrong"}).status_code == 200
     assert Session.objects.live(at=timezone.now()).count() == 1
 
-    assert superuser.post("/admin/password_change/", form).status_code == 302
+    assert superuser.post("/admin/password_change/", FORM).status_code == 302
     session.refresh_from_db()
     user.refresh_from_db()
     assert session.ended_at is not None
-    assert user.check_password(new)
+    assert user.check_password(NEW)
     assert LogEntry.objects.get().get_change_message() == "Changed password."
     assert superuser.get("/admin/").status_code == 200
 
 
-def test_guesses_of_ones_own_old_password_are_limited(superuser):
-    user = User.objects.get()
-    user.set_password(PASSWORD)
-    user.save()
-    superuser.force_login(user)
-    new = "another horse, another battery"
-    form = {"old_password": "wrong", "new_password1": new, "new_password2": new}
-    pages = [superuser.post("/admin/password_change/", form).content.decode() for _ in range(6)]
+def test_guesses_of_ones_own_old_password_are_limited(superuser, user):
+    wrong = {**FORM, "old_password": "wrong"}
+    pages = [superuser.post("/admin/password_change/", wrong).content.decode() for _ in range(6)]
 
     assert ["entered incorrectly" in page for page in pages] == [True] * 5 + [False]
     assert "Too many failed sign-ins. Try again in 15 minutes." in pages[5]
-    superuser.post("/admin/password_change/", {**form, "old_password": PASSWORD})
+    superuser.post("/admin/password_change/", FORM)
     user.refresh_from_db()
     assert user.check_password(PASSWORD)
 

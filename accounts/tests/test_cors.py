@@ -7,13 +7,13 @@ from tests.support.client import Client
 APP = "https://app.example.com"
 
 
-def preflight(origin, *, method="PATCH", headers="authorization,content-type,if-match,idempotency-key"):
+def preflight(origin):
     return Client().options(
         "/api/v1/me",
         headers={
             "Origin": origin,
-            "Access-Control-Request-Method": method,
-            "Access-Control-Request-Headers": headers,
+            "Access-Control-Request-Method": "PATCH",
+            "Access-Control-Request-Headers": "authorization,content-type,if-match,idempotency-key",
         },
     )
 
@@ -27,21 +27,17 @@ def test_no_origin_is_allowed_by_default(db):
     assert "Access-Control-Allow-Origin" not in preflight(APP)
 
 
-def test_an_allowed_origin_can_send_the_headers_of_the_api(allowed_origin):
+def test_an_allowed_origin_can_send_the_headers_of_the_api_but_no_cookies(allowed_origin):
     response = preflight(APP)
 
     assert response.status_code == 200
     assert response["Access-Control-Allow-Origin"] == APP
     assert "PATCH" in response["Access-Control-Allow-Methods"]
-    for header in (
-        "authorization",
-        "content-type",
-        "if-match",
-        "if-none-match",
-        "idempotency-key",
-        "x-request-id",
-    ):
-        assert header in response["Access-Control-Allow-Headers"]
+    assert "Access-Control-Allow-Credentials" not in response
+    headers = set(response["Access-Control-Allow-Headers"].split(", "))
+    assert headers >= {
+        *["authorization", "content-type", "if-match", "if-none-match", "idempotency-key", "x-request-id"]
+    }
 
 
 @pytest.mark.parametrize(
@@ -59,10 +55,6 @@ def test_an_allowed_origin_can_read_errors_too(allowed_origin, path):
     assert response["Access-Control-Allow-Origin"] == APP
     for header in ("ETag", "X-Request-ID", "Retry-After", "RateLimit-Remaining"):
         assert header in response["Access-Control-Expose-Headers"]
-
-
-def test_credentials_are_never_allowed(allowed_origin):
-    assert "Access-Control-Allow-Credentials" not in preflight(APP)
 
 
 def test_the_admin_allows_no_origin(allowed_origin):

@@ -1,25 +1,11 @@
 """The doctor's checks of accounts."""
 
-import io
-import json
-
 import pytest
 from django.core import checks
-from django.core.management import call_command
 
 from accounts import diagnosis
 from accounts.models import User
-from tests.support.issuer import SECRET, Issuer
-from todo_project.config import issuers
-
-
-@pytest.fixture
-def issuer(settings):
-    server = Issuer()
-    backend = {"issuer": "backend", "audience": "todo", "algorithms": ["HS256"], "secret": SECRET}
-    settings.TRUSTED_ISSUERS = issuers.parse(json.dumps([server.registered, backend]))
-    yield server
-    server.close()
+from tests.support.commands import run
 
 
 def test_keys_that_can_be_fetched_are_counted(issuer):
@@ -54,7 +40,7 @@ def test_staff_members_without_a_second_factor_are_counted(settings, alice):
         User.objects.create_superuser(f"{name}@example.com", "secret-8765") for name in ("carol", "dave")
     )
     User.objects.create_superuser("gone@example.com", is_active=False)
-    call_command("second_factor", "dave@example.com", stdout=io.StringIO())
+    run("second_factor", "dave@example.com")
     [message] = diagnosis.second_factors()
     assert message.level == checks.WARNING
     assert message.msg == "Staff members without a second factor, who cannot sign in: 1."

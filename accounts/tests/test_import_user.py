@@ -9,11 +9,9 @@ from django.utils import timezone
 
 from accounts.models import Identity, PersonalToken, Session, User
 from tests.support.assertions import assert_error
-from tests.support.caller import sign_in
+from tests.support.caller import UNKNOWN_ID, sign_in
 from tests.support.commands import run
 from todo_project.operations import importing
-
-UNKNOWN_ID = "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52"
 
 
 @pytest.fixture
@@ -33,13 +31,21 @@ def exported(alice, file):
     return json.loads(file.read_text())
 
 
-def export_again(file):
+@pytest.fixture
+def erased(exported, alice):
+    run("erase_user", alice.email, "--yes")
+
+
+def import_alice(file, *options):
+    return run("import_user", file, "--into", "alice@example.com", *options)[0]
+
+
+def export_again():
     return json.loads(run("export_user", "alice@example.com")[0])
 
 
-def test_an_erased_user_is_restored_without_credentials(exported, file, alice):
-    run("erase_user", alice.email, "--yes")
-    report, _ = run("import_user", file, "--into", "alice@example.com")
+def test_an_erased_user_is_restored_without_credentials(exported, file, erased):
+    report = import_alice(file)
 
     assert report.splitlines() == [
         "alice@example.com: new account",
@@ -50,12 +56,12 @@ def test_an_erased_user_is_restored_without_credentials(exported, file, alice):
         "The account has no password: reset it by email or set one in the admin.",
     ]
     exported["profile"]["has_password"] = False
-    assert export_again(file) == {**exported, "sessions": [], "tokens": []}
+    assert export_again() == {**exported, "sessions": [], "tokens": []}
     assert_error(sign_in(), 401, "INVALID_CREDENTIALS")
 
 
 def test_a_second_run_changes_nothing(exported, file):
-    report, _ = run("import_user", file, "--into", "alice@example.com")
+    report = import_alice(file)
 
     assert report.splitlines() == [
         "alice@example.com: existing account",
@@ -64,13 +70,12 @@ def test_a_second_run_changes_nothing(exported, file):
         "tasks: 0 new, 0 equal, 0 different",
         "alice@example.com has been imported.",
     ]
-    assert export_again(file) == exported
+    assert export_again() == exported
     assert sign_in().status_code == 200
 
 
-def test_a_dry_run_reports_the_same_and_changes_nothing(exported, file, alice):
-    run("erase_user", alice.email, "--yes")
-    report, _ = run("import_user", file, "--into", "alice@example.com", "--dry-run")
+def test_a_dry_run_reports_the_same_and_changes_nothing(exported, file, erased):
+    report = import_alice(file, "--dry-run")
 
     assert "profile: 1 new, 0 equal, 0 different\nidentities: 2 new," in report
     assert report.endswith("Nothing was changed.\n")
@@ -87,39 +92,39 @@ def changed(exported, alice):
 
 
 def test_different_rows_are_rejected_by_default(changed, file):
-    before = export_again(file)
+    before = export_again()
     for more in ([], ["--dry-run"]):
         with pytest.raises(CommandError, match="Choose --on-conflict keep or replace") as error:
-            run("import_user", file, "--into", "alice@example.com", *more)
+            import_alice(file, *more)
         assert error.value.returncode == 1
 
-    assert export_again(file) == before
+    assert export_again() == before
 
 
 def test_different_rows_may_be_kept(changed, file):
-    before = export_again(file)
-    report, _ = run("import_user", file, "--into", "alice@example.com", "--on-conflict", "keep")
+    before = export_again()
+    report = import_alice(file, "--on-conflict", "keep")
 
-    after = export_again(file)
+    after = export_again()
     assert "profile: 0 new, 0 equal, 1 different\nidentities: 0 new, 0 equal, 2 different" in report
     assert after["profile"] == before["profile"]
     assert after["identities"] == before["identities"]
 
 
 def test_different_rows_may_be_replaced(changed, exported, file):
-    run("import_user", file, "--into", "alice@example.com", "--on-conflict", "replace")
+    import_alice(file, "--on-conflict", "replace")
 
-    assert export_again(file) == exported
+    assert export_again() == exported
     assert sign_in().status_code == 200
 
 
 @pytest.mark.parametrize("into", [[], ["--into", "bob@example.com"]])
 def test_an_existing_account_is_changed_only_if_the_operator_names_it(changed, file, bob, into):
-    before = export_again(file)
+    before = export_again()
     with pytest.raises(CommandError, match="alice@example.com already exists. To import into this account"):
         run("import_user", file, "--on-conflict", "replace", *into)
 
-    assert export_again(file) == before
+    assert export_again() == before
 
 
 @pytest.mark.parametrize("into", ["ALICE@example.com", "{id}", "{ID}"])
@@ -139,36 +144,31 @@ def test_an_account_without_an_email_is_named_by_id(exported, file, alice):
 @pytest.mark.parametrize("right", ["is_staff", "is_superuser"])
 def test_a_staff_account_is_never_changed(changed, file, right):
     User.objects.update(**{right: True})
-    before = export_again(file)
+    before = export_again()
     with pytest.raises(CommandError, match="is a staff account, which an import never changes"):
-        run("import_user", file, "--into", "alice@example.com", "--on-conflict", "replace")
+        import_alice(file, "--on-conflict", "replace")
 
-    assert export_again(file) == before
-
-
-def test_staff_rights_cannot_be_imported(exported, file, alice):
-    exported["profile"]["is_staff"] = True
-    file.write_text(json.dumps(exported))
-    with pytest.raises(CommandError, match="profile.is_staff: Unknown field. Nothing was changed."):
-        run("import_user", file, "--into", "alice@example.com", "--on-conflict", "replace")
-
-    assert not User.objects.get().is_staff
+    assert export_again() == before
 
 
-def test_an_email_that_another_account_has_by_now_is_rejected(exported, file, alice, bob):
-    run("erase_user", alice.email, "--yes")
-    User.objects.filter(pk=bob.pk).update(email=alice.email)
-    with pytest.raises(CommandError, match="profile.email: Another account has this email."):
-        run("import_user", file, "--into", "alice@example.com")
-
-    assert User.objects.get() == bob
-
-
-def test_an_identity_that_another_account_has_by_now_is_rejected(exported, file, alice, bob):
-    run("erase_user", alice.email, "--yes")
-    Identity.objects.create(user=bob, issuer="https://i.example.com", subject=" b")
-    with pytest.raises(CommandError, match="identities.1: This identity belongs to another account."):
-        run("import_user", file, "--into", "alice@example.com")
+@pytest.mark.parametrize(
+    ("take", "message"),
+    [
+        (
+            lambda bob: User.objects.update(email="alice@example.com"),
+            "profile.email: Another account has this",
+        ),
+        (
+            lambda bob: bob.identities.create(issuer="https://i.example.com", subject=" b"),
+            "identities.1: This identity belongs to another account.",
+        ),
+    ],
+    ids=["email", "identity"],
+)
+def test_an_email_or_identity_that_another_account_has_by_now_is_rejected(erased, file, bob, take, message):
+    take(bob)
+    with pytest.raises(CommandError, match=message):
+        import_alice(file)
 
     assert User.objects.get() == bob
 
@@ -187,37 +187,28 @@ def test_an_identity_that_another_account_has_by_now_is_rejected(exported, file,
             {"created_at": "2030-01-31T09:00:00"},
             "profile.created_at: Created at must have a UTC offset",
         ),
+        ("profile", {"is_staff": True}, "profile.is_staff: Unknown field."),
         ("profile", {"\x1b[2J": 1}, "profile.[2J: Unknown field."),
         ("identities", {"subject": ""}, "identities.1.subject: Subject must not be blank."),
         ("identities", {"id": "x"}, "identities.1.id: Id must be a UUID, such as"),
         ("identities", {"created_at": None}, "identities.1.created_at: Created at must not be null."),
     ],
 )
-def test_an_invalid_value_is_rejected_with_its_place(exported, file, alice, section, changes, message):
-    run("erase_user", alice.email, "--yes")
+def test_an_invalid_value_is_rejected_with_its_place(exported, file, erased, section, changes, message):
     rows = exported[section]
     (rows[1] if isinstance(rows, list) else rows).update(changes)
     file.write_text(json.dumps(exported))
     with pytest.raises(CommandError) as error:
-        run("import_user", file, "--into", "alice@example.com")
+        import_alice(file)
 
     assert str(error.value).startswith(message)
     assert str(error.value).endswith("Nothing was changed.")
     assert not User.objects.exists()
 
 
-PROFILE = json.dumps(
-    {
-        "id": UNKNOWN_ID,
-        "email": None,
-        "name": "",
-        "has_password": False,
-        "created_at": "2030-01-31T09:00:00Z",
-        "is_active": True,
-        "last_login": None,
-    }
-)
-START_OF_EXPORT = f'{{"profile": {PROFILE},\n"identities": []'
+START_OF_EXPORT = f"""{{"profile": {{"id": "{UNKNOWN_ID}", "email": null, "name": "", "has_password": false, \
+"created_at": "2030-01-31T09:00:00Z", "is_active": true, "last_login": null}},
+"identities": []"""
 
 
 @pytest.mark.parametrize(
@@ -249,7 +240,7 @@ START_OF_EXPORT = f'{{"profile": {PROFILE},\n"identities": []'
 def test_a_file_that_is_not_an_export_is_rejected_with_the_place(db, file, text, message):
     file.write_text(text)
     with pytest.raises(CommandError) as error:
-        run("import_user", file, "--into", "alice@example.com")
+        import_alice(file)
 
     assert str(error.value).startswith(message)
     assert error.value.returncode == 1
@@ -258,17 +249,17 @@ def test_a_file_that_is_not_an_export_is_rejected_with_the_place(db, file, text,
 
 def test_a_file_that_is_missing_or_not_utf_8_is_rejected(db, file):
     with pytest.raises(CommandError, match="The file cannot be read"):
-        run("import_user", file, "--into", "alice@example.com")
+        import_alice(file)
     file.write_bytes(START_OF_EXPORT.encode() + b"\xff")
     with pytest.raises(CommandError, match="not UTF-8. Nothing was changed."):
-        run("import_user", file, "--into", "alice@example.com")
+        import_alice(file)
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 7, 64])
 def test_the_import_does_not_depend_on_where_a_chunk_ends(exported, file, alice, monkeypatch, chunk):
     monkeypatch.setattr(importing, "CHUNK_SIZE", chunk)
 
-    report, _ = run("import_user", file, "--into", "alice@example.com")
+    report = import_alice(file)
     assert "profile: 0 new, 1 equal, 0 different\nidentities: 0 new, 2" in report
 
 

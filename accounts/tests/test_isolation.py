@@ -3,17 +3,15 @@
 Alice owns nothing but the session she calls with; Bob owns two rows of every kind.
 """
 
-import uuid
-
 import jwt
 import pytest
 from django.utils import timezone
 
 from accounts.models import Identity, PersonalToken, Session
 from tests.support.assertions import assert_error
+from tests.support.caller import UNKNOWN_ID
 from tests.support.issuer import SECRET, claims
 
-NO_ID = uuid.UUID("6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52")
 MODELS = {"sessions": Session, "tokens": PersonalToken, "identities": Identity}
 each_resource = pytest.mark.parametrize(("resource", "model"), MODELS.items(), ids=MODELS)
 
@@ -40,7 +38,7 @@ def test_deleting_another_users_row_answers_as_for_an_unknown_id(as_alice, bob, 
     theirs = model.objects.filter(user=bob).first()
 
     response = as_alice("delete", f"/me/{resource}/{theirs.pk}", **{"X-Request-ID": "same"})
-    unknown = as_alice("delete", f"/me/{resource}/{NO_ID}", **{"X-Request-ID": "same"})
+    unknown = as_alice("delete", f"/me/{resource}/{UNKNOWN_ID}", **{"X-Request-ID": "same"})
 
     assert_error(response, 404, "NOT_FOUND")
     assert response.content == unknown.content

@@ -9,7 +9,7 @@ import pytest
 from accounts import jwks
 from tests.support.assertions import assert_error
 from tests.support.caller import Caller
-from tests.support.issuer import SECRET, claims, private_key, public_jwk
+from tests.support.issuer import SECRET, Issuer, claims, private_key, public_jwk
 
 
 @pytest.fixture
@@ -102,16 +102,12 @@ def test_a_single_key_needs_no_key_id(issuer):
     assert me(token).status_code == 200
 
 
-def break_by_closing(issuer):
-    issuer.close()
-
-
 def break_by(status, content, **headers):
     return lambda issuer: issuer.answer(status, content, **headers)
 
 
 OUTAGES = {
-    "closed": break_by_closing,
+    "closed": Issuer.close,
     "a 500": break_by(500, b"{}"),
     "a 404": break_by(404, b"{}"),
     "HTML": break_by(200, b"<html>Maintenance</html>"),

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts import password_reset
 from accounts.models import FailedLogin, Session, User
 from tests.support.assertions import assert_error
-from tests.support.caller import PASSWORD, Caller, sign_in
+from tests.support.caller import Caller, sign_in
 from tests.support.processes import TIMEOUT
 
 NEW = "another horse, another battery"
@@ -54,9 +54,10 @@ def test_the_email_can_link_to_a_page_of_the_front_end(alice, request_reset, set
     assert "https://app.example.com/reset#" in mail.outbox[0].body
 
 
-def test_confirming_sets_the_password_and_ends_all_sessions(token, pair):
+def test_confirming_sets_the_password_ends_all_sessions_and_starts_none(token, pair):
     assert confirm(token).status_code == 200
 
+    assert not Session.objects.live(at=timezone.now()).exists()
     assert_error(Caller(pair["access"])("get", "/me"), 401, "INVALID_TOKEN")
     assert_error(sign_in(), 401, "INVALID_CREDENTIALS")
     assert sign_in(password=NEW).status_code == 200
@@ -125,10 +126,3 @@ def test_a_failure_to_send_the_email_is_logged_without_the_token(alice, request_
     assert request_reset().status_code == 202
     assert "could not be sent" in caplog.text
     assert alice.pk.hex not in caplog.text
-
-
-def test_a_reset_starts_no_session(token):
-    confirm(token)
-
-    assert not Session.objects.live(at=timezone.now()).exists()
-    assert sign_in(password=PASSWORD).status_code == 401

@@ -42,14 +42,11 @@ def test_a_token_expires_after_90_days_by_default(as_alice):
     assert timedelta(days=89, hours=23) < left <= timedelta(days=90)
 
 
-def test_an_expired_token_is_refused(script):
-    PersonalToken.objects.update(expires_at=timezone.now())
-
-    assert_error(script("get", "/me"), 401, "INVALID_TOKEN")
-
-
-def test_a_token_of_a_deactivated_account_is_refused_immediately(script):
-    User.objects.update(is_active=False)
+@pytest.mark.parametrize(
+    ("model", "changes"), [(PersonalToken, {"expires_at": timezone.now()}), (User, {"is_active": False})]
+)
+def test_an_expired_token_or_that_of_a_deactivated_account_is_refused(script, model, changes):
+    model.objects.update(**changes)
 
     assert_error(script("get", "/me"), 401, "INVALID_TOKEN")
 
@@ -103,18 +100,16 @@ def test_the_response_with_the_token_is_not_stored_for_a_retry(as_alice):
     ],
 )
 def test_an_invalid_token_request_is_refused_with_the_field(as_alice, body, field, constraint):
-    error = assert_error(create(as_alice, **body), 400, "VALIDATION_ERROR", field=field)
+    response = create(as_alice, **body)
 
-    assert error["details"]["constraint"] == constraint
+    assert_error(response, 400, "VALIDATION_ERROR", field=field, constraint=constraint)
     assert not PersonalToken.objects.exists()
 
 
 def test_a_token_cannot_create_one_with_more_scopes(script):
-    error = assert_error(
-        create(script, name="more", scopes=["account", "tasks:write"]), 403, "INSUFFICIENT_SCOPE"
-    )
+    response = create(script, name="more", scopes=["account", "tasks:write"])
 
-    assert error["details"] == {"scope": "tasks:write"}
+    assert assert_error(response, 403, "INSUFFICIENT_SCOPE")["details"] == {"scope": "tasks:write"}
 
 
 def test_an_unknown_token_is_401(anyone):

@@ -22,21 +22,16 @@ def move_last_use_back(**by):
     Session.objects.update(last_used_at=timezone.now() - timedelta(**by))
 
 
-def test_a_refresh_returns_the_next_token_pair(pair):
+def test_a_refresh_returns_the_next_token_pair_of_the_session(pair):
     next_pair = refresh(pair["refresh"])
 
     assert next_pair.status_code == 200
     assert next_pair["Cache-Control"] == "no-store"
     assert next_pair.json()["refresh"] != pair["refresh"]
-    assert Caller(next_pair.json()["access"])("get", "/me").status_code == 200
+    for token in (pair["access"], next_pair.json()["access"]):
+        assert Caller(token)("get", "/me").status_code == 200
     assert refresh(next_pair.json()["refresh"]).status_code == 200
-
-
-def test_a_refresh_keeps_the_session(pair):
-    refresh(pair["refresh"])
-
     assert Session.objects.count() == 1
-    assert Caller(pair["access"])("get", "/me").status_code == 200
 
 
 def test_reusing_a_token_just_replaced_is_refused_without_ending_the_session(pair):
@@ -82,8 +77,17 @@ def test_a_forged_refresh_token_causes_no_query_and_ends_no_session(pair, forge)
     assert refresh(pair["refresh"]).status_code == 200
 
 
-def test_an_expired_session_cannot_be_refreshed(pair):
-    Session.objects.update(expires_at=timezone.now())
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda: Session.objects.update(expires_at=timezone.now()),
+        lambda: User.objects.update(is_active=False),
+        lambda: User.objects.all().delete(),
+    ],
+    ids=["expired session", "deactivated account", "deleted account"],
+)
+def test_an_expired_session_and_an_account_that_is_gone_cannot_be_refreshed(pair, end):
+    end()
 
     assert_error(refresh(pair["refresh"]), 401, "INVALID_TOKEN")
     assert_error(Caller(pair["access"])("get", "/me"), 401, "INVALID_TOKEN")
@@ -96,18 +100,6 @@ def test_a_refresh_extends_the_session(pair):
     assert Session.objects.get().expires_at > timezone.now() + timedelta(days=29)
 
 
-def test_a_deactivated_account_cannot_refresh(pair):
-    User.objects.update(is_active=False)
-
-    assert_error(refresh(pair["refresh"]), 401, "INVALID_TOKEN")
-
-
-def test_a_deleted_account_cannot_refresh(pair, alice):
-    alice.delete()
-
-    assert_error(refresh(pair["refresh"]), 401, "INVALID_TOKEN")
-
-
 def test_a_refresh_token_is_not_accepted_as_an_access_token(pair):
     assert_error(Caller(pair["refresh"])("get", "/me"), 401, "INVALID_TOKEN")
 
@@ -117,11 +109,9 @@ def test_a_refresh_token_is_not_accepted_as_an_access_token(pair):
 def test_one_of_32_parallel_refreshes_succeeds_and_the_session_stays_alive(pair):
     answers = run_together(32, lambda: refresh(pair["refresh"]))
 
-    statuses = sorted(answer.status_code for answer in answers)
-    assert statuses == [200] + [401] * 31
-    assert {answer.json()["error"]["code"] for answer in answers if answer.status_code == 401} == {
-        "TOKEN_REUSED"
-    }
     [winner] = [answer.json() for answer in answers if answer.status_code == 200]
+    for answer in answers:
+        if answer.json() != winner:
+            assert_error(answer, 401, "TOKEN_REUSED")
     assert Caller(winner["access"])("get", "/me").status_code == 200
     assert refresh(winner["refresh"]).status_code == 200

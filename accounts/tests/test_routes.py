@@ -7,7 +7,7 @@ from accounts.models import PersonalToken
 from accounts.scopes import ACCOUNT, ALL
 from accounts.tokens import digest
 from tests.support.assertions import assert_error
-from tests.support.caller import Caller
+from tests.support.caller import UNKNOWN_ID, Caller
 from tests.support.routes import methods_of, patterns
 
 PUBLIC = {
@@ -22,8 +22,6 @@ PUBLIC = {
 WITHOUT_SCOPE = {("POST", "/auth/logout")}
 
 
-# Constant, so that the test ids are the same in every run.
-UNKNOWN_ID = "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52"
 ROUTES = [
     (
         method,
@@ -49,22 +47,24 @@ def test_without_credentials_every_route_is_401(anyone, method, path):
     assert response["WWW-Authenticate"] == 'Bearer realm="api"'
 
 
+def with_scopes(user, scopes):
+    """A caller with a personal token of these scopes."""
+    PersonalToken.objects.create(
+        user=user, name="n", hash=digest("pat_x"), scopes=scopes, expires_at="2999-01-01T00:00:00Z"
+    )
+    return Caller("pat_x")
+
+
 @pytest.mark.parametrize(("method", "path"), [route for route in PRIVATE if route not in WITHOUT_SCOPE])
 def test_a_token_without_the_scope_is_403_with_the_scope_needed(alice, method, path):
-    PersonalToken.objects.create(
-        user=alice, name="n", hash=digest("pat_x"), scopes=[], expires_at="2999-01-01T00:00:00Z"
-    )
-    error = assert_error(Caller("pat_x")(method.lower(), path), 403, "INSUFFICIENT_SCOPE")
+    error = assert_error(with_scopes(alice, [])(method.lower(), path), 403, "INSUFFICIENT_SCOPE")
 
     assert error["details"]["scope"] in ALL
 
 
 @pytest.mark.parametrize("scopes", [["tasks:read"], ["tasks:write"], ["tasks:read", "tasks:write"]])
 def test_a_token_for_tasks_does_not_give_access_to_the_account(alice, scopes):
-    PersonalToken.objects.create(
-        user=alice, name="n", hash=digest("pat_x"), scopes=scopes, expires_at="2999-01-01T00:00:00Z"
-    )
-    error = assert_error(Caller("pat_x")("get", "/me"), 403, "INSUFFICIENT_SCOPE")
+    error = assert_error(with_scopes(alice, scopes)("get", "/me"), 403, "INSUFFICIENT_SCOPE")
 
     assert error["details"] == {"scope": ACCOUNT}
     assert error["message"] == "This token does not have the scope account."

@@ -1,17 +1,16 @@
 """Two-factor sign-in. The setting is read at the start, so most of its tests run in another process."""
 
-import io
 import subprocess
 import sys
 
 import pytest
 from django.conf import settings
-from django.core.management import call_command
 from django_otp.plugins.otp_static.models import StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import User
 from tests.support.client import Client
+from tests.support.commands import run
 
 
 @pytest.mark.own_servers
@@ -35,19 +34,17 @@ def test_it_is_off_by_default(admin_client):
 
 
 def test_it_can_be_set_up_before_it_is_switched_on(admin_client):
-    call_command("second_factor", User.objects.get().email, stdout=io.StringIO())
+    run("second_factor", User.objects.get().email)
+    device = TOTPDevice.objects.get()
 
-    assert (
-        admin_client.get(f"/admin/otp_totp/totpdevice/{TOTPDevice.objects.get().pk}/change/").status_code
-        == 404
-    )
+    assert admin_client.get(f"/admin/otp_totp/totpdevice/{device.pk}/change/").status_code == 404
     assert "otp_" not in admin_client.get("/admin/").content.decode()
 
 
 def test_erasing_a_user_deletes_their_second_factor(admin_client):
     user = User.objects.get()
-    call_command("second_factor", user.email, stdout=io.StringIO())
-    call_command("erase_user", user.email, "--yes", stdout=io.StringIO())
+    run("second_factor", user.email)
+    run("erase_user", user.email, "--yes")
 
     assert not TOTPDevice.objects.exists()
     assert not StaticToken.objects.exists()

@@ -1,11 +1,10 @@
 """manage.py export_user and erase_user, for a user with tasks."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.db import connection, transaction
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
@@ -13,8 +12,7 @@ from tasks.models import Clock, Task, Tombstone
 from tasks.operations import CREATE, Operation, perform
 from tests.support.caller import signed_in
 from tests.support.commands import run
-from tests.support.locks import lock_is_awaited
-from tests.support.processes import becomes_true
+from tests.support.locks import transaction_blocking
 from tests.support.registries import use_entries
 from tests.support.tasks import create_task, trashed
 from tests.support.threads import run_together
@@ -91,12 +89,8 @@ def test_a_user_can_be_erased_during_a_write(alice):
     """The write and the erasure take their locks in the same order, so there is no deadlock."""
     alice = User.objects.get(pk=alice.pk)
     perform(alice, [Operation(CREATE, values={"title": "the first"})])
-    with ThreadPoolExecutor() as pool:
-        with transaction.atomic():
-            perform(alice, [Operation(CREATE, values={"title": "the last"})])
-            erasing = pool.submit(run_together, 1, lambda: run("erase_user", alice.email, "--yes"))
-            assert becomes_true(lock_is_awaited)
-        erasing.result()
+    with transaction_blocking(lambda: run("erase_user", alice.email, "--yes")):
+        perform(alice, [Operation(CREATE, values={"title": "the last"})])
 
     assert not User.objects.exists()
     assert not Task.objects.exists()

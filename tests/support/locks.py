@@ -1,6 +1,16 @@
-"""Who waits for whom in the database."""
+"""Functions that wait for a lock in the database."""
 
-from django.db import connection
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+from django.db import connection, transaction
+
+from .processes import becomes_true
+from .threads import run_together
+
+T = TypeVar("T")
 
 WAITING = """
     SELECT EXISTS (
@@ -18,3 +28,18 @@ def lock_is_awaited() -> bool:
     with connection.cursor() as cursor:
         cursor.execute(WAITING)
         return bool(cursor.fetchone()[0])
+
+
+@contextmanager
+def transaction_blocking(function: Callable[[], T]) -> Iterator[list[T]]:
+    """A transaction that takes a lock, for which the function waits in another connection.
+
+    The list has the function's result at the end.
+    """
+    results: list[T] = []
+    with ThreadPoolExecutor() as pool:
+        with transaction.atomic():
+            yield results
+            waiting = pool.submit(run_together, 1, function)
+            assert becomes_true(lock_is_awaited)
+        results += waiting.result()
