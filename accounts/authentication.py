@@ -80,7 +80,7 @@ USER_IN_SESSION = CompiledQuery(
         User.objects.in_session(session, at=at)
         .filter(pk=user)
         .with_annotations()
-        .values_list(*COLUMNS, *(name for name, _ in USER_ANNOTATIONS))
+        .values_list(*COLUMNS, *USER_ANNOTATIONS)
     ),
     user=UUIDField(),
     session=UUIDField(),
@@ -89,7 +89,7 @@ USER_IN_SESSION = CompiledQuery(
 
 
 def set_annotations(user: User, values: Iterable[Any]) -> None:
-    for (name, _), value in zip(USER_ANNOTATIONS, values, strict=True):
+    for name, value in zip(USER_ANNOTATIONS, values, strict=True):
         setattr(user, name, value)
 
 
@@ -104,7 +104,7 @@ def authenticate_personal_token(token: str) -> tuple[User, Credential]:
     if found is None:
         raise InvalidToken
     found.record_use(at=now)
-    set_annotations(found.user, (getattr(found, name) for name, _ in USER_ANNOTATIONS))
+    set_annotations(found.user, (getattr(found, name) for name in USER_ANNOTATIONS))
     return found.user, Credential(frozenset(found.scopes))
 
 

@@ -9,13 +9,13 @@ from django.core.checks import CheckMessage
 from django.db import DatabaseError
 
 from todo_project.operations.doctor.redaction import redacted
-from todo_project.operations.doctor.runner import register
+from todo_project.operations.doctor.runner import app_checks
 
 from . import jwks
 from .models import User
 
 
-@register("identity providers")
+@app_checks.register("identity providers")
 def identity_providers() -> Iterator[CheckMessage]:
     """Fetches their keys as the server does."""
     for issuer in settings.TRUSTED_ISSUERS.values():
@@ -32,7 +32,7 @@ def identity_providers() -> Iterator[CheckMessage]:
             yield checks.Info(f"The keys of {issuer.issuer} can be fetched ({number}).")
 
 
-@register("second factor")
+@app_checks.register("second factor")
 def second_factors() -> Iterator[CheckMessage]:
     """Whether staff members can enter the code that the admin asks for."""
     if not settings.STAFF_SECOND_FACTOR:

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from todo_project.operations.exporting import Section, register
+from todo_project.operations.exporting import Section, exporters
 
 from .models import Identity, PersonalToken, Session, User
 from .serializers import UserSerializer
 
 
-@register("account")
+@exporters.register("account")
 def account(user: User) -> Iterator[Section]:
     more = {"is_active": user.is_active, "last_login": user.last_login}
     yield "profile", {**UserSerializer(user).data, **more}

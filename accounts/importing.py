@@ -14,7 +14,6 @@ from todo_project.operations.importing import (
     Reader,
     importers,
     is_equal,
-    register,
     validate,
     validated,
 )
@@ -61,7 +60,7 @@ def load(
             outcomes[name] = importers[name](target, content)
         elif name not in CREDENTIALS:
             raise NotImportable(f"{name}: This is not a section of an export.")
-    if missing := sorted({name for name, _ in importers} - outcomes.keys()):
+    if missing := sorted(importers.keys() - outcomes.keys()):
         raise NotImportable(f"{missing[0]}: This section is missing.")
     return user, outcomes
 
@@ -99,7 +98,7 @@ def _check_target(user: User, into: str | None) -> None:
         )
 
 
-@register("identities")
+@importers.register("identities")
 def identities(into: Import, rows: Iterable[Any]) -> Outcome:
     outcome = Outcome()
     for place, values in validated("identities", ExportedIdentitySerializer(), rows):
@@ -107,20 +106,13 @@ def identities(into: Import, rows: Iterable[Any]) -> Outcome:
         existing = list(Identity.objects.filter(same))
         if any(identity.user_id != into.user.pk for identity in existing):
             raise NotImportable(f"{place}: This identity belongs to another account.")
-        if not existing and into.is_new:
-            outcome.new += 1
-        elif not existing:
+        if not existing and not into.is_new:
             # A new way to sign in to an existing account is a conflict, not merely a missing row.
             outcome.differ += 1
-            if not into.replace:
-                continue
-        elif all(is_equal(identity, values) for identity in existing):
-            outcome.equal += 1
-            continue
+            writes = into.replace
         else:
-            outcome.differ += 1
-            if not into.replace:
-                continue
+            writes = outcome.add(existing, values, replace=into.replace)
+        if writes:
             Identity.objects.filter(same).delete()
-        Identity.objects.create(user=into.user, **values)
+            Identity.objects.create(user=into.user, **values)
     return outcome

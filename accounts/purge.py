@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from todo_project.operations.purging import PurgePolicy, delete_in_batches, purge_rows, register
+from todo_project.operations.purging import PurgePolicy, delete_in_batches, policies
 
 from .login_guard import WINDOW
 from .models import FailedLogin, PersonalToken, Session
@@ -16,31 +16,22 @@ def _purge_sessions(before: datetime) -> Iterator[int]:
         yield from delete_in_batches(condition(at=before).order_by(order))
 
 
-register(
-    PurgePolicy(
-        "sessions",
-        "sessions that have expired or ended",
-        # As long as a session is kept, the login guard trusts the addresses that used it.
-        days=30,
-        count=lambda before: Session.objects.expired_or_ended(at=before).count(),
-        purge=_purge_sessions,
-    )
+policies["sessions"] = PurgePolicy(
+    "sessions that have expired or ended",
+    lambda before: Session.objects.expired_or_ended(at=before),
+    # As long as a session is kept, the login guard trusts the addresses that used it.
+    days=30,
+    delete=_purge_sessions,
 )
-register(
-    purge_rows(
-        "tokens",
-        "expired personal access tokens",
-        lambda before: PersonalToken.objects.expired(at=before).order_by("expires_at"),
-        days=30,
-    )
+policies["tokens"] = PurgePolicy(
+    "expired personal access tokens",
+    lambda before: PersonalToken.objects.expired(at=before).order_by("expires_at"),
+    days=30,
 )
-register(
-    purge_rows(
-        "failed-logins",
-        "failed sign-ins",
-        lambda before: FailedLogin.objects.before(before).order_by("at"),
-        # The login guard needs minutes; staff look at a week of them.
-        days=7,
-        minimum_days=math.ceil(WINDOW / timedelta(days=1)),
-    )
+policies["failed-logins"] = PurgePolicy(
+    "failed sign-ins",
+    lambda before: FailedLogin.objects.before(before).order_by("at"),
+    # The login guard needs minutes; staff look at a week of them.
+    days=7,
+    minimum_days=math.ceil(WINDOW / timedelta(days=1)),
 )

@@ -31,7 +31,7 @@ class UserQuerySet(models.QuerySet[Any]):
         return self.filter(*(Q(email__icontains=word) | Q(name__icontains=word) for word in words))
 
     def with_annotations(self) -> Self:
-        return self.annotate(**{name: each.expression() for name, each in USER_ANNOTATIONS})
+        return self.annotate(**{name: each.expression() for name, each in USER_ANNOTATIONS.items()})
 
     def in_session(self, session: uuid.UUID, *, at: datetime) -> Self:
         return self.active().filter(
@@ -66,7 +66,7 @@ class PersonalTokenQuerySet(OwnedQuerySet):
     owner_field = "user"
 
     def with_user(self) -> Self:
-        annotations = {name: each.expression(prefix="user__") for name, each in USER_ANNOTATIONS}
+        annotations = {name: each.expression(prefix="user__") for name, each in USER_ANNOTATIONS.items()}
         return self.select_related("user").annotate(**annotations)
 
     def live(self, *, at: datetime) -> Self:

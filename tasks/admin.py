@@ -15,10 +15,10 @@ from django.utils import timezone
 from django.utils.text import Truncator
 
 from todo_project.admin.actions import bulk_action
-from todo_project.admin.changelist import OwnerFilter
+from todo_project.admin.changelist import ChoiceFilter, OwnerFilter
 from todo_project.admin.csv import csv_response
 from todo_project.admin.forms import MultiLineField, SingleLineField
-from todo_project.admin.inlines import LatestInline, user_inline
+from todo_project.admin.inlines import LatestInline, user_inlines
 from todo_project.admin.options import BoundedModelAdmin
 from todo_project.admin.search import indexed_words, parse_uuid, reject_search
 
@@ -34,29 +34,14 @@ CSV_COLUMNS = [
 SYSTEM_FIELDS = ["id", "version", "completed_at", "created_at", "updated_at", "deleted_at"]
 
 
-class StateFilter(admin.SimpleListFilter):
-    title = "state"
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [
-            ("open", "Open, by due date"),
-            ("overdue", "Overdue"),
-            ("completed", "Completed"),
-            ("trashed", "In the trash"),
-        ]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> TaskQuerySet:
-        match self.value():
-            case "open":
-                return queryset.live().open().due_first()
-            case "overdue":
-                return queryset.live().overdue(at=timezone.now()).due_first()
-            case "completed":
-                return queryset.live().completed().latest_completion_first()
-            case "trashed":
-                return queryset.trashed().latest_trashed_first()
-        return queryset
+class StateFilter(ChoiceFilter):
+    title = parameter_name = "state"
+    CHOICES = {
+        "open": ("Open, by due date", lambda tasks: tasks.live().open().due_first()),
+        "overdue": ("Overdue", lambda tasks: tasks.live().overdue(at=timezone.now()).due_first()),
+        "completed": ("Completed", lambda tasks: tasks.live().completed().latest_completion_first()),
+        "trashed": ("In the trash", lambda tasks: tasks.trashed().latest_trashed_first()),
+    }
 
 
 class TaskOwnerFilter(OwnerFilter):
@@ -238,7 +223,7 @@ class TaskAdmin(BoundedModelAdmin):
         perform_for_owners(PURGE, [obj.pk])
 
 
-@user_inline
+@user_inlines.register("tasks")
 class LatestTasks(LatestInline):
     model = Task
     verbose_name_plural = "latest changed tasks"

@@ -15,8 +15,7 @@ from todo_project.operations.importing import (
     Import,
     NotImportable,
     Outcome,
-    is_equal,
-    register,
+    importers,
     validated,
 )
 
@@ -42,7 +41,7 @@ class ExportedTaskSerializer(ExportedSerializer, TaskSerializer):
         return task
 
 
-@register("tasks")
+@importers.register("tasks")
 def tasks(into: Import, rows: Iterable[Any]) -> Outcome:
     """Locks the owner's clock, so that no other writer changes these tasks until the transaction ends."""
     outcome, last_version = Outcome(), 0
@@ -72,17 +71,9 @@ def _store(into: Import, batch: list[Row], outcome: Outcome, before: int) -> Non
     existing = _existing(into, batch, before)
     changed = []
     for _, values in batch:
-        found = existing.get(values["id"])
-        if found is None:
-            outcome.new += 1
-        elif is_equal(found, values):
-            outcome.equal += 1
-            continue
-        else:
-            outcome.differ += 1
-            if not into.replace:
-                continue
-        changed.append(Task(owner_id=into.user.pk, **values))
+        found = [existing[values["id"]]] if values["id"] in existing else []
+        if outcome.add(found, values, replace=into.replace):
+            changed.append(Task(owner_id=into.user.pk, **values))
     for each, version in zip(changed, Clock.objects.tick(into.user, by=len(changed)), strict=True):
         each.version = version
     columns = [*batch[0][1].keys() - {"id"}, "version"]

@@ -41,7 +41,7 @@ class Clock(models.Model):
 
 
 # request.user.tick saves a query for list ETags, and for the sync feed if nothing has changed.
-USER_ANNOTATIONS.register("tick", UserAnnotation("clock__tick", default=0))
+USER_ANNOTATIONS["tick"] = UserAnnotation("clock__tick", default=0)
 
 
 class Priority(models.IntegerChoices):

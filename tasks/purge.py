@@ -1,25 +1,19 @@
 """What the purge command deletes of this app."""
 
-from todo_project.operations.purging import PurgePolicy, register
+from todo_project.operations.purging import PurgePolicy, policies
 
 from .models import Task, Tombstone
 from .trash import prune_tombstones, purge_trash
 
-register(
-    PurgePolicy(
-        "trash",
-        "tasks in the trash",
-        days=30,
-        count=lambda before: Task.objects.trashed_before(before).count(),
-        purge=purge_trash,
-    )
+policies["trash"] = PurgePolicy(
+    "tasks in the trash",
+    Task.objects.trashed_before,
+    days=30,
+    delete=purge_trash,
 )
-register(
-    PurgePolicy(
-        "tombstones",
-        "tombstones of purged tasks, which tell syncing clients that a task is gone",
-        days=90,
-        count=lambda before: Tombstone.objects.purged_before(before).count(),
-        purge=prune_tombstones,
-    )
+policies["tombstones"] = PurgePolicy(
+    "tombstones of purged tasks, which tell syncing clients that a task is gone",
+    Tombstone.objects.purged_before,
+    days=90,
+    delete=prune_tombstones,
 )

@@ -11,26 +11,18 @@ from django.utils import timezone
 
 from accounts.models import FailedLogin, Identity, PersonalToken, Session
 from todo_project.admin.actions import bulk_action, lock_and_apply
-from todo_project.admin.changelist import OwnerFilter
-from todo_project.admin.inlines import LatestInline, user_inline
+from todo_project.admin.changelist import ChoiceFilter, OwnerFilter
+from todo_project.admin.inlines import LatestInline, user_inlines
 from todo_project.admin.options import BoundedModelAdmin, ReadOnlyAdmin
 from todo_project.admin.search import parse_uuid
 
 
-class ExpiryFilter(admin.SimpleListFilter):
-    title = "state"
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("live", "Live"), ("expired", "Expired")]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        match self.value():
-            case "live":
-                return queryset.live(at=timezone.now())
-            case "expired":
-                return queryset.expired(at=timezone.now())
-        return queryset
+class ExpiryFilter(ChoiceFilter):
+    title = parameter_name = "state"
+    CHOICES = {
+        "live": ("Live", lambda rows: rows.live(at=timezone.now())),
+        "expired": ("Expired", lambda rows: rows.expired(at=timezone.now())),
+    }
 
 
 class UserFilter(OwnerFilter):
@@ -159,7 +151,7 @@ class FailedLoginAdmin(ReadOnlyAdmin, AnonymousHistory):
         return queryset.filter(Q(email=term.lower()) | Q(address=term)) if term else queryset, False
 
 
-@user_inline
+@user_inlines.register("sessions")
 class LatestSessions(LatestInline):
     model = Session
     verbose_name_plural = "latest sessions"
@@ -167,14 +159,14 @@ class LatestSessions(LatestInline):
     ordering = ["-created_at", "-pk"]
 
 
-@user_inline
+@user_inlines.register("tokens")
 class LatestTokens(LatestInline):
     model = PersonalToken
     fields = ["scopes", "created_at", "last_used_at", "expires_at"]
     ordering = ["-created_at", "-pk"]
 
 
-@user_inline
+@user_inlines.register("identities")
 class LatestIdentities(LatestInline):
     model = Identity
     fields = ["email", "created_at"]

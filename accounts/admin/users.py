@@ -16,27 +16,19 @@ from accounts import erasure
 from accounts.forms import SetPasswordForm, UserChangeForm, UserCreationForm
 from accounts.models import Session, User
 from todo_project.admin.actions import bulk_action, lock_and_apply
+from todo_project.admin.changelist import ChoiceFilter
 from todo_project.admin.inlines import user_inlines
 from todo_project.admin.options import BoundedModelAdmin
 from todo_project.admin.search import indexed_words, parse_uuid, reject_search
 
 
-class StatusFilter(admin.SimpleListFilter):
-    title = "status"
-    parameter_name = "status"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("staff", "Staff"), ("superusers", "Superusers"), ("deactivated", "Deactivated")]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        match self.value():
-            case "staff":
-                return queryset.staff()
-            case "superusers":
-                return queryset.staff().filter(is_superuser=True)
-            case "deactivated":
-                return queryset.filter(is_active=False)
-        return queryset
+class StatusFilter(ChoiceFilter):
+    title = parameter_name = "status"
+    CHOICES = {
+        "staff": ("Staff", lambda users: users.staff()),
+        "superusers": ("Superusers", lambda users: users.staff().filter(is_superuser=True)),
+        "deactivated": ("Deactivated", lambda users: users.filter(is_active=False)),
+    }
 
 
 @admin.register(User)
@@ -110,7 +102,7 @@ class UserAdmin(BoundedModelAdmin, auth_admin.UserAdmin):
 
     def get_inlines(self, request: HttpRequest, obj: User | None) -> list[Any]:
         """Read-only, so a POST does not need them; their rows may have changed by then."""
-        return [] if obj is None or request.method == "POST" else [inline for _, inline in user_inlines]
+        return [] if obj is None or request.method == "POST" else [*user_inlines.values()]
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
         """Only superusers grant permissions; nobody can deactivate or demote themselves."""
@@ -147,7 +139,7 @@ class UserAdmin(BoundedModelAdmin, auth_admin.UserAdmin):
                 f"All {meta.verbose_name_plural}",
                 f"{reverse(f'admin:{meta.app_label}_{meta.model_name}_changelist')}?owner={object_id}",
             )
-            for meta in (inline.model._meta for _, inline in user_inlines)
+            for meta in (inline.model._meta for inline in user_inlines.values())
             if self.admin_site.get_model_admin(meta.model).has_view_permission(request)
         ]
         return super().change_view(request, object_id, form_url, {"changelist_links": links})

@@ -81,7 +81,7 @@ def panel(
 
     def register(compute: Callable[[datetime], Figures]) -> Callable[[datetime], Figures]:
         checked = None if permission is None else checked_permission(permission)
-        panels.register(f"{compute.__module__}.{compute.__qualname__}", Panel(title, checked, order, compute))
+        panels[f"{compute.__module__}.{compute.__qualname__}"] = Panel(title, checked, order, compute)
         return compute
 
     return register
@@ -89,7 +89,7 @@ def panel(
 
 def snapshots_for(user: Any) -> list[Snapshot]:
     """Panels that the user has no permission for are not even computed."""
-    visible = [(name, panel) for name, panel in panels if panel.is_visible_to(user)]
+    visible = [(name, panel) for name, panel in panels.items() if panel.is_visible_to(user)]
     snapshots = [_cached_snapshot(name, panel) for name, panel in sorted(visible, key=lambda e: e[1].order)]
     return [snapshot for snapshot in snapshots if snapshot.figures != []]
 

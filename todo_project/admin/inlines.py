@@ -1,6 +1,6 @@
-"""Inlines of the user's page. Each app registers its own in its admin.py by @user_inline."""
+"""Inlines of the user's page, which links to the whole list of each. Each app registers its own."""
 
-from typing import Any, TypeVar
+from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -32,12 +32,3 @@ class LatestInline(ReadOnlyAdmin, admin.TabularInline):
                 return self._queryset
 
         return LatestFormSet
-
-
-Inline = TypeVar("Inline", bound=type[LatestInline])
-
-
-def user_inline(inline: Inline) -> Inline:
-    """Class decorator: show the inline on the user's page, with a link to the whole list."""
-    user_inlines.register(inline.__name__, inline)
-    return inline

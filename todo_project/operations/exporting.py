@@ -5,7 +5,6 @@ Each app registers functions in its module `export`; each yields sections: a nam
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
@@ -23,14 +22,10 @@ Exporter = Callable[[Any], Iterator[Section]]
 exporters: Registry[Exporter] = Registry("exporters")
 
 
-def register(name: str) -> Callable[[Exporter], Exporter]:
-    return partial(exporters.register, name)
-
-
 def stream(user: Any) -> Iterator[bytes]:
     """One JSON object with a member per section, in pieces."""
     opening = b"{"
-    for _, exporter in exporters:
+    for exporter in exporters.values():
         for name, content in exporter(user):
             yield opening + dumps(name) + b":"
             yield from _object_or_list(content)

@@ -4,9 +4,8 @@ Each app registers a function per section in its module `importing`; it takes th
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NoReturn, TextIO
 
 from rest_framework.fields import CharField, empty
@@ -37,6 +36,17 @@ class Outcome:
     differ: int = 0
     """Rows that already exist with other values."""
 
+    def add(self, existing: Sequence[Any], values: dict[str, Any], *, replace: bool) -> bool:
+        """Count a row of the file, and return whether to write it."""
+        if not existing:
+            self.new += 1
+        elif all(is_equal(row, values) for row in existing):
+            self.equal += 1
+            return False
+        else:
+            self.differ += 1
+        return replace or not existing
+
 
 @dataclass(frozen=True)
 class Import:
@@ -53,10 +63,6 @@ class Import:
 Importer = Callable[[Import, Iterable[Any]], Outcome]
 
 importers: Registry[Importer] = Registry("importers")
-
-
-def register(section: str) -> Callable[[Importer], Importer]:
-    return partial(importers.register, section)
 
 
 class ExportedSerializer(StrictSerializer):

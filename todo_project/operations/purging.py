@@ -20,44 +20,25 @@ BATCH_SIZE = 5_000
 class PurgePolicy:
     """One kind of data with a retention period."""
 
-    name: str
     description: str
+    older_than: Callable[[datetime], QuerySet[Any]]
+    """The rows older than a time, ordered by an index over all owners."""
     days: int
     """The default retention period."""
-    count: Callable[[datetime], int]
-    """How many rows are older than a time."""
-    purge: Callable[[datetime], Iterator[int]]
-    """Deletes them and yields the number for each batch, which is a transaction of its own."""
     minimum_days: int = 0
     """Younger rows are still in use."""
+    delete: Callable[[datetime], Iterator[int]] | None = None
+    """For rows that others depend on. Like delete_in_batches(), yields the number for each batch."""
 
-    @property
-    def option(self) -> str:
-        return f"--{self.name.removesuffix('s')}-days"
+    def purge(self, before: datetime) -> Iterator[int]:
+        return self.delete(before) if self.delete else delete_in_batches(self.older_than(before))
 
 
 policies: Registry[PurgePolicy] = Registry("purge policies")
 
 
-def register(policy: PurgePolicy) -> PurgePolicy:
-    return policies.register(policy.name, policy)
-
-
-def purge_rows(
-    name: str, description: str, older_than: Callable[[datetime], QuerySet[Any]], **options: Any
-) -> PurgePolicy:
-    """For rows that nothing else depends on. `older_than` sorts them by an index over all owners."""
-    return PurgePolicy(
-        name,
-        description,
-        count=lambda before: older_than(before).count(),
-        purge=lambda before: delete_in_batches(older_than(before)),
-        **options,
-    )
-
-
 def delete_in_batches(rows: QuerySet[Any]) -> Iterator[int]:
-    """Skip locked rows: they are in use, or another purge is deleting them."""
+    """Each batch is a transaction. Skip locked rows: they are in use, or another purge is deleting them."""
     while True:
         with transaction.atomic():
             batch = rows.select_for_update(skip_locked=True).values("pk")[:BATCH_SIZE]
@@ -67,20 +48,14 @@ def delete_in_batches(rows: QuerySet[Any]) -> Iterator[int]:
             return
 
 
-register(
-    purge_rows(
-        "keys",
-        "idempotency keys and their stored responses",
-        lambda before: IdempotencyKey.objects.filter(created_at__lt=before).order_by("created_at"),
-        days=RETENTION.days,
-        minimum_days=RETENTION.days,
-    )
+policies["keys"] = PurgePolicy(
+    "idempotency keys and their stored responses",
+    lambda before: IdempotencyKey.objects.filter(created_at__lt=before).order_by("created_at"),
+    days=RETENTION.days,
+    minimum_days=RETENTION.days,
 )
-register(
-    purge_rows(
-        "browser-sessions",
-        "expired admin sessions",
-        lambda before: Session.objects.filter(expire_date__lt=before).order_by("expire_date"),
-        days=0,
-    )
+policies["browser-sessions"] = PurgePolicy(
+    "expired admin sessions",
+    lambda before: Session.objects.filter(expire_date__lt=before).order_by("expire_date"),
+    days=0,
 )

@@ -121,8 +121,8 @@ def test_invalid_arguments_are_rejected(alice, arguments, message):
 
 @pytest.fixture
 def register_only(monkeypatch):
-    def register_only(*policies):
-        use_entries(monkeypatch, purging.policies, {policy.name: policy for policy in policies})
+    def register_only(**policies):
+        use_entries(monkeypatch, purging.policies, policies)
 
     return register_only
 
@@ -139,8 +139,8 @@ def test_a_purge_that_ends_early_lists_what_it_has_deleted(register_only, error,
         yield 2
         raise error
 
-    notes = purging.PurgePolicy("notes", "notes", days=1, count=lambda before: 0, purge=purge_and_fail)
-    register_only(notes, purging.policies["keys"])
+    notes = purging.PurgePolicy("notes", IdempotencyKey.objects.filter, days=1, delete=purge_and_fail)
+    register_only(notes=notes, keys=purging.policies["keys"])
     output = StringIO()
     with pytest.raises(CommandError) as failure:
         call_command("purge", stdout=output)
@@ -153,10 +153,10 @@ def test_a_purge_that_ends_early_lists_what_it_has_deleted(register_only, error,
 
 @pytest.mark.parametrize("error", [OperationalError("away"), KeyboardInterrupt()])
 def test_a_dry_run_that_ends_early_says_that_nothing_was_changed(register_only, error):
-    def count(before):
+    def older_than(before):
         raise error
 
-    register_only(purging.PurgePolicy("notes", "notes", days=1, count=count, purge=lambda before: iter([])))
+    register_only(notes=purging.PurgePolicy("notes", older_than, days=1))
     with pytest.raises(CommandError, match="Nothing was changed") as failure:
         call_command("purge", "--dry-run")
 

@@ -102,7 +102,7 @@ examples:
 def all_checks(*, test_address: str | None) -> Iterator[tuple[str, Check]]:
     yield from Databases().checks()
     yield from environment.environment_checks(test_address=test_address).items()
-    yield from app_checks
+    yield from app_checks.items()
     yield "Django", environment.django
 
 

@@ -1,6 +1,7 @@
 import time
 from argparse import ArgumentTypeError
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -8,7 +9,7 @@ from django.utils import timezone
 
 from todo_project.operations.commands import OperatorCommand
 from todo_project.operations.progress import Progress
-from todo_project.operations.purging import PurgePolicy, policies
+from todo_project.operations.purging import policies
 
 HELP = """\
 Permanently delete data past its retention period. Run it once a day. It deletes in batches, each in a short
@@ -22,6 +23,10 @@ def days(text: str) -> int:
     if not text.isdecimal() or int(text) > 36_500:
         raise ArgumentTypeError(f"{text!r} is not a number of days from 0 to 36500")
     return int(text)
+
+
+def option_of(name: str) -> str:
+    return f"--{name.removesuffix('s')}-days"
 
 
 class Command(OperatorCommand):
@@ -40,18 +45,17 @@ exit codes: 0 success; 1 error; 130 interrupted. After 1 and 130 run it again fo
 
     @property
     def help(self) -> str:  # type: ignore[override]
-        return HELP + "".join(f"  {name:17} {policy.description}\n" for name, policy in policies)
+        return HELP + "".join(f"  {name:17} {policy.description}\n" for name, policy in policies.items())
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="only count what would be deleted")
-        names = [name for name, _ in policies]
         parser.add_argument(
-            "--only", nargs="+", choices=names, default=names, metavar="KIND", help="only these kinds"
+            "--only", nargs="+", choices=policies, default=policies, metavar="KIND", help="only these kinds"
         )
-        for name, policy in policies:
+        for name, policy in policies.items():
             minimum = f", minimum: {policy.minimum_days}" if policy.minimum_days else ""
             parser.add_argument(
-                policy.option,
+                option_of(name),
                 type=days,
                 default=policy.days,
                 metavar="N",
@@ -60,29 +64,29 @@ exit codes: 0 success; 1 error; 130 interrupted. After 1 and 130 run it again fo
             )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        selected = [policy for name, policy in policies if name in options["only"]]
-        for policy in selected:
-            if options[policy.name] < policy.minimum_days:
+        selected = {name: policy for name, policy in policies.items() if name in options["only"]}
+        for name, policy in selected.items():
+            if options[name] < policy.minimum_days:
                 raise CommandError(
-                    f"{policy.option} must be at least {policy.minimum_days}: "
-                    f"younger {policy.name} are still in use."
+                    f"{option_of(name)} must be at least {policy.minimum_days}: "
+                    f"younger {name} are still in use."
                 )
         started, now = time.monotonic(), timezone.now()
-        for policy in selected:
-            before = now - timedelta(days=options[policy.name])
+        for name, policy in selected.items():
+            before = now - timedelta(days=options[name])
             if options["dry_run"]:
-                self.stdout.write(f"{policy.name}: {policy.count(before)} would be deleted")
+                self.stdout.write(f"{name}: {policy.older_than(before).count()} would be deleted")
             else:
-                self.purge(policy, before)
+                self.purge(name, policy.purge(before))
         suffix = " Nothing was changed." if options["dry_run"] else ""
         self.stdout.write(self.style.SUCCESS(f"Done in {time.monotonic() - started:.1f} s.{suffix}"))
 
-    def purge(self, policy: PurgePolicy, before: datetime) -> None:
+    def purge(self, name: str, batches: Iterator[int]) -> None:
         self.state_after_failure = "Everything listed above has been deleted; run this again for the rest."
         deleted, progress = 0, Progress(self.stderr)
         try:
-            for number in policy.purge(before):
+            for number in batches:
                 deleted += number
-                progress.report(f"{policy.name}: {deleted} so far")
+                progress.report(f"{name}: {deleted} so far")
         finally:
-            self.stdout.write(f"{policy.name}: {deleted} deleted")
+            self.stdout.write(f"{name}: {deleted} deleted")

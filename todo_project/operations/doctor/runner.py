@@ -5,7 +5,6 @@ do. An app registers its checks in its module `diagnosis`.
 """
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from threading import Thread
 
 from django.core.checks import CheckMessage, Error
@@ -20,10 +19,6 @@ TIMEOUT = 15
 Check = Callable[[], Iterator[CheckMessage]]
 
 app_checks: Registry[Check] = Registry("doctor checks")
-
-
-def register(name: str) -> Callable[[Check], Check]:
-    return partial(app_checks.register, name)
 
 
 def run_check(check: Check, *, timeout: float | None = TIMEOUT) -> list[CheckMessage]:
