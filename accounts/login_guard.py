@@ -50,24 +50,19 @@ def lock_attempts(email: str, address: str) -> None:
 def check_attempts(email: str, address: str, *, at: datetime) -> None:
     """Raise RateLimited, with the time until the oldest failure leaves the window."""
     same_account, same_address = Q(email=email), Q(address=address)
-    counts = (
-        FailedLogin.objects.since(at - WINDOW)
-        .filter(same_account | same_address)
-        .aggregate(
-            by_both=Count("pk", filter=same_account & same_address),
-            by_address=Count("pk", filter=same_address),
-            by_account=Count("pk", filter=same_account),
-            first_both=Min("at", filter=same_account & same_address),
-            first_address=Min("at", filter=same_address),
-            first_account=Min("at", filter=same_account),
-        )
-    )
-    if counts["by_both"] >= PER_ACCOUNT_AND_ADDRESS:
-        _refuse_until(counts["first_both"] + WINDOW, at)
-    if counts["by_address"] >= PER_ADDRESS:
-        _refuse_until(counts["first_address"] + WINDOW, at)
-    if counts["by_account"] >= PER_ACCOUNT and not _is_familiar(email, address):
-        _refuse_until(counts["first_account"] + WINDOW, at)
+    limits = {
+        "both": (same_account & same_address, PER_ACCOUNT_AND_ADDRESS),
+        "address": (same_address, PER_ADDRESS),
+        "account": (same_account, PER_ACCOUNT),
+    }
+    counts = {f"{name}_count": Count("pk", filter=rows) for name, (rows, _) in limits.items()}
+    firsts = {f"{name}_first": Min("at", filter=rows) for name, (rows, _) in limits.items()}
+    recent = FailedLogin.objects.since(at - WINDOW).filter(same_account | same_address)
+    found = recent.aggregate(**counts, **firsts)
+    for name, (_, limit) in limits.items():
+        if found[f"{name}_count"] >= limit and not (name == "account" and _is_familiar(email, address)):
+            seconds = (found[f"{name}_first"] + WINDOW - at).total_seconds()
+            raise RateLimited(retry_after=max(1, round(seconds)))
 
 
 def check_password_counted(user: User, password: str, address: str, *, at: datetime) -> bool:
@@ -91,7 +86,3 @@ def clear_account_failures(email: str) -> None:
 
 def _is_familiar(email: str, address: str) -> bool:
     return Session.objects.filter(user__email=email, address=address).exists()
-
-
-def _refuse_until(until: datetime, at: datetime) -> None:
-    raise RateLimited(retry_after=max(1, round((until - at).total_seconds())))

@@ -2,36 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Series:
     name: str
     counts: list[int]
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A rectangle, measured in percent of the drawing."""
-
-    series: int
-    x: float
-    width: float
-    height: float
-
-    @property
-    def y(self) -> float:
-        return 100 - self.height
-
-
-@dataclass(frozen=True)
-class Group:
-    """The bars of one span of time, one per series."""
-
-    text: str
-    x: float
-    width: float
-    bars: list[Bar]
 
 
 @dataclass(frozen=True)
@@ -85,20 +62,23 @@ class Chart:
         return list(zip(self.labels, cells, strict=True))[::-1]
 
     @property
-    def groups(self) -> Iterator[Group]:
+    def groups(self) -> Iterator[dict[str, Any]]:
+        """The bars of each label, one per series, measured in percent of the drawing."""
         width = 100 / len(self.labels)
         bar_width = 0.8 * width / len(self.series)
         for position, label in enumerate(self.labels):
             x = position * width
             counts = [series.counts[position] for series in self.series]
             texts = (f"{self._format(c)} {s.name}" for c, s in zip(counts, self.series, strict=True))
+            # A minimum height, so that 1 beside thousands is still visible.
+            heights = [max(1.5, 100 * count / self.top) if count else 0 for count in counts]
             bars = [
-                # A minimum height, so that 1 beside thousands is still visible.
-                Bar(index, x + 0.1 * width + index * bar_width, bar_width, max(1.5, 100 * count / self.top))
-                for index, count in enumerate(counts)
-                if count
+                {"series": i, "x": x + 0.1 * width + i * bar_width, "y": 100 - height, "height": height}
+                for i, height in enumerate(heights)
+                if height
             ]
-            yield Group(f"{label}: {', '.join(texts)}", x, width, bars)
+            text = f"{label}: {', '.join(texts)}"
+            yield {"text": text, "x": x, "width": width, "bars": bars, "bar_width": bar_width}
 
     def _format(self, count: int) -> str:
         return format_capped(count, self.limit)

@@ -216,7 +216,7 @@ def test_the_scale_ends_in_a_round_number(counts, scale):
 
 
 def test_a_bar_of_one_beside_thousands_is_visible():
-    heights = [[bar.height for bar in group.bars] for group in chart(1_000, 1, 0).groups]
+    heights = [[bar["height"] for bar in group["bars"]] for group in chart(1_000, 1, 0).groups]
 
     assert heights == [[100], [1.5], []]
 
