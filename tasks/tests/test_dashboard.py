@@ -124,7 +124,7 @@ def test_counts_of_a_large_table_are_estimated_from_a_sample(staff, alice, bob, 
     make(bob, 2_000, description="x" * 300, completed=NOW)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE tasks_task")
-    monkeypatch.setattr(counting, "PAGES", 100)
+    monkeypatch.setattr(counting, "MAX_PAGES", 100)
     tiles = panels(index_page(staff))["Tasks"]
     estimates = re.findall(r"about (\d,\d00)", f"{tiles['open']} {tiles['completed']}")
 
