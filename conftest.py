@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import connection, connections
 
 from tests.support.admin_client import staff_client
+from tests.support.caller import PASSWORD, Caller, password_hash, signed_in
 from tests.support.client import Client
 from tests.support.programs import require
 from tests.support.servers.pgbouncer import PgBouncer, find_pgbouncer
@@ -122,14 +123,26 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 
 @pytest.fixture
 def alice(db: None, django_user_model: Any) -> Any:
-    """She owns."""
-    return django_user_model.objects.create_user("alice@example.com", name="Alice")
+    """She owns, and signs in with a password."""
+    return django_user_model.objects.create(
+        email="alice@example.com", name="Alice", password=password_hash(PASSWORD)
+    )
 
 
 @pytest.fixture
 def bob(db: None, django_user_model: Any) -> Any:
     """He is a stranger: nothing of hers exists for him."""
     return django_user_model.objects.create_user("bob@example.com", name="Bob")
+
+
+@pytest.fixture
+def as_alice(alice: Any) -> Caller:
+    return signed_in(alice)
+
+
+@pytest.fixture
+def as_bob(bob: Any) -> Caller:
+    return signed_in(bob)
 
 
 @pytest.fixture

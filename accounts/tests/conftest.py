@@ -1,4 +1,4 @@
-"""Alice has a password and is signed in over HTTP."""
+"""Ways to sign in, and credentials of two users."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts import jwks, tokens
 from accounts.models import FailedLogin, Identity, PersonalToken, Session
-from tests.support.caller import PASSWORD, Caller, sign_in
+from tests.support.caller import Caller, sign_in
 from tests.support.issuer import SECRET, Issuer
 from todo_project.config import issuers
 
@@ -24,13 +24,6 @@ def anyone(db: None) -> Caller:
     return Caller()
 
 
-@pytest.fixture
-def alice(alice: Any) -> Any:
-    alice.set_password(PASSWORD)
-    alice.save()
-    return alice
-
-
 @pytest.fixture(autouse=True)
 def empty_cache() -> None:
     cache.clear()
@@ -41,11 +34,6 @@ def pair(alice: Any) -> dict[str, Any]:
     """Alice's access and refresh token."""
     answer: dict[str, Any] = sign_in().json()
     return answer
-
-
-@pytest.fixture
-def as_alice(pair: dict[str, Any]) -> Caller:
-    return Caller(pair["access"])
 
 
 @pytest.fixture

@@ -1,21 +1,9 @@
-"""Alice and Bob are signed in; what they send and get is HTTP."""
-
 from typing import Any
 
 import pytest
 
-from tests.support.caller import Caller, signed_in
+from tests.support.caller import Caller
 from tests.support.tasks import create_task
-
-
-@pytest.fixture
-def as_alice(alice: Any) -> Caller:
-    return signed_in(alice)
-
-
-@pytest.fixture
-def as_bob(bob: Any) -> Caller:
-    return signed_in(bob)
 
 
 @pytest.fixture

@@ -4,8 +4,10 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
+from django.contrib.auth.hashers import make_password
 from django.utils import timezone
 
 from accounts import tokens
@@ -17,6 +19,10 @@ from .client import Client
 API = "/api/v1"
 PASSWORD = "correct horse battery"
 UNKNOWN_ID = "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52"
+
+
+password_hash = cache(make_password)
+"""Slow on purpose, so made once."""
 
 
 @dataclass
