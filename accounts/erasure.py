@@ -10,7 +10,7 @@ from typing import Any
 
 from django.contrib.admin.models import LogEntry
 from django.db import transaction
-from django.db.models import QuerySet, TextField, Value
+from django.db.models import CompositePrimaryKey, QuerySet, TextField, Value
 from django.db.models.functions import Cast, Replace
 
 from todo_project.api.errors import Conflict
@@ -67,6 +67,8 @@ def _failed_logins(user: User) -> QuerySet[FailedLogin]:
 def _history_about(user: User) -> Iterator[QuerySet[LogEntry]]:
     for rows in (User.objects.filter(pk=user.pk), *_owned(user)):
         options = rows.model._meta
+        if isinstance(options.pk, CompositePrimaryKey):
+            continue  # The admin cannot have such a model.
         # The history stores ids as text; SQLite stores UUIDs without hyphens.
         ids = rows.values(text=_without_hyphens(Cast("pk", TextField())))
         entries = LogEntry.objects.filter(

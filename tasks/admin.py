@@ -209,7 +209,7 @@ class TaskAdmin(BoundedModelAdmin):
         if change:
             seen = form.cleaned_data["seen_version"]
             if values:
-                perform(obj.owner, [Operation("update", obj.pk, values, {seen})])
+                perform(obj.owner, [Operation("update", obj.pk, values, versions={seen})])
         else:
             [task] = perform(obj.owner, [Operation(CREATE, values=values)])
             obj.pk = task.pk

@@ -19,7 +19,7 @@ from todo_project.operations.importing import (
     validated,
 )
 
-from .models import Clock, Task
+from .models import Clock, Task, Tombstone
 from .serializers import TaskSerializer
 from .sync import PRUNE_MODULUS
 
@@ -80,7 +80,10 @@ def _store(into: Import, batch: list[Row], outcome: Outcome, before: int) -> Non
     # Only this owner's tasks are overwritten: an id that another user took meanwhile is rejected.
     replaced = [task for task in changed if task.pk in existing]
     Task.objects.bulk_create(replaced, update_conflicts=True, unique_fields=["id"], update_fields=columns)
-    Task.objects.bulk_create(task for task in changed if task.pk not in existing)
+    created = [task for task in changed if task.pk not in existing]
+    Task.objects.bulk_create(created)
+    # A task that exists has no tombstone: its key can be used again, and so can purging.
+    Tombstone.objects.for_user(into.user).filter(task__in=[task.pk for task in created]).delete()
 
 
 def _existing(into: Import, batch: list[Row], before: int) -> dict[uuid.UUID, Task]:

@@ -79,6 +79,9 @@ class Task(models.Model):
 
     objects = TaskQuerySet.as_manager()
 
+    is_new = False
+    """Whether this instance was created by the current request."""
+
     class Meta:
         constraints = [
             # Also the index for the sync feed and for deleting a user.
@@ -180,6 +183,7 @@ class Task(models.Model):
 class Tombstone(models.Model):
     """A record of a purged task in the sync feed, until it is pruned."""
 
+    pk = models.CompositePrimaryKey("owner", "task")
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False
     )

@@ -15,7 +15,7 @@ from django.db import connection
 from django.db.models import BigIntegerField, UUIDField
 from django.utils import timezone
 
-from todo_project.api.errors import Conflict, NotFound, PreconditionFailed
+from todo_project.api.errors import Conflict, Gone, NotFound, PreconditionFailed
 from todo_project.db.compiled import CompiledQuery, CompiledUpdate, insert
 
 from .models import Clock, Task, Tombstone
@@ -49,10 +49,15 @@ class Operation:
     verb: str
     task: uuid.UUID | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
+    key: str | None = None
+    """With CREATE: the client's name for the task, from which its id is computed."""
     versions: Collection[int] | None = None
     """The versions that the task may have before the first operation; None for any."""
     path: str | None = None
     """The path for error messages, such as operations.3, if the request has several operations."""
+
+    def task_id(self, owner: Any) -> uuid.UUID | None:
+        return self.task if self.key is None else uuid.uuid5(owner.pk, f"task:{self.key}")
 
     def details(self, name: str, **more: Any) -> dict[str, Any]:
         return {**({"field": f"{self.path}.{name}"} if self.path else {}), **more}
@@ -67,17 +72,27 @@ def perform(
     """
     versions = iter(Clock.objects.tick(owner, by=len(operations)))
     at = timezone.now()  # Only after the clock is locked, so that timestamps increase with versions.
-    ids = {operation.task for operation in operations if operation.task and operation.verb != PURGE}
+    pairs = [(operation, operation.task_id(owner)) for operation in operations]
+    ids = {task_id for operation, task_id in pairs if task_id and operation.verb != PURGE}
     tasks = _load_one(rows_for, owner, *ids) if len(operations) == 1 else _load_many(rows_for(owner), ids)
     loaded_versions = {task.pk: task.version for task in tasks.values()}
+    keyed = {task_id for operation, task_id in pairs if operation.key is not None}
+    purged_ids = _purged(owner, keyed - tasks.keys())
     changed: dict[uuid.UUID, tuple[Task, set[str]]] = {}
     results: list[Any] = []
-    for operation in operations:
+    for operation, task_id in pairs:
         if operation.verb == PURGE:
             results.append(_purge(owner, operation, rows_for(owner), version=next(versions), at=at))
             continue
         if operation.verb == CREATE:
-            task = Task(owner_id=owner.pk, created_at=at)
+            if task_id in purged_ids:
+                raise Gone(details=operation.details("key"))
+            if task_id and task_id in tasks:  # Creating again with the same key changes nothing.
+                results.append(tasks[task_id])
+                continue
+            task = Task(id=task_id or uuid.uuid4(), owner_id=owner.pk, created_at=at)
+            task.is_new = True
+            tasks[task.pk] = task
         else:
             task = _find(tasks, loaded_versions, operation, rows_for(owner))
         if columns := VERBS[operation.verb](task, operation.values, at):
@@ -149,6 +164,12 @@ def _load_many(rows: TaskQuerySet, ids: set[uuid.UUID]) -> dict[uuid.UUID, Task]
     return rows.select_for_update().in_bulk(ids)
 
 
+def _purged(owner: Any, ids: set[uuid.UUID | None]) -> set[uuid.UUID]:
+    if not ids:
+        return set()
+    return set(Tombstone.objects.for_user(owner).filter(task__in=ids).values_list("task", flat=True))
+
+
 def _applies(verb: str, task: Task) -> bool:
     return verb in ALLOWED_IN_TRASH if task.deleted_at else verb != PURGE
 
@@ -162,8 +183,8 @@ def _find(
     task = tasks.get(operation.task) if operation.task else None
     if task is None or not _applies(operation.verb, task):
         raise NotFound(details=operation.details("id"))
-    if operation.versions is not None and loaded_versions[task.pk] not in operation.versions:
-        current = as_dict(rows.get(pk=task.pk))
+    if operation.versions is not None and loaded_versions.get(task.pk) not in operation.versions:
+        current = as_dict(rows.filter(pk=task.pk).first() or task)
         raise PreconditionFailed(details=operation.details("if_match", current=current))
     return task
 

@@ -8,6 +8,7 @@ from rest_framework.serializers import ValidationError
 
 from todo_project.api.fields import (
     BooleanField,
+    CharField,
     ChoiceField,
     InstantField,
     IntegerField,
@@ -56,11 +57,28 @@ class TaskSerializer(StrictSerializer):
         return description or ""
 
 
+class NewTaskSerializer(TaskSerializer):
+    key = CharField(
+        max_length=200,
+        required=False,
+        write_only=True,
+        trim_whitespace=False,
+        help_text="Your name for the task. Creating again with the same key returns the task that exists. "
+        "The ID is UUIDv5(`user_id`, `task:<key>`).",
+    )
+
+    def validate_key(self, key: str) -> str:
+        if not key.isprintable():
+            raise ValidationError("Key must consist of printable characters.", code="invalid")
+        return key
+
+
 # Shared, because run_validation() keeps no state and creating a serializer costs more than validating.
-FULL, PARTIAL, NO_BODY = TaskSerializer(), TaskSerializer(partial=True), StrictSerializer()
+NEW, FULL, PARTIAL = NewTaskSerializer(), TaskSerializer(), TaskSerializer(partial=True)
+NO_BODY = StrictSerializer()
 
 
-@extend_schema_field(TaskSerializer(partial=True))
+@extend_schema_field(NewTaskSerializer(partial=True))
 class TaskDataField(serializers.DictField):
     """The fields of a task. OperationSerializer validates them, depending on the operation."""
 
@@ -94,7 +112,7 @@ class OperationSerializer(StrictSerializer):
         if missing := sorted(fields - operation.keys() - {"if_match"}):
             raise ValidationError(dict.fromkeys(missing, "This field is required."), code="required")
         if "data" in operation:
-            serializer = FULL if operation["op"] == CREATE else PARTIAL
+            serializer = NEW if operation["op"] == CREATE else PARTIAL
             operation["data"] = serializer.run_validation(operation["data"])
         return operation
 
@@ -108,7 +126,8 @@ class BulkSerializer(StrictSerializer):
                 operation["op"],
                 operation.get("id"),
                 operation.get("data", {}),
-                {operation["if_match"]} if "if_match" in operation else None,
+                key=operation.get("data", {}).pop("key", None),
+                versions={operation["if_match"]} if "if_match" in operation else None,
                 path=f"operations.{index}",
             )
             for index, operation in enumerate(operations)

@@ -27,12 +27,14 @@ from .reads import TaskPage, list_etag, read_one
 from .representation import as_dict
 from .serializers import (
     FULL,
+    NEW,
     NO_BODY,
     PARTIAL,
     BulkResponseSerializer,
     BulkSerializer,
     ChangesSerializer,
     EmptyTrashSerializer,
+    NewTaskSerializer,
     StatsSerializer,
     TaskSerializer,
     TombstoneSerializer,
@@ -88,13 +90,16 @@ class OwnedViewSet(ApiViewSet):
     ) -> Any:
         """Validate the request, apply a verb to a task, and return the task or its tombstone."""
         values = body.run_validation(self.request.data)
-        operation = Operation(verb, task, values, IfMatch(self.request).versions)
+        key, versions = values.pop("key", None), IfMatch(self.request).versions
+        operation = Operation(verb, task, values, key=key, versions=versions)
         [result] = perform(self.request.user, [operation], self.rows_for)
         return result
 
     def change(self, *args: Any, **kwargs: Any) -> Response:
-        task = self.perform_one(*args, **kwargs)
-        return Response(as_dict(task), headers={"ETag": etag(task.version)})
+        return self.task_response(self.perform_one(*args, **kwargs))
+
+    def task_response(self, task: Task, **kwargs: Any) -> Response:
+        return Response(as_dict(task), headers={"ETag": etag(task.version)}, **kwargs)
 
 
 @extend_schema(tags=["tasks"])
@@ -107,12 +112,18 @@ class TaskViewSet(OwnedViewSet):
         """Excludes the trash. An unchanged page is 304, except with `overdue`, which depends on the time."""
         return self.get_page(trashed=False)
 
-    @endpoint("Create a task", responses={201: TaskSerializer}, response_headers=CREATED)
+    @endpoint(
+        "Create a task",
+        request=NewTaskSerializer,
+        responses={201: TaskSerializer, 200: TaskSerializer},
+        response_headers=CREATED,
+        extra_statuses=(410,),
+    )
     def create(self, request: Request) -> Response:
-        """Only `title` is required."""
-        response = self.change(CREATE, body=FULL)
-        response.status_code = 201
-        response["Location"] = f"{request.path}/{response.data['id']}"
+        """Only `title` is required. 200 if a task with this `key` exists already; it is not changed."""
+        task = self.perform_one(CREATE, body=NEW)
+        response = self.task_response(task, status=201 if task.is_new else 200)
+        response["Location"] = f"{request.path}/{task.pk}"
         return response
 
     @endpoint("Get a task", conditional=True)
@@ -148,7 +159,7 @@ class TaskViewSet(OwnedViewSet):
         "Apply up to 100 changes, all or none",
         request=BulkSerializer,
         responses=BulkResponseSerializer,
-        extra_statuses=(404, 412),
+        extra_statuses=(404, 410, 412),
     )
     def bulk(self, request: Request) -> Response:
         """An error names the operation by its index: `operations.3.title`."""

@@ -112,6 +112,12 @@ class ResyncRequired(ApiError):
     default_detail = "Changes since this point are no longer available. Read everything again, from since=0."
 
 
+class Gone(ApiError):
+    status_code = 410
+    default_code = "GONE"
+    default_detail = "The object with this key was deleted permanently. Use another key for a new object."
+
+
 class PreconditionFailed(ApiError):
     status_code = 412
     default_code = "PRECONDITION_FAILED"
