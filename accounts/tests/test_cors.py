@@ -34,10 +34,9 @@ def test_an_allowed_origin_can_send_the_headers_of_the_api_but_no_cookies(allowe
     assert response["Access-Control-Allow-Origin"] == APP
     assert "PATCH" in response["Access-Control-Allow-Methods"]
     assert "Access-Control-Allow-Credentials" not in response
-    headers = set(response["Access-Control-Allow-Headers"].split(", "))
-    assert headers >= {
-        *["authorization", "content-type", "if-match", "if-none-match", "idempotency-key", "x-request-id"]
-    }
+    for header in ("authorization", "content-type", "if-match", "if-none-match", "x-request-id"):
+        assert header in response["Access-Control-Allow-Headers"]
+    assert "idempotency-key" in response["Access-Control-Allow-Headers"]
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,16 @@ def export_again(alice):
     return json.loads(run("export_user", alice.email)[0])
 
 
+def import_alice(file, *options):
+    return run("import_user", file, "--into", "alice@example.com", *options)[0]
+
+
+def change_third_task(file, **changes):
+    exported = json.loads(file.read_text())
+    exported["tasks"][2].update(changes)
+    file.write_text(json.dumps(exported))
+
+
 def without_versions(tasks):
     return [{name: value for name, value in task.items() if name != "version"} for task in tasks]
 
@@ -48,7 +58,7 @@ def test_erased_tasks_are_restored_unchanged_and_in_order(tasks, alice, file, mo
     monkeypatch.setattr("tasks.importing.BATCH_SIZE", batch_size)
     before = json.loads(file.read_text())
     run("erase_user", alice.email, "--yes")
-    report, _ = run("import_user", file, "--into", "alice@example.com")
+    report = import_alice(file)
 
     after = export_again(alice)
     assert "tasks: 4 new, 0 equal, 0 different\n" in report
@@ -87,7 +97,7 @@ def test_a_syncing_client_receives_restored_tasks(tasks, as_alice, alice, file):
             as_alice("delete", f"/tasks/{task['id']}")
     as_alice("delete", "/trash")
     since = as_alice("get", "/sync").json()["since"]
-    run("import_user", file, "--into", "alice@example.com")
+    import_alice(file)
 
     changes = as_alice("get", f"/sync?since={since}").json()["changes"]
     assert without_versions(changes) == without_versions(tasks)
@@ -97,9 +107,7 @@ def test_a_syncing_client_receives_restored_tasks(tasks, as_alice, alice, file):
 def test_equal_tasks_are_not_changed(tasks, as_alice, alice, file):
     tick = Clock.objects.get().tick
 
-    assert (
-        "tasks: 0 new, 4 equal, 0 different\n" in run("import_user", file, "--into", "alice@example.com")[0]
-    )
+    assert "tasks: 0 new, 4 equal, 0 different\n" in import_alice(file)
     assert export_again(alice)["tasks"] == tasks
     assert Clock.objects.get().tick == tick
 
@@ -120,7 +128,7 @@ def changed(tasks, as_alice):
     ],
 )
 def test_different_tasks_are_kept_or_replaced(changed, tasks, alice, file, choice, titles):
-    report, _ = run("import_user", file, "--into", "alice@example.com", "--on-conflict", choice)
+    report = import_alice(file, "--on-conflict", choice)
 
     after = export_again(alice)["tasks"]
     assert "tasks: 1 new, 2 equal, 1 different\n" in report
@@ -133,7 +141,7 @@ def test_different_tasks_are_kept_or_replaced(changed, tasks, alice, file, choic
 def test_by_default_and_in_a_dry_run_nothing_is_changed(changed, alice, file, arguments):
     before, tick = export_again(alice)["tasks"], Clock.objects.get().tick
     try:
-        report, _ = run("import_user", file, "--into", "alice@example.com", *arguments)
+        report = import_alice(file, *arguments)
     except CommandError as error:
         report = str(error)
 
@@ -160,12 +168,10 @@ def test_by_default_and_in_a_dry_run_nothing_is_changed(changed, alice, file, ar
     ],
 )
 def test_an_invalid_task_is_rejected_with_its_place(tasks, alice, file, changes, message):
-    exported = json.loads(file.read_text())
-    exported["tasks"][2].update(changes)
-    file.write_text(json.dumps(exported))
+    change_third_task(file, **changes)
     run("erase_user", alice.email, "--yes")
     with pytest.raises(CommandError) as error:
-        run("import_user", file, "--into", "alice@example.com")
+        import_alice(file)
 
     assert str(error.value).startswith(message)
     assert not Task.objects.exists()
@@ -178,30 +184,26 @@ def test_every_field_of_a_task_is_required(tasks, alice, file, name):
     file.write_text(json.dumps(exported))
 
     with pytest.raises(CommandError, match=rf"tasks.2.{name}: .* is required"):
-        run("import_user", file, "--into", "alice@example.com", "--on-conflict", "replace")
+        import_alice(file, "--on-conflict", "replace")
 
 
 @pytest.mark.parametrize("batch_size", [1, 1000])
 def test_a_task_that_occurs_twice_in_the_file_is_rejected(tasks, alice, file, monkeypatch, batch_size):
     monkeypatch.setattr("tasks.importing.BATCH_SIZE", batch_size)
-    exported = json.loads(file.read_text())
-    exported["tasks"][2]["id"] = exported["tasks"][0]["id"]
-    file.write_text(json.dumps(exported))
+    change_third_task(file, id=tasks[0]["id"])
     run("erase_user", alice.email, "--yes")
 
     with pytest.raises(CommandError, match="tasks.2.id: This task is in the file twice."):
-        run("import_user", file, "--into", "alice@example.com")
+        import_alice(file)
 
 
 @pytest.mark.parametrize("choice", ["keep", "replace"])
 def test_another_users_task_is_never_changed(tasks, alice, bob, file, choice):
     of_bob = create_task(signed_in(bob), "of Bob")
-    exported = json.loads(file.read_text())
-    exported["tasks"][2]["id"] = of_bob["id"]
-    file.write_text(json.dumps(exported))
+    change_third_task(file, id=of_bob["id"])
 
     with pytest.raises(CommandError, match="tasks.2.id: Another user has a task with this id."):
-        run("import_user", file, "--into", "alice@example.com", "--on-conflict", choice)
+        import_alice(file, "--on-conflict", choice)
     assert Task.objects.get(pk=of_bob["id"]).title == "of Bob"
 
 
@@ -211,7 +213,7 @@ def test_a_task_of_another_account_is_rejected(tasks, alice, bob, file):
     file.write_text(json.dumps(exported))
 
     with pytest.raises(CommandError, match="tasks.2.user_id: This task belongs to another account."):
-        run("import_user", file, "--into", "alice@example.com", "--on-conflict", "replace")
+        import_alice(file, "--on-conflict", "replace")
 
 
 def test_a_long_import_reports_its_progress(tasks, alice, file, monkeypatch):

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib.auth.models import Group
 from django.core.management import call_command
+from django.db import connection
 
 from accounts.models import User
 from tasks.models import Task
@@ -38,6 +39,18 @@ def create_tasks(owner: User, *titles: str, verbs: tuple[str, ...] = ()) -> list
     for verb in verbs:
         tasks = perform(owner, [Operation(verb, task.pk) for task in tasks])
     return tasks
+
+
+def forbid_open_beer() -> None:
+    """Have the database reject an open task named beer, by a constraint that the code does not know."""
+    statements = {
+        "postgresql": "SET CONSTRAINTS ALL IMMEDIATE; ALTER TABLE tasks_task ADD CONSTRAINT no_beer "
+        "CHECK (title <> 'beer' OR completed)",
+        "sqlite": "CREATE TRIGGER no_beer BEFORE UPDATE ON tasks_task WHEN NEW.title = 'beer' AND NOT "
+        "NEW.completed BEGIN SELECT RAISE(ABORT, 'CHECK constraint failed: no_beer'); END",
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(statements[connection.vendor])
 
 
 class _InputParser(HTMLParser):

@@ -1,7 +1,6 @@
 """The admin's index page, as staff with certain permissions see it."""
 
 import re
-from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
@@ -17,10 +16,6 @@ def staff_with(*permissions: str) -> Client:
     for permission in permissions:
         app, _, codename = permission.partition(".")
         user.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
-    return signed_in(user)
-
-
-def signed_in(user: Any) -> Client:
     client = Client()
     client.force_login(user)
     return client

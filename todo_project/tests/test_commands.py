@@ -8,6 +8,15 @@ from todo_project.api.errors import Conflict
 from todo_project.operations.commands import OperatorCommand
 
 
+class Failing(OperatorCommand):
+    examples = ""
+    stealth_options = ("error", "state")
+
+    def handle(self, *args, error, state, **options):
+        self.state_after_failure = state
+        raise error
+
+
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
@@ -23,26 +32,13 @@ from todo_project.operations.commands import OperatorCommand
 )
 @pytest.mark.parametrize("state", ["Nothing was changed.", "The first batch was deleted."])
 def test_an_error_is_reported_with_what_was_changed(error, code, message, state):
-    class Command(OperatorCommand):
-        examples = ""
-
-        def handle(self, *args, **options):
-            self.state_after_failure = state
-            raise error
-
     with pytest.raises(CommandError) as failure:
-        call_command(Command())
+        call_command(Failing(), error=error, state=state)
 
     assert str(failure.value) == f"{message} {state}"
     assert failure.value.returncode == code
 
 
 def test_an_error_that_is_a_bug_is_not_hidden():
-    class Command(OperatorCommand):
-        examples = ""
-
-        def handle(self, *args, **options):
-            raise ZeroDivisionError
-
     with pytest.raises(ZeroDivisionError):
-        call_command(Command())
+        call_command(Failing(), error=ZeroDivisionError(), state="")
