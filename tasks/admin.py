@@ -142,20 +142,15 @@ class TaskAdmin(BoundedModelAdmin):
             return "completed"
         return "overdue" if task.due_at and task.due_at < timezone.now() else "open"
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: Any, search_term: str
-    ) -> tuple[QuerySet[Task], bool]:
-        term = search_term.strip()
-        if not term:
-            return queryset, False
+    def search(self, request: HttpRequest, rows: Any, term: str) -> QuerySet[Task]:
         if key := parse_uuid(term):
-            return queryset.filter(pk=key), False
+            return rows.filter(pk=key)
         if "@" in term:
             owner = get_user_model().objects.filter(email=term.lower()).first()
             if owner is not None:
-                return queryset.for_user(owner).latest_change_first(), False
+                return rows.for_user(owner).latest_change_first()
         words = indexed_words(term)
-        return queryset.title_contains(words) if words else reject_search(self, request, queryset), False
+        return rows.title_contains(words) if words else reject_search(self, request, rows)
 
     # The page of a task
 

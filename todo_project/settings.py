@@ -1,6 +1,7 @@
 """Settings. Environment variables are read by config/env.py and listed in README."""
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -119,15 +120,13 @@ DATABASE_URL = env.text(
 DATABASE_URL_UNPOOLED = env.text("DATABASE_URL_UNPOOLED", default="")
 DATABASE_ENDPOINT = env.choice("DATABASE_ENDPOINT", ("pooled", "direct"), default="pooled")
 DATABASE_POOLER = env.boolean("DATABASE_POOLER", default=False)
-_pooled = database.configure(DATABASE_URL, base_dir=BASE_DIR, variable="DATABASE_URL", pooler=DATABASE_POOLER)
-_direct = (
-    database.configure(
-        DATABASE_URL_UNPOOLED, base_dir=BASE_DIR, variable="DATABASE_URL_UNPOOLED", direct=True
+_configure = partial(database.configure, base_dir=BASE_DIR)
+DATABASE_ENDPOINTS = {"pooled": _configure(DATABASE_URL, variable="DATABASE_URL", pooler=DATABASE_POOLER)}
+if DATABASE_URL_UNPOOLED:
+    DATABASE_ENDPOINTS["direct"] = _configure(
+        DATABASE_URL_UNPOOLED, variable="DATABASE_URL_UNPOOLED", direct=True
     )
-    if DATABASE_URL_UNPOOLED
-    else _pooled
-)
-DATABASES = {"default": _direct if DATABASE_ENDPOINT == "direct" else _pooled}
+DATABASES = {"default": DATABASE_ENDPOINTS.get(DATABASE_ENDPOINT, DATABASE_ENDPOINTS["pooled"])}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHE_URL = env.text("CACHE_URL", default="")

@@ -53,13 +53,9 @@ class CredentialAdmin(ReadOnlyAdmin, AnonymousHistory):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return [self.owner_display(request), *self.page_fields]
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: Any, search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        term = search_term.strip()
-        if key := parse_uuid(term):
-            return queryset.filter(Q(pk=key) | Q(user=key)), False
-        return queryset.filter(user__email=term.lower()) if term else queryset, False
+    def search(self, request: HttpRequest, rows: Any, term: str) -> QuerySet[Any]:
+        key = parse_uuid(term)
+        return rows.filter(Q(pk=key) | Q(user=key) if key else Q(user__email=term.lower()))
 
 
 @admin.register(Session)
@@ -144,11 +140,8 @@ class FailedLoginAdmin(ReadOnlyAdmin, AnonymousHistory):
     def forget(self, request: HttpRequest, failures: Any) -> list[FailedLogin]:
         return lock_and_apply(failures, methodcaller("delete"))
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: Any, search_term: str
-    ) -> tuple[QuerySet[FailedLogin], bool]:
-        term = search_term.strip()
-        return queryset.filter(Q(email=term.lower()) | Q(address=term)) if term else queryset, False
+    def search(self, request: HttpRequest, rows: Any, term: str) -> QuerySet[FailedLogin]:
+        return rows.filter(Q(email=term.lower()) | Q(address=term))
 
 
 @user_inlines.register("sessions")

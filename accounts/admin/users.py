@@ -80,19 +80,14 @@ class UserAdmin(BoundedModelAdmin, auth_admin.UserAdmin):
             allowed = allowed.filter(is_staff=False, is_superuser=False)
         return lock_and_apply(allowed, methodcaller("deactivate"))
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: Any, search_term: str
-    ) -> tuple[QuerySet[User], bool]:
-        term = search_term.strip()
-        if not term:
-            return queryset, False
+    def search(self, request: HttpRequest, rows: Any, term: str) -> QuerySet[User]:
         if key := parse_uuid(term):
-            return queryset.filter(pk=key), False
-        exact = queryset.filter(email=term.lower())
+            return rows.filter(pk=key)
+        exact = rows.filter(email=term.lower())
         if "@" in term and exact.exists():
-            return exact, False
+            return exact
         words = indexed_words(term)
-        return queryset.found_by(words) if words else reject_search(self, request, queryset), False
+        return rows.found_by(words) if words else reject_search(self, request, rows)
 
     # The page of a user
 

@@ -1,5 +1,3 @@
-"""Finds the user that a command names."""
-
 from django.core.management.base import CommandError
 
 from accounts.models import User

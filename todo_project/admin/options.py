@@ -9,6 +9,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import get_user_model
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.db import DatabaseError
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
@@ -68,6 +69,16 @@ class BoundedModelAdmin(admin.ModelAdmin):
         return lookup in parameters or (
             column in columns and operator in {"", "gte", "lt", "isnull", "exact"}
         )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        return self.search(request, queryset, term) if term else queryset, False
+
+    def search(self, request: HttpRequest, rows: Any, term: str) -> QuerySet[Any]:
+        """The rows that an index finds; for admins with search_fields."""
+        raise NotImplementedError
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

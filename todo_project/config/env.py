@@ -70,7 +70,6 @@ def boolean(name: str, *, default: bool) -> bool:
 
 
 def integer(name: str, *, default: int, low: int, high: int) -> int:
-    """A whole number from low to high."""
     value = text(name, default=str(default))
     if not re.fullmatch(r"[0-9]{1,12}", value) or not low <= int(value) <= high:
         raise ImproperlyConfigured(f"{name} must be a whole number from {low} to {high}, not {value!r}.")
@@ -78,7 +77,6 @@ def integer(name: str, *, default: int, low: int, high: int) -> int:
 
 
 def choice(name: str, choices: Iterable[str], *, default: str) -> str:
-    """One of these values."""
     value = text(name, default=default)
     if value not in choices:
         raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
@@ -86,12 +84,10 @@ def choice(name: str, choices: Iterable[str], *, default: str) -> str:
 
 
 def listing(name: str, *, default: Iterable[str] = ()) -> list[str]:
-    """Values separated by commas."""
     return [word.strip() for word in text(name, default=",".join(default)).split(",") if word.strip()]
 
 
 def minutes(name: str, *, default: int, high: int) -> timedelta:
-    """A duration in whole minutes."""
     return timedelta(minutes=integer(name, default=default, low=1, high=high))
 
 

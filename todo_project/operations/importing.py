@@ -4,6 +4,7 @@ Each app registers a function per section in its module `importing`; it takes th
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, TextIO
@@ -19,6 +20,7 @@ BATCH_SIZE = 1_000
 CHUNK_SIZE = 1 << 16
 MAX_ROW_LENGTH = 1 << 20
 """No row of an export is as long. The end of a broken row is not searched for any further."""
+NOT_SPACE = re.compile(r"[^ \t\r\n]")
 
 Member = tuple[str, dict[str, Any] | Iterator[Any]]
 
@@ -107,13 +109,13 @@ class Reader:
         self.decode = json.JSONDecoder(parse_constant=self._refuse_constant).raw_decode
 
     def members(self) -> Iterator[Member]:
-        seen = set()
+        names: set[str] = set()
         self._take("{")
-        while True:
+        while not names or self._take(",", "}") == ",":
             name = self._value('"')
-            if name in seen:
+            if name in names:
                 self._fail(f"{name!r} occurs twice")
-            seen.add(name)
+            names.add(name)
             self._take(":")
             if self._next() == "[":
                 rows = self._rows()
@@ -122,8 +124,6 @@ class Reader:
                     pass
             else:
                 yield name, self._value("{")
-            if self._take(",", "}") == "}":
-                break
         if self._next():
             self._fail("unexpected text after the end")
 
@@ -132,20 +132,18 @@ class Reader:
         if self._next() == "]":
             self._take("]")
             return
-        while True:
+        yield self._value("{")
+        while self._take(",", "]") == ",":
             yield self._value("{")
-            if self._take(",", "]") == "]":
-                return
 
     def _next(self) -> str:
         """The next character that is not white space, or nothing at the end."""
-        while True:
-            while self.position < len(self.text):
-                if self.text[self.position] not in " \t\r\n":
-                    return self.text[self.position]
-                self.position += 1
+        while not (found := NOT_SPACE.search(self.text, self.position)):
+            self.position = len(self.text)
             if not self._read_on():
                 return ""
+        self.position = found.start()
+        return found[0]
 
     def _take(self, *expected: str) -> str:
         found = self._next()

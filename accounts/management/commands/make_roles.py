@@ -1,5 +1,3 @@
-"""The roles of staff, as groups."""
-
 from typing import Any
 
 from django.contrib.auth.models import Group, Permission

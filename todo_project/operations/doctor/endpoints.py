@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import DEFAULT_DB_ALIAS, ConnectionHandler
 
 from todo_project.config import database
+
+VARIABLES = {"pooled": "DATABASE_URL", "direct": "DATABASE_URL_UNPOOLED"}
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,7 @@ class Endpoint:
 
 def endpoints() -> list[Endpoint]:
     """Both; settings.DATABASES has only the one that this process uses."""
-    configure = partial(database.configure, base_dir=settings.BASE_DIR)
-    pooled = configure(settings.DATABASE_URL, variable="DATABASE_URL", pooler=settings.DATABASE_POOLER)
-    result = [Endpoint("DATABASE_URL", pooled)]
-    if url := settings.DATABASE_URL_UNPOOLED:
-        direct = configure(url, variable="DATABASE_URL_UNPOOLED", direct=True)
-        result.append(Endpoint("DATABASE_URL_UNPOOLED", direct))
-    return result
+    return [Endpoint(VARIABLES[name], config) for name, config in settings.DATABASE_ENDPOINTS.items()]
 
 
 @contextmanager

@@ -70,15 +70,14 @@ def server(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
 
 
 def clock(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
-    best: tuple[float, float] | None = None
+    samples = []
     for _ in range(SAMPLES):
         before = datetime.now(UTC)
         [(database_time,)] = query(connection, "SELECT extract(epoch FROM clock_timestamp())::float")
         seconds = (datetime.now(UTC) - before).total_seconds()
-        if best is None or seconds < best[1]:
-            best = (database_time - before.timestamp() - seconds / 2, seconds)
-    assert best is not None  # noqa: S101
-    yield judge_clock(*best)
+        samples.append((seconds, database_time - before.timestamp() - seconds / 2))
+    round_trip, skew = min(samples)
+    yield judge_clock(skew, round_trip)
 
 
 def judge_clock(skew: float, round_trip: float) -> CheckMessage:

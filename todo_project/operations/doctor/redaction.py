@@ -15,7 +15,6 @@ def redacted(error: BaseException) -> str:
 
 
 def secrets() -> set[str]:
-    """Every secret in the settings."""
     # urlsplit() raises on an invalid URL, which is just when a driver may quote it.
     urls = " ".join([settings.DATABASE_URL, settings.DATABASE_URL_UNPOOLED, settings.CACHE_URL])
     passwords = {*re.findall(r"://[^:/@ ]*:([^ ]*)@", urls), *re.findall(r"[?&]password=([^& ]+)", urls)}
