@@ -94,7 +94,7 @@ def perform(
             task.is_new = True
             tasks[task.pk] = task
         else:
-            task = _find(tasks, loaded_versions, operation, rows_for(owner))
+            task = _find(tasks, loaded_versions, operation, rows_for, owner)
         if columns := VERBS[operation.verb](task, operation.values, at):
             task.version, task.updated_at = next(versions), at
             changed.setdefault(task.pk, (task, {"version", "updated_at"}))[1].update(columns)
@@ -178,13 +178,14 @@ def _find(
     tasks: Mapping[uuid.UUID, Task],
     loaded_versions: Mapping[uuid.UUID, int],
     operation: Operation,
-    rows: TaskQuerySet,
+    rows_for: RowsFor,
+    owner: Any,
 ) -> Task:
     task = tasks.get(operation.task) if operation.task else None
     if task is None or not _applies(operation.verb, task):
         raise NotFound(details=operation.details("id"))
     if operation.versions is not None and loaded_versions.get(task.pk) not in operation.versions:
-        current = as_dict(rows.filter(pk=task.pk).first() or task)
+        current = as_dict(rows_for(owner).filter(pk=task.pk).first() or task)
         raise PreconditionFailed(details=operation.details("if_match", current=current))
     return task
 
