@@ -1,4 +1,4 @@
-"""What every test may ask for: a database, a client and two people.
+"""Fixtures for all tests: a database, clients and two users.
 
 python -m pytest               on SQLite in memory
 python -m pytest --postgres    on PostgreSQL: TEST_DATABASE_URL, or else a server of the suite's own

@@ -1,4 +1,4 @@
-"""Functions that wait for a lock in the database."""
+"""Locks that connections to PostgreSQL wait for."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
