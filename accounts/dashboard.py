@@ -42,18 +42,10 @@ def failed_sign_ins(at: datetime) -> Figures:
     return [
         Tile("in 24 hours", format_capped(in_a_day, COUNT_LIMIT)),
         Tile("in 7 days", format_capped(in_a_week, COUNT_LIMIT)),
-        Chart(
-            "Failed sign-ins per hour",
-            [f"{start:%H:%M}" for start, _ in hours],
-            [Series("failed", counts[:24])],
-            limit=COUNT_LIMIT,
-            empty="None.",
-        ),
-        Chart(
-            "Failed sign-ins per day",
-            [day_label(start) for start, _ in days],
-            [Series("failed", counts[24:])],
-            limit=COUNT_LIMIT,
-            empty="None.",
-        ),
+        chart("Failed sign-ins per hour", [f"{start:%H:%M}" for start, _ in hours], counts[:24]),
+        chart("Failed sign-ins per day", [day_label(start) for start, _ in days], counts[24:]),
     ]
+
+
+def chart(title: str, labels: list[str], counts: list[int]) -> Chart:
+    return Chart(title, labels, [Series("failed", counts)], limit=COUNT_LIMIT, empty="None.")

@@ -47,18 +47,14 @@ class Keys:
             return key
         # Wait for another thread's fetch only while there are no keys at all.
         fetched = self.fetch(wait=0 if self.by_id else FETCH_TIMEOUT)
-        if key is None and self.by_id and not fetched:
-            raise ServiceUnavailable(
-                "The keys of the token's identity provider are being fetched. Try again shortly."
-            )
         key = self.cached(header)
-        if key is not None:
-            return key
-        if not self.by_id:
+        if key is None and not (fetched and self.by_id):
             raise ServiceUnavailable(
                 "The keys of the token's identity provider are not available. Try again shortly."
             )
-        raise InvalidToken
+        if key is None:
+            raise InvalidToken
+        return key
 
     def cached(self, header: dict[str, Any]) -> Any:
         kid = header.get("kid")

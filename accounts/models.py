@@ -199,13 +199,7 @@ class PersonalToken(models.Model):
 
     @classmethod
     def issue(
-        cls,
-        user: User,
-        *,
-        at: datetime,
-        name: str,
-        scopes: list[str],
-        expires_at: datetime | None = None,
+        cls, user: User, *, at: datetime, name: str, scopes: list[str], expires_at: datetime | None = None
     ) -> tuple["PersonalToken", str]:
         """A new token and its secret, which is not stored."""
         secret = tokens.new_personal_token()
@@ -244,7 +238,7 @@ class Identity(models.Model):
                 fields=["issuer", "subject"],
                 name="identity_once",
                 violation_error_message="This identity already belongs to an account.",
-            ),
+            )
         ]
         indexes = [
             models.Index(fields=["user", "created_at", "id"], name="identity_user_created"),

@@ -18,7 +18,7 @@ def _purge_sessions(before: datetime) -> Iterator[int]:
 
 policies["sessions"] = PurgePolicy(
     "sessions that have expired or ended",
-    lambda before: Session.objects.expired_or_ended(at=before),
+    lambda before: Session.objects.expired(at=before) | Session.objects.ended(at=before),
     # As long as a session is kept, the login guard trusts the addresses that used it.
     days=30,
     delete=_purge_sessions,

@@ -54,9 +54,6 @@ class SessionQuerySet(OwnedQuerySet):
     def ended(self, *, at: datetime) -> Self:
         return self.filter(ended_at__lte=at)
 
-    def expired_or_ended(self, *, at: datetime) -> Self:
-        return self.filter(Q(expires_at__lte=at) | Q(ended_at__lte=at))
-
     def end(self, *, at: datetime) -> int:
         """End the open ones; returns their number. Sessions that have ended keep their time."""
         return self.filter(ended_at__isnull=True).update(ended_at=at)

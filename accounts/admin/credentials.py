@@ -42,7 +42,7 @@ class CredentialAdmin(ReadOnlyAdmin, AnonymousHistory):
     list_fields: list[str] = []
     """Columns of the change list, after the owner."""
     page_fields: list[str] = []
-    """Fields of the page, after the owner."""
+    """Fields that only the page shows."""
     list_select_related = ["user"]
     search_fields = ["user__email"]
     search_help_text = "Search by a whole email, a user ID or the ID of the row."
@@ -51,7 +51,7 @@ class CredentialAdmin(ReadOnlyAdmin, AnonymousHistory):
         return [self.owner_display(request), *self.list_fields]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        return [self.owner_display(request), *self.page_fields]
+        return [self.owner_display(request), "id", *self.list_fields, *self.page_fields]
 
     def search(self, request: HttpRequest, rows: Any, term: str) -> QuerySet[Any]:
         key = parse_uuid(term)
@@ -63,7 +63,7 @@ class SessionAdmin(CredentialAdmin):
     list_fields = ["address", "user_agent", "created_at", "last_used_at", "ended_at"]
     list_columns = [*list_fields, "user__email", "user__name"]
     list_filter = [ExpiryFilter, UserFilter]
-    page_fields = ["id", "user_agent", "address", "created_at", "last_used_at", "expires_at", "ended_at"]
+    page_fields = ["expires_at"]
     # Each use moves the expiry, so this is the order of the last use.
     ordering = ["-expires_at", "-pk"]
     actions = ["end"]
@@ -84,7 +84,6 @@ class PersonalTokenAdmin(CredentialAdmin):
     list_fields = ["name", "scopes", "created_at", "last_used_at", "expires_at"]
     list_columns = [*list_fields, "user__email", "user__name"]
     list_filter = [ExpiryFilter, UserFilter]
-    page_fields = ["id", "name", "scopes", "created_at", "last_used_at", "expires_at"]
     ordering = ["-expires_at", "-pk"]
     actions = ["revoke"]
 
@@ -104,7 +103,6 @@ class IdentityAdmin(CredentialAdmin):
     list_fields = ["issuer", "subject", "email", "created_at"]
     list_columns = [*list_fields, "user__email", "user__name"]
     list_filter = [UserFilter]
-    page_fields = ["id", "issuer", "subject", "email", "created_at"]
     ordering = ["-created_at", "-pk"]
     actions = ["unlink"]
 

@@ -106,11 +106,9 @@ class UserAdmin(BoundedModelAdmin, auth_admin.UserAdmin):
             fixed = ["is_active", "is_staff", "is_superuser", "groups"]
         return [*self.readonly_fields, *fixed] if obj else []
 
-    def get_form(
-        self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any
-    ) -> Any:
+    def get_form(self, request: HttpRequest, obj: User | None = None, *args: Any, **kwargs: Any) -> Any:
         """Nobody can remove the email that they sign in with."""
-        form: Any = super().get_form(request, obj, change=change, **kwargs)
+        form: Any = super().get_form(request, obj, *args, **kwargs)
         if obj == request.user and "email" in form.base_fields:
             form.base_fields["email"].required = True
         return form
@@ -122,13 +120,7 @@ class UserAdmin(BoundedModelAdmin, auth_admin.UserAdmin):
         allowed = super().has_delete_permission(request, obj) and can_manage(request.user, obj)
         return allowed and obj != request.user
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
         links = [
             (
                 f"All {meta.verbose_name_plural}",
@@ -137,7 +129,7 @@ class UserAdmin(BoundedModelAdmin, auth_admin.UserAdmin):
             for meta in (inline.model._meta for inline in user_inlines.values())
             if self.admin_site.get_model_admin(meta.model).has_view_permission(request)
         ]
-        return super().change_view(request, object_id, form_url, {"changelist_links": links})
+        return super().change_view(request, object_id, extra_context={"changelist_links": links})
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> User | None:
         """Lock the row before it is read for a change. An erasure takes its own locks, in its own order."""

@@ -121,9 +121,7 @@ class PasswordResetView(PublicView):
 @extend_schema(tags=["auth"])
 class PasswordResetConfirmView(PublicView):
     @endpoint(
-        "Confirm a password reset",
-        request=ResetConfirmationSerializer,
-        responses={200: UserSerializer},
+        "Confirm a password reset", request=ResetConfirmationSerializer, responses={200: UserSerializer}
     )
     def post(self, request: Request) -> Response:
         body = validated_body(request, ResetConfirmationSerializer)

@@ -83,13 +83,7 @@ class BulkAction:
         return self.run(model_admin, request, keys)
 
     def confirm(
-        self,
-        model_admin: Any,
-        request: HttpRequest,
-        queryset: QuerySet[Any],
-        count: int,
-        *,
-        token: str,
+        self, model_admin: Any, request: HttpRequest, queryset: QuerySet[Any], count: int, *, token: str
     ) -> HttpResponse:
         sample = list(queryset[:SAMPLE_SIZE])
         owner_field = model_admin.owner_field

@@ -80,12 +80,10 @@ class BoundedModelAdmin(admin.ModelAdmin):
         """The rows that an index finds; for admins with search_fields."""
         raise NotImplementedError
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method == "POST":
             self.check_action_form(request)
-        return super().changelist_view(request, extra_context)
+        return super().changelist_view(request, *args, **kwargs)
 
     # Forms
 
@@ -148,8 +146,4 @@ class ReadOnlyAdmin:
     def has_add_permission(self, *args: Any) -> bool:
         return False
 
-    def has_change_permission(self, *args: Any) -> bool:
-        return False
-
-    def has_delete_permission(self, *args: Any) -> bool:
-        return False
+    has_change_permission = has_delete_permission = has_add_permission
