@@ -18,7 +18,7 @@ from tests.support.admin_client import staff_client
 from tests.support.caller import PASSWORD, Caller, password_hash, signed_in
 from tests.support.client import Client
 from tests.support.programs import require
-from tests.support.servers.pgbouncer import PgBouncer, find_pgbouncer
+from tests.support.servers.pgbouncer import PgBouncer
 from tests.support.servers.postgres import Postgres, find_binaries
 from tests.support.servers.server import sweep
 from todo_project.config import database
@@ -93,7 +93,6 @@ def django_db_modify_db_settings(request: pytest.FixtureRequest) -> Iterator[Non
         if on_postgres(request.config):
             url = request.getfixturevalue("postgres_url")
             if pooler := request.config.getoption("pgbouncer"):
-                require(find_pgbouncer(), "no PgBouncer: install Debian's pgbouncer")
                 url = stack.enter_context(PgBouncer(url)).url
             use_database(url, pooler=pooler)
             request.getfixturevalue("django_db_modify_db_settings_parallel_suffix")

