@@ -216,11 +216,9 @@ def test_staff_add_a_task_for_a_user(superuser, alice):
 
 def test_the_owner_field_is_an_autocomplete(superuser, alice, bob):
     page = superuser.get(f"{TASKS}add/").content
-    query = "app_label=tasks&model_name=task&field_name=owner"
-    found = superuser.get(f"/admin/autocomplete/?term=alice&{query}").json()["results"]
 
+    assert b'"/admin/autocomplete/"' in page
     assert b"alice@example.com" not in page
-    assert found == [{"id": str(alice.pk), "text": "alice@example.com"}]
 
 
 def test_a_task_in_the_trash_is_read_only(superuser, alice):

@@ -8,8 +8,9 @@ import pytest
 from django.apps import apps
 from django.conf import settings
 from django.core.management import get_commands
-from django.urls import URLPattern, get_resolver
+from django.urls import get_resolver
 
+from tests.support.routes import patterns
 from tests.support.sources import sources
 from todo_project.api import errors
 from todo_project.config import env
@@ -38,23 +39,17 @@ def test_env_example_sets_exactly_the_variables_that_are_read():
     assert set(names) - read_by_django == env.NAMES_READ - {"ENV_FILE"}
 
 
-def routes(patterns, prefix="/"):
-    for entry in patterns:
-        if isinstance(entry, URLPattern) or getattr(entry, "app_name", None) == "admin":
-            yield prefix + str(entry.pattern)
-        else:
-            yield from routes(entry.url_patterns, prefix + str(entry.pattern))
-
-
 def test_readme_lists_exactly_the_routes():
     listed = set(re.findall(r"^\| `(/[^`]*)` \|", section("Routes"), re.MULTILINE))
     per_user = "/api/v1/users/<user:user_id>/"
     owned = {route for route in listed if re.match("/api/v1/(tasks|trash|sync)", route)}
 
     assert f"`{per_user}`" in section("Routes")
-    assert listed | {route.replace("/api/v1/", per_user) for route in owned} == set(
-        routes(get_resolver().url_patterns)
-    )
+    routes = {
+        "/admin/" if route.startswith("admin/") else f"/{route}"
+        for route, _ in patterns(get_resolver().url_patterns)
+    }
+    assert listed | {route.replace("/api/v1/", per_user) for route in owned} == routes
 
 
 def test_readme_lists_exactly_the_management_commands():

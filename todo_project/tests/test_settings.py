@@ -20,9 +20,9 @@ PRODUCTION = {
 PRINT_HOST = "from django.conf import settings; print(settings.DATABASES['default']['HOST'])"
 
 
-def manage(*arguments, **environment):
+def python(*arguments, **environment):
     return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
+        [sys.executable, *arguments],
         cwd=settings.BASE_DIR,
         env={"PATH": os.environ["PATH"], **PRODUCTION, **environment},
         capture_output=True,
@@ -32,7 +32,7 @@ def manage(*arguments, **environment):
 
 
 def test_djangos_deployment_checks_pass():
-    checked = manage("check", "--deploy", "--fail-level", "WARNING")
+    checked = python("manage.py", "check", "--deploy", "--fail-level", "WARNING")
 
     assert checked.returncode == 0, checked.stderr
     assert "no issues" in checked.stdout
@@ -47,20 +47,13 @@ def test_djangos_deployment_checks_pass():
     ],
 )
 def test_a_command_uses_the_direct_url_if_it_is_set(environment, host):
-    process = manage("shell", "--no-imports", "-c", PRINT_HOST, **environment)
+    process = python("manage.py", "shell", "--no-imports", "-c", PRINT_HOST, **environment)
 
     assert process.stdout.strip() == host
 
 
 def test_the_server_uses_the_pooled_url():
-    process = subprocess.run(
-        [sys.executable, "-c", PRINT_HOST],
-        cwd=settings.BASE_DIR,
-        env={"PATH": os.environ["PATH"], **PRODUCTION, "DJANGO_SETTINGS_MODULE": "todo_project.settings"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    process = python("-c", PRINT_HOST, DJANGO_SETTINGS_MODULE="todo_project.settings")
 
     assert process.stdout.strip() == "ep-a-1-pooler.eu.aws.neon.tech"
 
