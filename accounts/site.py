@@ -12,9 +12,11 @@ from django.core.exceptions import BadRequest, FieldDoesNotExist, ValidationErro
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
 from django.urls import reverse_lazy
 from django.utils import timezone
 
+from todo_project.admin.dashboard import snapshots_for
 from todo_project.api.addresses import client_address
 
 from .forms import GuardedLoginForm, OwnPasswordForm
@@ -47,6 +49,10 @@ class StaffSite(AdminSite):
         super().__init__(*args, **kwargs)
         # It deletes past the operations that keep clients in sync.
         self.disable_action("delete_selected")
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """With the panels that the user has permission to see."""
+        return super().index(request, {"snapshots": snapshots_for(request.user), **(extra_context or {})})
 
     def get_urls(self) -> list[Any]:
         """Without view_on_site: no model has a page outside the admin."""

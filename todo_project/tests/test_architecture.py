@@ -29,7 +29,7 @@ LAYERS = {
         "settings apps db",
         "api",
         "admin server",
-        "operations pages templatetags",
+        "operations pages",
         "management urls wsgi",
     ],
     "accounts": [

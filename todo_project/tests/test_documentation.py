@@ -61,7 +61,7 @@ def test_readme_lists_exactly_the_management_commands():
 
 def test_readme_lists_every_package_and_top_level_module():
     listed = set(re.findall(r"`([a-z_/]+(?:\.py|/))`", section("Project layout")))
-    django_directories = {"migrations", "management", "templatetags", "formats"}
+    django_directories = {"migrations", "management", "formats"}
     packages = [
         path.parent.relative_to(settings.BASE_DIR) for path in sources() if path.name == "__init__.py"
     ]

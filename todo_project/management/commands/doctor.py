@@ -2,12 +2,10 @@ import json
 import logging
 import sys
 from argparse import ArgumentTypeError
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.core import checks
-from django.core.checks import CheckMessage
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandParser
 from django.core.validators import validate_email
@@ -75,27 +73,32 @@ examples:
             sys.exit(ONLY_WARNINGS)
 
     def run_checks(self, *, test_address: str | None, as_json: bool) -> Mapping[str, int]:
-        findings = []
+        counts, findings = dict.fromkeys(LEVELS.values(), 0), []
         for name, check in all_checks(test_address=test_address):
             timeout = None if check is environment.django else TIMEOUT
             for message in run_check(check, timeout=timeout):
-                findings.append((name, message))
+                finding = {
+                    "check": name,
+                    "level": LEVELS[min(message.level, checks.ERROR)],
+                    "message": f"{message.msg} ({message.id})" if message.id else str(message.msg),
+                    "hint": str(message.hint or ""),
+                }
+                counts[finding["level"]] += 1
+                findings.append(finding)
                 if not as_json:
-                    self.write_finding(name, message)
-        counted = Counter(level_of(message) for _, message in findings)
-        counts = {level: counted[level] for level in LEVELS.values()}
+                    self.write_finding(**finding)
         if as_json:
-            self.stdout.write(to_json(findings, counts))
+            report = {"counts": counts, "findings": findings}
+            self.stdout.write(json.dumps(report, indent=2, ensure_ascii=False))
         else:
             self.stdout.write("\n" + ", ".join(f"{level}: {number}" for level, number in counts.items()))
         return counts
 
-    def write_finding(self, name: str, message: CheckMessage) -> None:
-        level = level_of(message)
+    def write_finding(self, *, check: str, level: str, message: str, hint: str) -> None:
         styles = {"ok": self.style.SUCCESS, "warning": self.style.WARNING, "error": self.style.ERROR}
-        self.stdout.write(f"{styles[level](f'{level:8}')} {name}: {text_of(message)}")
-        if message.hint:
-            self.stdout.write(f"{'':8} {message.hint}")
+        self.stdout.write(f"{styles[level](f'{level:8}')} {check}: {message}")
+        if hint:
+            self.stdout.write(f"{'':8} {hint}")
         self.stdout.flush()
 
 
@@ -104,24 +107,3 @@ def all_checks(*, test_address: str | None) -> Iterator[tuple[str, Check]]:
     yield from environment.environment_checks(test_address=test_address).items()
     yield from app_checks.items()
     yield "Django", environment.django
-
-
-def level_of(message: CheckMessage) -> str:
-    return LEVELS[min(message.level, checks.ERROR)]
-
-
-def text_of(message: CheckMessage) -> str:
-    return f"{message.msg} ({message.id})" if message.id else str(message.msg)
-
-
-def to_json(findings: list[tuple[str, CheckMessage]], counts: Mapping[str, int]) -> str:
-    rows = [
-        {
-            "check": name,
-            "level": level_of(message),
-            "message": text_of(message),
-            "hint": str(message.hint or ""),
-        }
-        for name, message in findings
-    ]
-    return json.dumps({"counts": counts, "findings": rows}, indent=2, ensure_ascii=False)
