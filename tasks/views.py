@@ -1,6 +1,7 @@
 """Tasks, the trash and the sync feed. get_queryset() is the only source of rows for reads and writes."""
 
 import uuid
+from functools import partial
 from typing import Any
 
 import orjson
@@ -13,6 +14,7 @@ from todo_project.api.conditional import IfMatch, etag, not_modified
 from todo_project.api.endpoints import endpoint
 from todo_project.api.errors import NotFound
 from todo_project.api.pagination import Keyset, KeysetPagination
+from todo_project.api.parameters import DryRunParameters
 from todo_project.api.paths import ME
 from todo_project.api.serializers import StrictSerializer
 from todo_project.api.views import ApiViewSet
@@ -45,6 +47,7 @@ CREATED = [
     OpenApiParameter("Location", location="header", response=True, description="URL of the task."),
     OpenApiParameter("ETag", location="header", response=True, description="Current version."),
 ]
+write_endpoint = partial(endpoint, parameters=DryRunParameters)
 
 
 class OwnedViewSet(ApiViewSet):
@@ -112,7 +115,7 @@ class TaskViewSet(OwnedViewSet):
         """Excludes the trash. An unchanged page is 304, except with `overdue`, which depends on the time."""
         return self.get_page(trashed=False)
 
-    @endpoint(
+    @write_endpoint(
         "Create a task",
         request=NewTaskSerializer,
         responses={201: TaskSerializer, 200: TaskSerializer},
@@ -130,32 +133,39 @@ class TaskViewSet(OwnedViewSet):
     def retrieve(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         return self.get_one(id, trashed=False)
 
-    @endpoint("Replace a task; omitted fields are reset to their defaults", conditional=True)
+    @write_endpoint(
+        "Replace a task; omitted fields are reset to their defaults",
+        conditional=True,
+    )
     def update(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         """Only `title` is required."""
         return self.change("update", id, body=FULL)
 
-    @endpoint("Update the given fields of a task", conditional=True)
+    @write_endpoint("Update the given fields of a task", conditional=True)
     def partial_update(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         """Concurrent changes to other fields are kept. `If-Match` rejects the update after any change."""
         return self.change("update", id, body=PARTIAL)
 
-    @endpoint("Move a task to the trash", conditional=True, responses={200: TaskSerializer})
+    @write_endpoint(
+        "Move a task to the trash",
+        conditional=True,
+        responses={200: TaskSerializer},
+    )
     def destroy(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         """Repeating it changes nothing."""
         return self.change("delete", id)
 
-    @endpoint("Complete a task", conditional=True, request=None)
+    @write_endpoint("Complete a task", conditional=True, request=None)
     def complete(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         """Repeating it changes nothing."""
         return self.change("complete", id)
 
-    @endpoint("Reopen a task", conditional=True, request=None)
+    @write_endpoint("Reopen a task", conditional=True, request=None)
     def reopen(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         """Repeating it changes nothing."""
         return self.change("reopen", id)
 
-    @endpoint(
+    @write_endpoint(
         "Apply up to 100 changes, all or none",
         request=BulkSerializer,
         responses=BulkResponseSerializer,
@@ -186,20 +196,23 @@ class TrashViewSet(OwnedViewSet):
     def retrieve(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         return self.get_one(id, trashed=True)
 
-    @endpoint("Restore a task from the trash", conditional=True, request=None)
+    @write_endpoint("Restore a task from the trash", conditional=True, request=None)
     def restore(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         """Repeating it changes nothing."""
         return self.change("restore", id)
 
-    @endpoint(
-        "Delete a task permanently", conditional=True, has_etag=False, responses={200: TombstoneSerializer}
+    @write_endpoint(
+        "Delete a task permanently",
+        conditional=True,
+        has_etag=False,
+        responses={200: TombstoneSerializer},
     )
     def destroy(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         """Repeating it is 404."""
         tombstone = self.perform_one(PURGE, id)
         return Response({"id": str(tombstone.task), "version": tombstone.version, "purged": True})
 
-    @endpoint(
+    @write_endpoint(
         "Empty your trash permanently",
         conditional=True,
         has_etag=False,

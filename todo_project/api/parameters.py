@@ -87,3 +87,9 @@ class QueryParameters(serializers.Serializer[Any]):
     def _cached_fields(cls) -> dict[str, Any]:
         """Fields are stateless, and creating them costs more than validating."""
         return dict(cls().fields)
+
+
+class DryRunParameters(QueryParameters):
+    """For writes that can be tried: see run_and_roll_back()."""
+
+    dry_run = TrueFalseField(help_text="true: the same checks and response, but nothing is changed.")

@@ -12,7 +12,7 @@ from rest_framework.permissions import SAFE_METHODS, AllowAny
 from .encoder import dumps
 from .endpoints import Endpoint
 from .errors import ApiError, all_errors
-from .parameters import QueryParameters
+from .parameters import DryRunParameters, QueryParameters
 
 
 def header(description: str, kind: str = "string", **schema: Any) -> dict[str, Any]:
@@ -32,6 +32,7 @@ HEADERS = {
     "Idempotent-Replayed": header(
         "`true` if this is the stored response to an earlier request with the same key.", enum=["true"]
     ),
+    "Dry-Run": header("`true` if nothing was changed, because of `dry_run=true`.", enum=["true"]),
 }
 COMMON_HEADERS = refer("X-Request-ID", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 RETRY_AFTER = {"Retry-After": header("Seconds to wait before you retry.", "integer")}
@@ -125,6 +126,8 @@ class AutoSchema(openapi.AutoSchema):
             response.setdefault("headers", {}).update(COMMON_HEADERS)
             if self.takes_idempotency_key:
                 response["headers"] |= refer("Idempotent-Replayed")
+            if issubclass(self.endpoint.parameters, DryRunParameters):
+                response["headers"] |= refer("Dry-Run")
         for status in self.error_statuses(operation):
             operation["responses"].setdefault(
                 str(status), {"$ref": f"#/components/responses/{response_name(status)}"}

@@ -16,3 +16,12 @@ def run_in_transaction(write: Callable[[], Response]) -> Response:
                 raise
             failure = error
     raise failure
+
+
+def run_and_roll_back(write: Callable[[], Response]) -> Response:
+    """A dry run. Not for writes with effects outside the database, or with errors that are committed."""
+    with transaction.atomic():
+        response = write()
+        transaction.set_rollback(True)
+    response["Dry-Run"] = "true"
+    return response

@@ -16,7 +16,7 @@ from rest_framework.viewsets import GenericViewSet
 from .endpoints import Endpoint
 from .errors import ApiError, MalformedRequest, MethodNotAllowed, ValidationFailed
 from .idempotency import run_once
-from .transactions import run_in_transaction
+from .transactions import run_and_roll_back, run_in_transaction
 
 
 class ApiView(APIView):
@@ -75,6 +75,8 @@ class ApiView(APIView):
         handle = partial(handler, request, *self.args, **self.kwargs)
         if request.method in SAFE_METHODS:
             return handle()
+        if self.query.get("dry_run"):
+            return run_and_roll_back(handle)
         return run_once(request, handle) if self.endpoint.idempotent else run_in_transaction(handle)
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:

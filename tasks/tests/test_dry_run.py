@@ -1,0 +1,86 @@
+"""dry_run=true gives the response of the real request and changes nothing."""
+
+import pytest
+
+from tasks.models import Clock, Task, Tombstone
+from tests.support.assertions import assert_error
+from tests.support.caller import UNKNOWN_ID
+from tests.support.routes import methods_of, patterns
+from tests.support.tasks import create_task, trashed
+from todo_project import urls
+from todo_project.api.parameters import DryRunParameters
+from todo_project.models import IdempotencyKey
+
+WRITES = [
+    ("post", "/tasks", {"title": "bread"}),
+    ("put", "/tasks/{live}", {"title": "bread"}),
+    ("patch", "/tasks/{live}", {"title": "bread"}),
+    ("delete", "/tasks/{live}", None),
+    ("post", "/tasks/{live}/complete", None),
+    ("post", "/tasks/{live}/reopen", None),
+    ("post", "/tasks/bulk", {"operations": [{"op": "create", "data": {"title": "bread"}}]}),
+    ("post", "/trash/{trashed}/restore", None),
+    ("delete", "/trash/{trashed}", None),
+    ("delete", "/trash", None),
+]
+
+
+def rows():
+    models = (Task, Clock, Tombstone, IdempotencyKey)
+    return [list(model.objects.order_by("pk").values()) for model in models]
+
+
+def comparable(response):
+    """Without what differs between two requests: new ids and the times of the change."""
+    body = response.json()
+    task = body.get("results", [body])[0]
+    return response.status_code, {
+        name: value for name, value in task.items() if name not in {"id", "created_at"} and name[-3:] != "_at"
+    }
+
+
+def test_every_write_of_tasks_can_be_tried():
+    writes = {
+        (method, route)
+        for route, view in patterns(urls.urlpatterns)
+        if view.__module__ == "tasks.views" and "users/" not in route
+        for method in methods_of(view)
+        if method != "GET"
+        and issubclass(getattr(view.cls, view.actions[method.lower()]).endpoint.parameters, DryRunParameters)
+    }
+
+    assert len(writes) == len(WRITES)
+
+
+@pytest.mark.parametrize(("method", "path", "body"), WRITES, ids=lambda value: str(value)[:30])
+def test_a_dry_run_answers_like_the_write_and_changes_nothing(as_alice, method, path, body):
+    path = path.format(live=create_task(as_alice)["id"], trashed=trashed(as_alice)["id"])
+    before, etag = rows(), as_alice("get", "/tasks")["ETag"]
+    tried = as_alice(method, f"{path}?dry_run=true", body, **{"Idempotency-Key": "k"})
+
+    assert tried["Dry-Run"] == "true"
+    assert rows() == before
+    assert as_alice("get", "/tasks")["ETag"] == etag
+    done = as_alice(method, path, body)
+    assert "Dry-Run" not in done
+    assert comparable(tried) == comparable(done)
+
+
+def test_a_dry_run_has_the_same_errors(as_alice, task):
+    assert_error(as_alice("post", f"/tasks/{UNKNOWN_ID}/complete?dry_run=true"), 404, "NOT_FOUND")
+    assert_error(as_alice("post", "/tasks?dry_run=true", {"title": ""}), 400, "VALIDATION_ERROR")
+    stale = as_alice("delete", f"/tasks/{task['id']}?dry_run=true", **{"If-Match": '"99"'})
+    assert_error(stale, 412, "PRECONDITION_FAILED")
+
+
+def test_false_is_the_write_itself(as_alice):
+    assert as_alice("post", "/tasks?dry_run=false", {"title": "milk"}).status_code == 201
+    assert Task.objects.count() == 1
+
+
+@pytest.mark.parametrize(("method", "path"), [("get", "/tasks"), ("post", "/auth/logout"), ("patch", "/me")])
+def test_other_requests_do_not_take_it(as_alice, method, path):
+    body = None if method == "get" else {"name": "x"} if method == "patch" else {}
+    response = as_alice(method, f"{path}?dry_run=true", body)
+
+    assert_error(response, 400, "VALIDATION_ERROR", field="dry_run")
