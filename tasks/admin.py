@@ -80,15 +80,8 @@ class TaskAdmin(BoundedModelAdmin):
     # The order in which the owners' clocks are locked.
     lock_order = ("owner", "pk")
     list_columns = (
-        "title",
-        "completed",
-        "deleted_at",
-        "priority",
-        "due_at",
-        "created_at",
-        "owner__email",
-        "owner__name",
-    )
+        "title", "completed", "deleted_at", "priority", "due_at", "created_at", "owner__email", "owner__name",
+    )  # fmt: skip
     list_select_related = ("owner",)
     list_filter = (StateFilter, TaskOwnerFilter, "created_at")
     ordering = ("-created_at", "-pk")

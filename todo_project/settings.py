@@ -53,7 +53,6 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY
 SECURE_HSTS_PRELOAD = HTTPS_ONLY
 SESSION_COOKIE_SECURE = HTTPS_ONLY
 CSRF_COOKIE_SECURE = HTTPS_ONLY
-X_FRAME_OPTIONS = "DENY"
 
 # Applications, middleware and templates
 
@@ -236,11 +235,9 @@ SPECTACULAR_SETTINGS = {
 STATIC_URL = "/static/"
 # Serve static files from the packages, so that deployments need no collectstatic step.
 WHITENOISE_USE_FINDERS = True
-LANGUAGE_CODE = "en-us"
 USE_I18N = False
 TIME_ZONE = "UTC"
 FORMAT_MODULE_PATH = "todo_project.formats"
-USE_TZ = True
 
 # Logging
 
