@@ -185,15 +185,9 @@ def test_a_slow_issuer_delays_no_token_of_others(issuer, waiting, as_alice):
     assert not issuer.go_on.is_set()
 
 
-def test_a_cached_key_does_not_wait_for_a_slow_issuer(issuer, waiting):
+def test_neither_a_cached_nor_an_unknown_key_waits_for_a_fetch_in_progress(issuer, waiting):
     waiting(known=True)
 
     assert me(issuer.token()).status_code == 200
-    assert not issuer.go_on.is_set()
-
-
-def test_an_unknown_key_does_not_wait_for_a_fetch_in_progress(issuer, waiting):
-    waiting(known=True)
-
     assert_error(me(issuer.token(kid="k9")), 503, "SERVICE_UNAVAILABLE")
     assert not issuer.go_on.is_set()

@@ -60,27 +60,22 @@ def test_an_unknown_migration_is_a_warning(postgres, direct):
     assert report.of("migrations")[1].startswith("warning: 1 are applied that this code does not have")
 
 
-def test_urls_of_different_databases_are_an_error(direct):
-    report = Report(DATABASE_URL=direct, DATABASE_URL_UNPOOLED=with_user(direct, "app", database="empty"))
+@pytest.mark.parametrize(
+    ("url", "pooler", "unpooled", "check", "finding"),
+    [
+        ("direct", "", "empty", "both URLs", "DATABASE_URL and DATABASE_URL_UNPOOLED lead to different"),
+        ("pooled", "", "direct", "DATABASE_URL", "Set DATABASE_POOLER=true"),
+        ("pooled", "true", "pooled", "DATABASE_URL_UNPOOLED", "Pooling: it leads through a pooler, so"),
+    ],
+    ids=["different databases", "pooler configured as direct", "direct URL through a pooler"],
+)
+def test_urls_that_lead_elsewhere_are_an_error(direct, pooled, url, pooler, unpooled, check, finding):
+    urls = {"direct": direct, "pooled": pooled, "empty": with_user(direct, "app", database="empty")}
+    report = Report(DATABASE_URL=urls[url], DATABASE_POOLER=pooler, DATABASE_URL_UNPOOLED=urls[unpooled])
 
     assert report.code == 1
-    assert report.of("both URLs")[0].startswith(
-        "error: DATABASE_URL and DATABASE_URL_UNPOOLED lead to different databases or servers."
-    )
-
-
-def test_a_pooler_that_is_configured_as_direct_is_an_error(pooled, direct):
-    report = Report(DATABASE_URL=pooled, DATABASE_URL_UNPOOLED=direct)
-
-    assert report.code == 1
-    assert "Set DATABASE_POOLER=true" in report.of("DATABASE_URL")[-1]
-
-
-def test_a_direct_url_that_leads_through_a_pooler_is_an_error(pooled):
-    report = Report(DATABASE_URL=pooled, DATABASE_POOLER="true", DATABASE_URL_UNPOOLED=pooled)
-
-    assert report.code == 1
-    assert report.of("DATABASE_URL_UNPOOLED")[-1].startswith("error: Pooling: it leads through a pooler")
+    assert report.of(check)[-1].startswith("error: ")
+    assert finding in report.of(check)[-1]
 
 
 def test_a_direct_url_that_is_configured_as_a_pooler_is_a_warning(direct):
