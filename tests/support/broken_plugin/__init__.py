@@ -1,0 +1,1 @@
+"""An app with a misspelled name in one of its plug-in modules."""
