@@ -10,7 +10,7 @@ from todo_project.config.registry import Registry
 
 
 def test_a_name_is_registered_once():
-    registry = Registry("colours")
+    registry: Registry[str] = Registry("colours")
     registry.register("red")("#f00")
     with pytest.raises(ImproperlyConfigured, match="Two colours are registered as 'red'."):
         registry.register("red")("#e00")
