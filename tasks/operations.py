@@ -52,7 +52,7 @@ class Operation:
     key: str | None = None
     """With CREATE: the client's name for the task, from which its id is computed."""
     versions: Collection[int] | None = None
-    """The versions that the task may have before the first operation; None for any."""
+    """The versions that the task may have before the first operation, 0 if it is new; None for any."""
     path: str | None = None
     """The path for error messages, such as operations.3, if the request has several operations."""
 
@@ -184,7 +184,7 @@ def _find(
     task = tasks.get(operation.task) if operation.task else None
     if task is None or not _applies(operation.verb, task):
         raise NotFound(details=operation.details("id"))
-    if operation.versions is not None and loaded_versions.get(task.pk) not in operation.versions:
+    if operation.versions is not None and loaded_versions.get(task.pk, 0) not in operation.versions:
         current = as_dict(rows_for(owner).filter(pk=task.pk).first() or task)
         raise PreconditionFailed(details=operation.details("if_match", current=current))
     return task

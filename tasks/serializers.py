@@ -95,7 +95,9 @@ class OperationSerializer(StrictSerializer):
         required=False, help_text="The fields: as in POST for `create`, as in PATCH for `update`."
     )
     if_match = IntegerField(
-        required=False, min_value=0, help_text="Version the task must have before this request."
+        required=False,
+        min_value=0,
+        help_text="Version the task must have before this request; 0 if this request creates it.",
     )
 
     FIELDS_BY_OP = {CREATE: {"op", "data"}, "update": {"op", "id", "data", "if_match"}}

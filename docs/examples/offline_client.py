@@ -21,8 +21,6 @@ from pathlib import Path
 from typing import Any
 
 PAGE_SIZE, BATCH_SIZE = 500, 100
-KEY_LIFETIME = 23 * 3600
-"""Seconds. The server remembers an Idempotency-Key for 24 hours; an hour is left for the request itself."""
 
 Task = dict[str, Any]
 Change = dict[str, Any]
@@ -60,8 +58,8 @@ class OfflineClient:
     def __init__(self, url: str, file: str | Path, token: str, new_token: Callable[[], str]) -> None:
         self.api, self.file = url.rstrip("/") + "/api/v1", Path(file)
         self.token, self.new_token = token, new_token
-        self.state: dict[str, Any] = {"since": 0, "tasks": {}, "outbox": [], "conflicts": []}
-        self.state |= {"batch": None, "batch_size": BATCH_SIZE}
+        self.state: dict[str, Any] = {"user_id": None, "since": 0, "tasks": {}}
+        self.state |= {"outbox": [], "batch_size": 0, "conflicts": []}
         if self.file.exists():
             self.state = json.loads(self.file.read_text(encoding="utf-8"))
 
@@ -73,27 +71,29 @@ class OfflineClient:
         for change in self.state["outbox"]:
             id_ = change["id"]
             if change["op"] == "create":
-                tasks[id_] = {"id": id_, "completed": False, "deleted_at": None, **change["data"]}
+                tasks.setdefault(id_, {"id": id_, "completed": False, "deleted_at": None, **change["data"]})
             elif id_ in tasks:
-                tasks[id_] |= {**LOCAL_EFFECTS[change["op"]], **(change["data"] or {})}
+                tasks[id_] |= {**LOCAL_EFFECTS[change["op"]], **change["data"]}
         return tasks
 
-    def create(self, **data: Any) -> str:
-        """Return the local id of the task, which is valid until the server assigns another."""
-        id_ = f"local-{uuid.uuid4()}"
-        self._record({"op": "create", "id": id_, "data": data, "if_match": None})
+    def create(self, *, key: str = "", **data: Any) -> str:
+        """Return the id, which the task will have on the server too. Requires one sync before."""
+        key = key or str(uuid.uuid4())
+        id_ = str(uuid.uuid5(uuid.UUID(self.state["user_id"]), f"task:{key}"))
+        self._record("create", id_, {**data, "key": key})
         return id_
 
     def change(self, op: str, id_: str, **data: Any) -> None:
         """Record an update (with the new values as `data`), complete, reopen, delete or restore."""
         if op not in LOCAL_EFFECTS or id_ not in self.tasks():
             raise KeyError(op, id_)
-        # The version that the user saw. If the server has another one by the time of the push, they conflict.
-        version = self.state["tasks"].get(id_, {}).get("version")
-        self._record({"op": op, "id": id_, "data": data or None, "if_match": version})
+        self._record(op, id_, data)
 
-    def _record(self, change: Change) -> None:
-        self.state["outbox"].append(change)
+    def _record(self, op: str, id_: str, data: Task) -> None:
+        # The version that the user saw: 0 if the task is not on the server yet. Another one is a conflict.
+        version = self.state["tasks"].get(id_, {}).get("version", 0)
+        change = {"op": op, "id": id_, "data": data, "if_match": version}
+        self.state["outbox"].append({**change, "idempotency_key": str(uuid.uuid4())})
         self._save()
 
     # Requests to the server. Each may raise RetryLater and can then be repeated.
@@ -102,6 +102,7 @@ class OfflineClient:
         """Push and pull. Wait if the server is busy, for at most `max_wait` seconds in total."""
         while True:
             try:
+                self.state["user_id"] = self.state["user_id"] or self._call("GET", "/me")["id"]
                 self.push()
                 return self.pull()
             except RetryLater as error:
@@ -111,26 +112,23 @@ class OfflineClient:
                 time.sleep(error.delay)
 
     def push(self) -> None:
-        """Send the outbox in order. A batch stays on disk, with one key, until the server answers."""
+        """Send the outbox in order. The size of a batch stays on disk until the server answers."""
         while self.state["outbox"]:
-            if self.state["batch"] and time.time() - self.state["batch"]["made_at"] > KEY_LIFETIME:
-                self._abandon_batch()
-                continue
-            batch = self.state["batch"] or self._new_batch()
+            self.state["batch_size"] = self.state["batch_size"] or min(len(self.state["outbox"]), BATCH_SIZE)
+            self._save()
+            batch = self.state["outbox"][: self.state["batch_size"]]
+            body = json.dumps({"operations": [as_operation(change) for change in batch]}, ensure_ascii=False)
             try:
-                response = self._call("POST", "/tasks/bulk", batch["body"], batch["key"])
+                response = self._call("POST", "/tasks/bulk", body, batch[0]["idempotency_key"])
             except Rejected as error:
-                self._handle_rejection(error)
+                self._handle_rejection(error, batch)
             else:
-                self._apply_results(response["results"])
+                self._apply_results(batch, response["results"])
 
     def pull(self) -> None:
         """Follow the feed to its end."""
-        if self.state["batch"]:
-            self.push()  # The feed may list the tasks that the batch creates, whose ids are still unknown.
-        self._follow()
-
-    def _follow(self) -> None:
+        if self.state["batch_size"]:
+            self.push()  # Its response may be older than the feed and bring back a purged task.
         has_more = True
         while has_more:
             try:
@@ -144,79 +142,43 @@ class OfflineClient:
                 if change.get("purged"):
                     self.state["tasks"].pop(change["id"], None)
                 else:
-                    self._store(change)
+                    self.state["tasks"][change["id"]] = change
             self.state["since"], has_more = page["since"], page["has_more"]
             self._save()  # The copy and its position in the feed together.
 
-    def _new_batch(self) -> dict[str, Any]:
-        created: set[str] = set()
-        operations: list[Change] = []
-        for change in self.state["outbox"][: self.state["batch_size"]]:
-            if change["id"] in created:
-                break  # It must wait for the id that the server assigns.
-            if change["op"] == "create":
-                created.add(change["id"])
-                operations.append({"op": "create", "data": change["data"]})
-            else:
-                names = ("op", "id", "data", "if_match")
-                operations.append({name: change[name] for name in names if change[name] is not None})
-        body = json.dumps({"operations": operations}, ensure_ascii=False)
-        key, size = str(uuid.uuid4()), len(operations)
-        self.state["batch"] = {"key": key, "body": body, "size": size, "made_at": time.time()}
-        self._save()
-        return dict(self.state["batch"])
-
-    def _apply_results(self, results: list[Task]) -> None:
+    def _apply_results(self, batch: list[Change], results: list[Task]) -> None:
         """Store the tasks of an accepted batch, and base later changes in the outbox on them."""
-        outbox, size = self.state["outbox"], self.state["batch"]["size"]
-        for change, task in zip(outbox[:size], results, strict=True):
-            for later in outbox[size:]:
+        outbox = self.state["outbox"][len(batch) :]
+        for change, task in zip(batch, results, strict=True):
+            self.state["tasks"][task["id"]] = task
+            if change["op"] == "create" and task["updated_at"] != task["created_at"]:
+                continue  # The task existed and another client has changed it: later changes conflict.
+            for later in outbox:
                 if have_same_base(later, change):
-                    later |= {"id": task["id"], "if_match": task["version"]}
-            self._store(task)
-        self.state |= {"outbox": outbox[size:], "batch": None, "batch_size": BATCH_SIZE}
+                    later["if_match"] = task["version"]
+        self.state |= {"outbox": outbox, "batch_size": 0}
         self._save()
 
-    def _handle_rejection(self, error: Rejected) -> None:
+    def _handle_rejection(self, error: Rejected, batch: list[Change]) -> None:
         """Set aside the change that caused the rejection of the batch, so that the rest can be sent."""
         index = re.match(r"operations\.(\d+)", str(error.details.get("field")))
-        size = self.state["batch"]["size"]
         if not index and error.status not in (400, 413):
             raise error
-        if not index and size > 1:
+        if not index and len(batch) > 1:
             # The body is too large or unreadable: halve the batch until the change at fault is alone.
-            self.state |= {"batch": None, "batch_size": size // 2}
+            self.state["batch_size"] = len(batch) // 2
         else:
-            self._set_aside([self.state["outbox"][int(index[1]) if index else 0]], error.reason)
+            self._set_aside(int(index[1]) if index else 0, error.reason)
         if current := error.details.get("current"):
-            self._store(current)
+            self.state["tasks"][current["id"]] = current
         self._save()
-        if error.status == 404:
-            self._follow()  # The feed says whether the task was trashed or deleted permanently.
 
-    def _abandon_batch(self) -> None:
-        """The server has forgotten the key: only changes with if_match are safe to repeat."""
-        sent = self.state["outbox"][: self.state["batch"]["size"]]
-        created = [change for change in sent if change["op"] == "create"]
-        self._set_aside(
-            created, "The server did not answer. Check whether the task exists before adding it again."
-        )
-        self._save()
-        self._follow()
-
-    def _set_aside(self, changes: list[Change], reason: str) -> None:
-        """Move changes, and later ones based on them, from the outbox to the conflicts."""
+    def _set_aside(self, index: int, reason: str) -> None:
+        """Move a change, and later ones with the same base, from the outbox to the conflicts."""
         outbox = self.state["outbox"]
-        aside = [change for change in outbox if any(have_same_base(change, other) for other in changes)]
-        self.state["outbox"] = [change for change in outbox if change not in aside]
+        aside = [change for change in outbox[index:] if have_same_base(change, outbox[index])]
         self.state["conflicts"] += [{**change, "reason": reason} for change in aside]
-        self.state["batch"] = None
-
-    def _store(self, task: Task) -> None:
-        """Keep the newer version: a repeated response may be older than the copy."""
-        stored = self.state["tasks"].get(task["id"])
-        if stored is None or stored["version"] <= task["version"]:
-            self.state["tasks"][task["id"]] = task
+        self.state |= {"outbox": [change for change in outbox if change not in aside], "batch_size": 0}
 
     def _save(self) -> None:
         """Replace the file atomically, so that a crash leaves either the old or the new one."""
@@ -244,6 +206,11 @@ class OfflineClient:
             self.token = self.new_token()
             return self._call(method, path, body, key, renew=False)
         raise failure
+
+
+def as_operation(change: Change) -> dict[str, Any]:
+    names = {"create": ("op", "data"), "update": ("op", "id", "data", "if_match")}
+    return {name: change[name] for name in names.get(change["op"], ("op", "id", "if_match"))}
 
 
 def have_same_base(change: Change, other: Change) -> bool:
@@ -274,6 +241,8 @@ def main() -> None:
     options = parser.parse_args()
     client = OfflineClient(options.url, options.file, options.token, lambda: getpass.getpass("New token: "))
     if options.command == "add":
+        if not client.state["user_id"]:
+            parser.error("Sync once before you add a task: its id is computed from yours.")
         client.create(title=options.value)
     elif options.command == "complete":
         if options.value not in client.tasks():

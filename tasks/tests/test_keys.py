@@ -109,16 +109,15 @@ def test_later_operations_of_a_bulk_refer_to_created_tasks(as_alice, alice):
     assert Task.objects.count() == 2
 
 
-def test_a_version_cannot_match_a_task_of_the_same_bulk(as_alice, alice):
-    response = bulk(
-        as_alice,
-        {"op": "create", "data": {"title": "milk", "key": "a"}},
-        {"op": "complete", "id": task_id(alice, "a"), "if_match": 1},
-    )
+def test_only_version_0_matches_a_task_of_the_same_bulk(as_alice, alice):
+    create = {"op": "create", "data": {"title": "milk", "key": "a"}}
+    complete = {"op": "complete", "id": task_id(alice, "a")}
 
-    error = assert_error(response, 412, "PRECONDITION_FAILED")
+    error = assert_error(bulk(as_alice, create, {**complete, "if_match": 1}), 412, "PRECONDITION_FAILED")
     assert error["details"]["current"]["title"] == "milk"
     assert Task.objects.count() == 0
+    assert bulk(as_alice, create, {**complete, "if_match": 0}).json()["results"][1]["completed"]
+    assert_error(bulk(as_alice, create, {**complete, "if_match": 0}), 412, "PRECONDITION_FAILED")
 
 
 def test_an_id_that_a_later_operation_creates_is_not_found(as_alice, alice):

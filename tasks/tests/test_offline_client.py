@@ -8,6 +8,7 @@ import socket
 import socketserver
 import threading
 import urllib.request
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -64,7 +65,10 @@ class Person:
 
     def client(self, name, *, url="", token=""):
         token = token or self.token
-        return offline_client.OfflineClient(url or self.url, self.folder / name, token, self.sign_in)
+        client = offline_client.OfflineClient(url or self.url, self.folder / name, token, self.sign_in)
+        if not client.state["user_id"]:
+            client.sync()
+        return client
 
     def state(self):
         return server_state(lambda path: self.call("GET", path))
@@ -75,12 +79,67 @@ def person(server, tmp_path):
     return Person(server, tmp_path)
 
 
+class Proxy(socketserver.ThreadingTCPServer):
+    """Passes each request to the server, and its response back unless `on_response` returns false."""
+
+    def __init__(self, server):
+        super().__init__(("127.0.0.1", 0), ProxyHandler)
+        self.url, self.upstream = f"http://127.0.0.1:{self.server_address[1]}", server.port
+        self.responses: list[bytes] = []
+        self.on_response = lambda: True
+
+
+class ProxyHandler(socketserver.StreamRequestHandler):
+    server: Proxy
+
+    def handle(self):
+        head = [self.rfile.readline()]
+        while head[-1].strip():
+            head.append(self.rfile.readline())
+        sizes = [int(line.split(b":")[1]) for line in head if line.lower().startswith(b"content-length:")]
+        with socket.create_connection(("127.0.0.1", self.server.upstream), timeout=TIMEOUT) as upstream:
+            upstream.sendall(b"".join(head) + self.rfile.read(sum(sizes)))
+            with upstream.makefile("rb") as response:
+                self.server.responses.append(response.read())
+        if self.server.on_response():
+            self.wfile.write(self.server.responses[-1])
+
+
+@pytest.fixture
+def proxy(server):
+    with Proxy(server) as proxy:
+        serving = threading.Thread(target=proxy.serve_forever, args=(0.05,))
+        serving.start()
+        yield proxy
+        proxy.shutdown()
+        serving.join(timeout=TIMEOUT)
+
+
+def lose_response(person, proxy, name):
+    """Push the outbox of a client; the server applies it and the client does not get the response."""
+    proxy.on_response = lambda: False
+    with pytest.raises(offline_client.RetryLater):
+        person.client(name, url=proxy.url).push()
+    proxy.on_response = lambda: True
+
+
+def crash_before_saving(person, proxy, name):
+    """Push the outbox of a client; it gets the response and cannot write it to disk."""
+    obstacle = person.folder / f"{name}.new"
+    proxy.on_response = lambda: obstacle.mkdir() is None
+    with pytest.raises(IsADirectoryError):
+        person.client(name, url=proxy.url).push()
+    obstacle.rmdir()
+    proxy.on_response = lambda: True
+
+
 def make_random_changes(client, dice):
     for _ in range(12):
         op = dice.choice(["create", "create", "update", "complete", "reopen", "delete", "restore"])
         tasks = [task for task in client.tasks().values() if bool(task["deleted_at"]) == (op == "restore")]
         if op == "create" or not tasks:
-            client.create(title=f"new {dice.random()}", priority=dice.randrange(4))
+            key = dice.choice(["", f"key {dice.randrange(3)}"])
+            client.create(title=f"new {dice.random()}", key=key, priority=dice.randrange(4))
         else:
             values = {"title": f"changed {dice.random()}"} if op == "update" else {}
             client.change(op, dice.choice(tasks)["id"], **values)
@@ -88,12 +147,16 @@ def make_random_changes(client, dice):
 
 @pytest.mark.own_servers
 @pytest.mark.parametrize("seed", range(5))
-def test_two_offline_clients_of_one_user_end_with_the_state_of_the_server(person, seed):
+def test_two_offline_clients_of_one_user_end_with_the_state_of_the_server(person, proxy, seed):
     dice = random.Random(seed)
     phone, laptop = person.client("phone"), person.client("laptop", token="an-expired-token")
     for _ in range(4):
         make_random_changes(phone, dice)
         make_random_changes(laptop, dice)
+        lose_response(person, proxy, "phone")
+        person.call("DELETE", "/trash")
+        phone = person.client("phone")
+        make_random_changes(phone, dice)
         with ThreadPoolExecutor(2) as pool:
             for syncing in [pool.submit(phone.sync), pool.submit(laptop.sync)]:
                 syncing.result(timeout=TIMEOUT)
@@ -105,7 +168,7 @@ def test_two_offline_clients_of_one_user_end_with_the_state_of_the_server(person
     assert phone.state["outbox"] == laptop.state["outbox"] == []
     conflicts = phone.state["conflicts"] + laptop.state["conflicts"]
     codes = {conflict["reason"].partition(":")[0] for conflict in conflicts}
-    assert {"PRECONDITION_FAILED"} <= codes <= {"PRECONDITION_FAILED", "NOT_FOUND"}
+    assert {"PRECONDITION_FAILED"} <= codes <= {"PRECONDITION_FAILED", "NOT_FOUND", "GONE"}
 
 
 @pytest.mark.own_servers
@@ -125,7 +188,7 @@ def test_a_conflicting_change_is_set_aside_and_the_rest_is_sent(person, meanwhil
     client.create(title="bread")
     for method, path, body in meanwhile:
         person.call(method, path.format(milk), body)
-    client.push()
+    client.sync()
 
     assert client.tasks() == person.state()
     assert sorted(task["title"] for task in person.state().values()) == sorted(titles)
@@ -134,70 +197,99 @@ def test_a_conflicting_change_is_set_aside_and_the_rest_is_sent(person, meanwhil
     assert conflict["reason"].startswith(code)
 
 
-class Proxy(socketserver.ThreadingTCPServer):
-    """Passes each request to the server, and drops the response while `drops_responses` is true."""
-
-    def __init__(self, server):
-        super().__init__(("127.0.0.1", 0), ProxyHandler)
-        self.url, self.upstream = f"http://127.0.0.1:{self.server_address[1]}", server.port
-        self.responses: list[bytes] = []
-        self.drops_responses = False
-
-
-class ProxyHandler(socketserver.StreamRequestHandler):
-    server: Proxy
-
-    def handle(self):
-        head = [self.rfile.readline()]
-        while head[-1].strip():
-            head.append(self.rfile.readline())
-        sizes = [int(line.split(b":")[1]) for line in head if line.lower().startswith(b"content-length:")]
-        with socket.create_connection(("127.0.0.1", self.server.upstream), timeout=TIMEOUT) as upstream:
-            upstream.sendall(b"".join(head) + self.rfile.read(sum(sizes)))
-            with upstream.makefile("rb") as response:
-                self.server.responses.append(response.read())
-        if not self.server.drops_responses:
-            self.wfile.write(self.server.responses[-1])
-
-
-@pytest.fixture
-def proxy(server):
-    with Proxy(server) as proxy:
-        serving = threading.Thread(target=proxy.serve_forever, args=(0.05,))
-        serving.start()
-        yield proxy
-        proxy.shutdown()
-        serving.join(timeout=TIMEOUT)
+def forget_idempotency_keys(client):
+    """Use others, which the server knows as little as keys that are older than 24 hours."""
+    for change in client.state["outbox"]:
+        change["idempotency_key"] = str(uuid.uuid4())
 
 
 @pytest.mark.own_servers
-def test_a_push_whose_response_was_lost_creates_no_duplicates_when_repeated(person, proxy):
-    client = person.client("phone", url=proxy.url)
-    milk = client.create(title="milk")
-    client.create(title="bread")
+@pytest.mark.parametrize("fail", [lose_response, crash_before_saving])
+def test_a_push_without_a_saved_response_creates_no_duplicates_when_repeated(person, proxy, fail):
+    client = person.client("phone")
+    milk, bread = client.create(title="milk"), client.create(title="bread")
     client.change("complete", milk)
-    proxy.drops_responses = True
-    with pytest.raises(offline_client.RetryLater):
-        client.push()
+    fail(person, proxy, "phone")
     done = person.state()
-    proxy.drops_responses = False
     client = person.client("phone", url=proxy.url)  # A client that crashed has only its file.
-    client.create(title="later")
+    later = client.create(title="later")
+    client.change("update", bread, title="rye bread")
     client.pull()
 
     first, repeated = proxy.responses[:2]
     assert first.startswith(b"HTTP/1.1 200")
     assert b"Idempotent-Replayed: true" in repeated
     assert first.partition(b"\r\n\r\n")[2] == repeated.partition(b"\r\n\r\n")[2]
-    assert {task["title"] for task in done.values()} == {"milk", "bread"}
-    assert done.keys() < person.state().keys()
+    assert done.keys() == {milk, bread}
     assert client.tasks() == person.state()
-    assert sorted((task["title"], task["completed"]) for task in person.state().values()) == [
-        ("bread", False),
-        ("later", False),
-        ("milk", True),
-    ]
+    assert {id_: (task["title"], task["completed"]) for id_, task in person.state().items()} == {
+        milk: ("milk", True),
+        bread: ("rye bread", False),
+        later: ("later", False),
+    }
     assert client.state["conflicts"] == []
+
+
+@pytest.mark.own_servers
+@pytest.mark.parametrize("fail", [lose_response, crash_before_saving])
+def test_a_push_repeated_after_its_idempotency_key_expired_overwrites_nothing(person, proxy, fail):
+    client = person.client("phone")
+    milk, bread = client.create(title="milk"), client.create(title="bread")
+    client.change("complete", milk)
+    fail(person, proxy, "phone")
+    person.call("POST", f"/tasks/{milk}/reopen")
+    done = person.state()
+    client = person.client("phone")
+    forget_idempotency_keys(client)
+    client.sync()
+
+    assert client.tasks() == person.state() == done
+    assert done.keys() == {milk, bread}
+    assert not done[milk]["completed"]
+    [conflict] = client.state["conflicts"]
+    assert (conflict["op"], conflict["id"]) == ("complete", milk)
+    assert conflict["reason"].startswith("PRECONDITION_FAILED")
+
+
+@pytest.mark.own_servers
+def test_a_creation_repeated_after_its_task_was_purged_is_set_aside_with_its_changes(person, proxy):
+    client = person.client("phone")
+    milk = client.create(title="milk")
+    client.change("complete", milk)
+    lose_response(person, proxy, "phone")
+    person.call("DELETE", f"/tasks/{milk}")
+    person.call("DELETE", f"/trash/{milk}")
+    client = person.client("phone")
+    forget_idempotency_keys(client)
+    bread = client.create(title="bread")
+    client.sync()
+
+    assert client.tasks() == person.state()
+    assert person.state().keys() == {bread}
+    assert [conflict["op"] for conflict in client.state["conflicts"]] == ["create", "complete"]
+    assert all(conflict["reason"].startswith("GONE") for conflict in client.state["conflicts"])
+
+
+@pytest.mark.own_servers
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_two_clients_that_create_with_the_same_key_create_one_task(person, batch_size):
+    phone, laptop = person.client("phone"), person.client("laptop")
+    milk = phone.create(title="milk", key="shopping")
+    phone.sync()
+    phone.change("complete", milk)
+    phone.sync()
+    assert laptop.create(title="bread", key="shopping") == milk
+    laptop.change("update", milk, priority=3)
+    laptop.state["batch_size"] = batch_size
+    laptop.sync()
+
+    assert phone.tasks() == laptop.tasks() == person.state()
+    [task] = person.state().values()
+    assert (task["title"], task["completed"], task["priority"]) == ("milk", True, 0)
+    assert phone.state["conflicts"] == []
+    [conflict] = laptop.state["conflicts"]
+    assert conflict["data"] == {"priority": 3}
+    assert conflict["reason"].startswith("PRECONDITION_FAILED")
 
 
 @pytest.mark.own_servers
@@ -210,6 +302,7 @@ def test_a_change_that_the_server_cannot_parse_is_set_aside_and_the_rest_is_sent
 
     assert {task["title"] for task in person.state().values()} == {"milk", "bread", "eggs"}
     assert [conflict["data"]["title"] for conflict in client.state["conflicts"]] == [bad]
+    assert client.tasks() == person.state()
     assert client.state["outbox"] == []
 
 
@@ -235,7 +328,7 @@ def test_repeated_retries_of_a_creation_whose_response_was_lost_create_one_task(
         with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
             return response.status, response.read()
 
-    proxy.drops_responses = True
+    proxy.on_response = lambda: False
     with pytest.raises((OSError, http.client.HTTPException)):
         create(proxy.url)
     (done,) = person.state().values()
