@@ -12,5 +12,7 @@ class TodoProjectConfig(AppConfig):
     def ready(self) -> None:
         """Import the plug-in modules now, so that a mistake in one of them stops the start."""
         from .config import checks  # noqa: F401  (registers the system checks)
+        from .db import user_annotations
 
         autodiscover_modules(*self.PLUGIN_MODULES)
+        user_annotations.check_paths()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.db.models import F, Value
 from django.db.models.functions import Coalesce
 
@@ -18,6 +19,12 @@ class UserAnnotation:
 
     def expression(self, prefix: str = "") -> Any:
         return Coalesce(F(f"{prefix}{self.path}"), Value(self.default))
+
+
+def check_paths() -> None:
+    """Raise FieldError if an annotation names a field that does not exist."""
+    for _, annotation in USER_ANNOTATIONS.items():
+        str(get_user_model().objects.annotate(_=annotation.expression()).query)
 
 
 USER_ANNOTATIONS: Registry[UserAnnotation] = Registry("user annotations")

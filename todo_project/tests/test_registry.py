@@ -3,10 +3,12 @@
 import sys
 
 import pytest
-from django.core.exceptions import ImproperlyConfigured
+from django.apps import apps
+from django.core.exceptions import FieldError, ImproperlyConfigured
 
-from tests.support.run_app import start
+from tests.support.run_app import run_program
 from todo_project.config.registry import Registry
+from todo_project.db.user_annotations import USER_ANNOTATIONS, UserAnnotation
 
 
 def test_a_name_is_registered_once():
@@ -18,8 +20,14 @@ def test_a_name_is_registered_once():
     assert registry == {"red": "#f00"}
 
 
+def test_a_wrong_path_of_a_user_annotation_stops_the_start(monkeypatch):
+    monkeypatch.setitem(USER_ANNOTATIONS, "tock", UserAnnotation("clok__tick", default=0))
+    with pytest.raises(FieldError, match="Cannot resolve keyword 'clok'"):
+        apps.get_app_config("todo_project").ready()
+
+
 def test_a_misspelled_name_in_a_plugin_stops_the_start():
-    ended = start(
+    ended = run_program(
         [sys.executable, "manage.py", "check"], DJANGO_SETTINGS_MODULE="tests.settings_with_broken_plugin"
     )
 
