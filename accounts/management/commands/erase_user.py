@@ -42,6 +42,7 @@ exit codes: 0 success; 1 error, for example no such user; 130 interrupted.
         if not options["yes"]:
             self.confirm(name)
         erasure.erase(user)
+        self.state_after_failure = "The user has been erased."
         self.stdout.write(self.style.SUCCESS(f"{name} and everything listed above has been erased."))
 
     def confirm(self, name: str) -> None:

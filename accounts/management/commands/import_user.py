@@ -67,6 +67,8 @@ exit codes: 0 success; 1 error; 130 interrupted.
                 )
             if options["dry_run"]:
                 transaction.set_rollback(True)
+        if not options["dry_run"]:
+            self.state_after_failure = "The import is complete."
         self.stdout.write("Nothing was changed." if options["dry_run"] else self.summary(user, outcomes))
 
     def load(self, path: Path, into: str | None, *, replace: bool) -> tuple[User, dict[str, Outcome]]:

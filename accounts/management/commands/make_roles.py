@@ -14,7 +14,7 @@ Create the roles of staff: groups with the permissions that the apps grant in th
 each migrate. An existing role gets exactly these permissions again; its members keep it, and other groups
 stay unchanged. It is safe to run it twice, even at the same time."""
     examples = """\
-exit codes: 0 success; 1 an error, for example if the database is not migrated.
+exit codes: 0 success; 1 an error, for example if the database is not migrated; 130 interrupted.
 """
 
     def handle(self, *args: Any, **options: Any) -> None:
