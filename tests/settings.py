@@ -1,4 +1,4 @@
-"""The settings under test, read from an environment of their own: no .env and no shell reaches the tests."""
+"""Test settings. They ignore .env and the environment of the shell."""
 
 import os
 
@@ -6,7 +6,7 @@ from environ import Env
 
 Env.ENVIRON = {
     "ENV_FILE": os.devnull,
-    "SECRET_KEY": "a key for tests only, which signs nothing that anybody else would take",
+    "SECRET_KEY": "a key for tests only, which no deployment uses for its signatures",
     "ALLOWED_HOSTS": "testserver",
     "HTTPS_ONLY": "false",
     "DATABASE_URL": "sqlite://:memory:",

@@ -34,7 +34,7 @@ def test_an_export_contains_no_secret(as_alice, pair):
         assert secret.encode() not in content
 
 
-def test_another_users_data_is_not_in_it(as_alice, bob):
+def test_an_export_contains_no_data_of_another_user(as_alice, bob):
     bob.sessions.create(expires_at="2999-01-01T00:00:00Z", user_agent="Phone of Bob")
     _, content = download_export(as_alice)
 

@@ -58,7 +58,7 @@ def test_linking_another_users_identity_is_a_conflict(as_alice, bob):
     assert Identity.objects.for_user(bob).count() == 2
 
 
-def test_the_last_identity_of_a_user_without_password_stays_whatever_others_have(as_alice, alice):
+def test_the_last_identity_cannot_be_unlinked_even_if_others_have_identities(as_alice, alice):
     alice.set_unusable_password()
     alice.save()
     identity = Identity.objects.create(user=alice, issuer="backend", subject="person-3")

@@ -162,7 +162,7 @@ def waiting(issuer):
         if known:
             keys.find(header)
             keys.fetched_at = keys.attempted_at = float("-inf")
-        issuer.go_on.clear()
+        issuer.may_answer.clear()
         fetches = issuer.fetches
         thread = threading.Thread(target=lambda: keys.find(header))
         thread.start()
@@ -172,7 +172,7 @@ def waiting(issuer):
 
     threads: list[threading.Thread] = []
     yield start
-    issuer.go_on.set()
+    issuer.may_answer.set()
     for thread in threads:
         thread.join()
 
@@ -182,7 +182,7 @@ def test_a_slow_issuer_delays_no_token_of_others(issuer, waiting, as_alice):
 
     assert as_alice("get", "/me").status_code == 200
     assert me(jwt.encode(claims("backend"), SECRET)).status_code == 200
-    assert not issuer.go_on.is_set()
+    assert not issuer.may_answer.is_set()
 
 
 def test_neither_a_cached_nor_an_unknown_key_waits_for_a_fetch_in_progress(issuer, waiting):
@@ -190,4 +190,4 @@ def test_neither_a_cached_nor_an_unknown_key_waits_for_a_fetch_in_progress(issue
 
     assert me(issuer.token()).status_code == 200
     assert_error(me(issuer.token(kid="k9")), 503, "SERVICE_UNAVAILABLE")
-    assert not issuer.go_on.is_set()
+    assert not issuer.may_answer.is_set()

@@ -27,13 +27,13 @@ def test_with_the_setting_on_staff_need_a_code(database):
     assert " passed" in ended.stdout
 
 
-def test_it_is_off_by_default(admin_client):
+def test_the_second_factor_is_off_by_default(admin_client):
     assert settings.STAFF_SECOND_FACTOR is False
     assert b"otp_token" not in Client().get("/admin/login/").content
     assert admin_client.get("/admin/").status_code == 200
 
 
-def test_it_can_be_set_up_before_it_is_switched_on(admin_client):
+def test_a_second_factor_can_be_set_up_before_it_is_required(admin_client):
     run("second_factor", User.objects.get().email)
     device = TOTPDevice.objects.get()
 

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.support.browser import chromium, clean_page
-from tests.support.run_app import start
+from tests.support.run_app import run_program
 from tests.support.servers.gunicorn import Gunicorn
 from tests.support.servers.postgres import Postgres
 
@@ -49,7 +49,7 @@ FailedLogin.objects.bulk_create(
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
     with Postgres() as database:
-        prepared = start(
+        prepared = run_program(
             [sys.executable, "manage.py", "shell", "-v0", "-c", PREPARE], DATABASE_URL=database.url
         )
         assert prepared.returncode == 0, prepared.stderr

@@ -73,13 +73,13 @@ def test_a_dry_run_has_the_same_errors(as_alice, task):
     assert_error(stale, 412, "PRECONDITION_FAILED")
 
 
-def test_false_is_the_write_itself(as_alice):
+def test_dry_run_false_performs_the_write(as_alice):
     assert as_alice("post", "/tasks?dry_run=false", {"title": "milk"}).status_code == 201
     assert Task.objects.count() == 1
 
 
 @pytest.mark.parametrize(("method", "path"), [("get", "/tasks"), ("post", "/auth/logout"), ("patch", "/me")])
-def test_other_requests_do_not_take_it(as_alice, method, path):
+def test_other_requests_reject_dry_run(as_alice, method, path):
     body = None if method == "get" else {"name": "x"} if method == "patch" else {}
     response = as_alice(method, f"{path}?dry_run=true", body)
 

@@ -175,7 +175,7 @@ def test_every_filter_and_ordering_is_in_the_table(path, parameters):
 
 @pytest.mark.parametrize(("prefix", "headers", "read", "write"), VARIANTS)
 @for_each_route(WITH_ID)
-def test_a_task_of_another_user_is_answered_like_a_missing_one(
+def test_a_task_of_another_user_gets_the_same_response_as_a_missing_one(
     as_alice, as_bob, alice, bob, alices_tasks, bobs_tasks, route, prefix, headers, read, write
 ):
     task = task_for(route, alices_tasks)
@@ -226,7 +226,7 @@ def test_the_idempotency_key_of_another_user_replays_nothing(
 @pytest.mark.parametrize(
     ("operation", "which"), BULK_OPERATIONS, ids=[operation["op"] for operation, _ in BULK_OPERATIONS]
 )
-def test_a_task_of_another_user_in_a_bulk_is_answered_like_a_missing_one(
+def test_a_task_of_another_user_in_a_bulk_gets_the_same_response_as_a_missing_one(
     as_alice, as_bob, alices_tasks, bobs_tasks, operation, which, first, if_match, status
 ):
     guard = {"if_match": versions_of(alices_tasks[which])[if_match]} if if_match else {}

@@ -21,7 +21,7 @@ from tasks.models import Clock, Task, Tombstone
 from tests.support.caller import Caller, pages, sign_in
 from tests.support.commands import run
 from tests.support.processes import becomes_true
-from tests.support.run_app import start
+from tests.support.run_app import run_program
 from tests.support.servers.gunicorn import ROOT, environment
 from tests.support.servers.postgres import Postgres
 
@@ -371,7 +371,7 @@ print(get_user_model().objects.count(), Task.objects.count())
 @pytest.mark.own_servers
 def test_an_interrupted_or_killed_run_leaves_nothing_and_excludes_other_runs(url):
     machine = {"DATABASE_URL": url, "DEBUG": "true"}
-    assert start([sys.executable, "manage.py", "migrate", "-v0"], **machine).returncode == 0
+    assert run_program([sys.executable, "manage.py", "migrate", "-v0"], **machine).returncode == 0
 
     for end, code in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):
         with subprocess.Popen(
@@ -386,7 +386,7 @@ def test_an_interrupted_or_killed_run_leaves_nothing_and_excludes_other_runs(url
         ) as running:
             assert running.stderr is not None
             progress = next(line for line in running.stderr if "tasks of" in line)
-            other = start(SEED, **machine) if end == signal.SIGINT else None
+            other = run_program(SEED, **machine) if end == signal.SIGINT else None
             running.send_signal(end)
             _, stderr = running.communicate(timeout=300)
 
@@ -396,8 +396,8 @@ def test_an_interrupted_or_killed_run_leaves_nothing_and_excludes_other_runs(url
             assert other.returncode == 1
             assert re.search("Another seed command is running|database is locked", other.stderr)
             assert stderr.splitlines()[-1] == "CommandError: Interrupted. Nothing was changed."
-        shell = start([sys.executable, "manage.py", "shell", "-v0", "-c", COUNT], **machine)
+        shell = run_program([sys.executable, "manage.py", "shell", "-v0", "-c", COUNT], **machine)
         assert shell.stdout == "0 0\n"
 
     # Retried, because PostgreSQL takes a moment to notice that the client is gone.
-    assert becomes_true(lambda: start(SEED, **machine).returncode == 0)
+    assert becomes_true(lambda: run_program(SEED, **machine).returncode == 0)

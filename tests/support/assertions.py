@@ -1,4 +1,4 @@
-"""The one assertion about errors, used everywhere, so the shape is held hundreds of times."""
+"""The assertion about error responses that all tests use."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Django's test client with what all of our tests want of it."""
+"""Django's test client with this project's defaults."""
 
 from typing import Any
 
@@ -12,18 +12,18 @@ HANDLER = client.ClientHandler(enforce_csrf_checks=False)
 
 
 class Client(client.Client):
-    """Gets answers as the network would: an exception in a view is a 500, not a traceback."""
+    """An exception in a view is a 500, as over the network, and not a traceback."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(raise_request_exception=False, **options)
         self.handler = HANDLER
 
 
-def read_settings_again(*, setting: str, **_: Any) -> None:
-    """Forget what a process makes of its settings once."""
+def clear_settings_caches(*, setting: str, **_: Any) -> None:
+    """Clear what is computed from the settings once per process."""
     document.cache_clear()
     if setting != "ROOT_URLCONF":  # which middleware does not read
         HANDLER._middleware_chain = None  # type: ignore[attr-defined]
 
 
-setting_changed.connect(read_settings_again)
+setting_changed.connect(clear_settings_caches)

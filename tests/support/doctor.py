@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from .run_app import start
+from .run_app import run_program
 
 KEY = "Zp3-vT9qLxW0_rKd7uYhBn52sJcEaGf8MiQoX1tRlUwVzNkP6gSyHbDjC4_eOmA"
 OTHER_KEY = "q7WmN1-xKc83RtVbYpLz0_HsFgJdUe5AoTiXvQ2wBn9rCkMhZyEuGlPj6D4aSfO"
@@ -28,7 +28,7 @@ UNREACHABLE = f"postgres://todo:{PASSWORD}@127.0.0.1:1/todo"
 
 def run(*options: str, **changes: str | None) -> subprocess.CompletedProcess[str]:
     """It never prints a traceback or a secret, whatever it finds."""
-    ended = start([sys.executable, "manage.py", "doctor", *options], **{**PRODUCTION, **changes})
+    ended = run_program([sys.executable, "manage.py", "doctor", *options], **{**PRODUCTION, **changes})
     output = ended.stdout + ended.stderr
     assert "Traceback" not in output
     assert [secret for secret in SECRETS if secret in output] == []

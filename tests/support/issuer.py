@@ -1,4 +1,4 @@
-"""A real issuer of tokens: a local HTTP server that publishes its keys, and fails in every way one can."""
+"""A real issuer of tokens: a local HTTP server that publishes its keys, and simulates failures."""
 
 import json
 import threading
@@ -41,8 +41,8 @@ class Issuer:
     def __init__(self) -> None:
         self.fetches = 0
         self.status, self.content, self.headers = 200, b"", {"Content-Type": "application/json"}
-        self.go_on = threading.Event()
-        self.go_on.set()
+        self.may_answer = threading.Event()
+        self.may_answer.set()
         self.port = 0
         self.open()
         self.publish(public_jwk("EdDSA", "k1"))
@@ -72,7 +72,7 @@ class Issuer:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 issuer.fetches += 1
-                issuer.go_on.wait(timeout=TIMEOUT)
+                issuer.may_answer.wait(timeout=TIMEOUT)
                 self.send_response(issuer.status)
                 for name, value in issuer.headers.items():
                     self.send_header(name, value)
@@ -80,7 +80,7 @@ class Issuer:
                 self.wfile.write(issuer.content)
 
             def log_message(self, *args: Any) -> None:
-                """The tests' output is theirs."""
+                """Log nothing."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
         self.port = self.server.server_port
@@ -89,7 +89,7 @@ class Issuer:
         ).start()
 
     def close(self) -> None:
-        self.go_on.set()
+        self.may_answer.set()
         self.server.shutdown()
         self.server.server_close()
 
@@ -99,7 +99,7 @@ class Issuer:
 
 
 def claims(issuer: str, **changes: Any) -> dict[str, Any]:
-    """What a good token says; a change to None takes a claim away."""
+    """The claims of a valid token; None removes one."""
     now = int(time.time())
-    told = {"iss": issuer, "aud": AUDIENCE, "sub": "person-1", "iat": now, "exp": now + 300, **changes}
-    return {name: value for name, value in told.items() if value is not None}
+    values = {"iss": issuer, "aud": AUDIENCE, "sub": "person-1", "iat": now, "exp": now + 300, **changes}
+    return {name: value for name, value in values.items() if value is not None}

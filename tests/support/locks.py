@@ -24,7 +24,7 @@ WAITING = """
 
 def lock_is_awaited() -> bool:
     """Whether a connection to this test's database waits for a lock."""
-    # pg_stat_activity would say so too, but within a transaction always the same.
+    # Not pg_stat_activity, which is cached within a transaction.
     with connection.cursor() as cursor:
         cursor.execute(WAITING)
         return bool(cursor.fetchone()[0])

@@ -1,4 +1,4 @@
-"""What is to be known of programs that run beside the tests."""
+"""Wait for processes and conditions."""
 
 import os
 import time
@@ -7,11 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 
 TIMEOUT = 300.0
-"""Seconds until a test gives up; generous, because a busy machine is no failure."""
+"""Seconds until a test gives up; generous, because a busy machine is not a failure."""
 
 
 def is_running(pid: int) -> bool:
-    with suppress(FileNotFoundError):  # the system may take its time to bury the dead
+    with suppress(FileNotFoundError):  # a zombie has ended, but its parent has not read its exit status
         if ") Z " in Path(f"/proc/{pid}/stat").read_text():
             return False
     try:

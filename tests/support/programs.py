@@ -1,14 +1,14 @@
-"""Parts of a machine that some tests need, such as a PostgreSQL or a PgBouncer."""
+"""Programs that some tests need, such as PgBouncer."""
 
 import os
 
 import pytest
 
 
-def require(found: object, sentence: str) -> None:
-    """Skip the test unless the part was found; on the CI server, where a skip goes unseen, fail it."""
-    if found:
+def require(program: object, reason: str) -> None:
+    """Skip the test if the program is missing; fail it in CI, where nobody would see that it was skipped."""
+    if program:
         return
     if os.environ.get("CI") == "true":
-        pytest.fail(sentence, pytrace=False)
-    pytest.skip(sentence)
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)

@@ -31,22 +31,22 @@ class Answer:
         return json.loads(self.content)
 
 
-class Cut(bytes):
+class HalfClosed(bytes):
     """A request after which the client closes its sending half."""
 
 
 def request(line: str, *headers: str, body: bytes = b"", alice: bool = True) -> bytes:
-    who = [f"Authorization: Bearer {ALICE}"] if alice else []
-    head = "\r\n".join([f"{line} HTTP/1.1", f"Host: {HOST}", *who, *headers])
+    authorization = [f"Authorization: Bearer {ALICE}"] if alice else []
+    head = "\r\n".join([f"{line} HTTP/1.1", f"Host: {HOST}", *authorization, *headers])
     return f"{head}\r\n\r\n".encode("latin-1") + body
 
 
-def sent(
+def json_request(
     body: bytes | str, *headers: str, to: str = "POST /api/v1/notes", kind: str | None = "application/json"
 ) -> bytes:
     body = body.encode() if isinstance(body, str) else body
-    kinds = [f"Content-Type: {kind}"] if kind else []
-    return request(to, f"Content-Length: {len(body)}", *kinds, *headers, body=body)
+    content_type = [f"Content-Type: {kind}"] if kind else []
+    return request(to, f"Content-Length: {len(body)}", *content_type, *headers, body=body)
 
 
 def chunked(*chunks: bytes) -> bytes:
@@ -64,7 +64,7 @@ def ask(server: Gunicorn, raw: bytes) -> Answer:
     with socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT) as client:
         with contextlib.suppress(ConnectionError):  # if the server closes it early
             client.sendall(raw)
-            if isinstance(raw, Cut):
+            if isinstance(raw, HalfClosed):
                 client.shutdown(socket.SHUT_WR)
         return receive(client)
 
@@ -75,7 +75,7 @@ def receive(client: socket.socket) -> Answer:
         return Answer(response.status, response.headers, response.read())
 
 
-FINE = request("GET /api/v1/notes")
+VALID_REQUEST = request("GET /api/v1/notes")
 
 
 def lines(log: str) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The product as it is served: with a database made ready for it, and programs run to their end."""
+"""Prepare a database, and run the project's programs as subprocesses."""
 
 import subprocess
 import sys
@@ -24,15 +24,15 @@ Note.objects.create(id="{NOTE[-36:]}", owner=alice, title="the first")
 
 
 def prepare(url: str) -> str:
-    """Make the tables, Alice and her note in an empty database; gives back its URL."""
+    """Create the tables, Alice and her note in an empty database; return its URL."""
     shell = [sys.executable, "manage.py", "shell", "-v0", "-c", PREPARE]
-    ended = start(shell, DJANGO_SETTINGS_MODULE=SERVED, DATABASE_URL=url)
+    ended = run_program(shell, DJANGO_SETTINGS_MODULE=SERVED, DATABASE_URL=url)
     assert ended.returncode == 0, ended.stderr
     return url
 
 
-def start(arguments: list[str], **changes: str | None) -> subprocess.CompletedProcess[str]:
-    """Run a program of the product to its end."""
+def run_program(arguments: list[str], **changes: str | None) -> subprocess.CompletedProcess[str]:
+    """Run a program of the project to its end."""
     return subprocess.run(
         arguments,
         cwd=ROOT,

@@ -50,7 +50,7 @@ class FixedOrderChangeList(ChangeList):
 
 
 class ChoiceFilter(admin.SimpleListFilter):
-    """Choices of which each narrows the list by a method of the queryset."""
+    """A list filter, each choice of which calls a method of the queryset."""
 
     CHOICES: dict[str, tuple[str, Callable[[Any], Any]]]
     """The label of each value in the URL, and what it does to the queryset."""

@@ -1,4 +1,4 @@
-"""Form fields and widgets that survive what browsers and hand-made requests send."""
+"""Form fields and widgets that tolerate the quirks of browsers, and crafted requests."""
 
 import re
 from typing import Any

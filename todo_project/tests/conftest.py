@@ -21,12 +21,12 @@ def notes(db: None, settings: Any) -> None:
 
 
 @pytest.fixture
-def as_alice(notes: None, alice: Any) -> Caller:
+def notes_alice(notes: None, alice: Any) -> Caller:
     return Caller(alice.email)
 
 
 @pytest.fixture
-def as_bob(notes: None, bob: Any) -> Caller:
+def notes_bob(notes: None, bob: Any) -> Caller:
     return Caller(bob.email)
 
 

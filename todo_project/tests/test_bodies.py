@@ -6,8 +6,8 @@ from tests.support.assertions import assert_error
 from tests.support.caller import UNKNOWN_ID
 
 
-def test_a_time_in_a_body_is_returned_in_utc(as_alice):
-    response = as_alice("post", "/notes", {"title": "milk", "due_at": "2030-01-31T09:00:00+02:00"})
+def test_a_time_in_a_body_is_returned_in_utc(notes_alice):
+    response = notes_alice("post", "/notes", {"title": "milk", "due_at": "2030-01-31T09:00:00+02:00"})
 
     assert response.status_code == 201
     assert response.json()["due_at"] == "2030-01-31T07:00:00Z"
@@ -16,8 +16,8 @@ def test_a_time_in_a_body_is_returned_in_utc(as_alice):
 @pytest.mark.parametrize(
     ("field", "constraint"), [("titel", "unknown"), ("id", "read_only"), ("version", "read_only")]
 )
-def test_an_unknown_or_read_only_field_is_refused_by_name(as_alice, field, constraint):
-    response = as_alice("post", "/notes", {"title": "milk", field: 1})
+def test_an_unknown_or_read_only_field_is_refused_by_name(notes_alice, field, constraint):
+    response = notes_alice("post", "/notes", {"title": "milk", field: 1})
 
     assert_error(response, 400, "VALIDATION_ERROR", field=field, constraint=constraint)
 
@@ -39,25 +39,25 @@ def test_an_unknown_or_read_only_field_is_refused_by_name(as_alice, field, const
         ("", "invalid"),
     ],
 )
-def test_an_invalid_time_is_refused(as_alice, due_at, constraint):
-    response = as_alice("post", "/notes", {"title": "milk", "due_at": due_at})
+def test_an_invalid_time_is_refused(notes_alice, due_at, constraint):
+    response = notes_alice("post", "/notes", {"title": "milk", "due_at": due_at})
 
     assert_error(response, 400, "VALIDATION_ERROR", field="due_at", constraint=constraint)
 
 
-def test_a_note_of_another_user_is_answered_like_a_missing_one(as_alice, as_bob):
-    note = as_alice("post", "/notes", {"title": "milk"}).json()
+def test_a_note_of_another_user_is_answered_like_a_missing_one(notes_alice, notes_bob):
+    note = notes_alice("post", "/notes", {"title": "milk"}).json()
 
     foreign, missing = (
-        as_bob("get", f"/notes/{id_}", **{"X-Request-ID": "same"}) for id_ in (note["id"], UNKNOWN_ID)
+        notes_bob("get", f"/notes/{id_}", **{"X-Request-ID": "same"}) for id_ in (note["id"], UNKNOWN_ID)
     )
 
     assert_error(foreign, 404, "NOT_FOUND")
     assert foreign.content == missing.content
 
 
-def test_a_response_to_a_signed_in_user_is_not_for_shared_caches(as_alice):
-    response = as_alice("get", "/notes")
+def test_a_response_to_a_signed_in_user_is_not_for_shared_caches(notes_alice):
+    response = notes_alice("get", "/notes")
 
     assert response["Cache-Control"] == "private, no-cache"
     assert "Authorization" in response["Vary"]

@@ -10,8 +10,8 @@ from tests.support.threads import run_each
 
 
 @pytest.fixture
-def note(as_alice):
-    return as_alice("post", "/notes", {"title": "milk"}).json()
+def note(notes_alice):
+    return notes_alice("post", "/notes", {"title": "milk"}).json()
 
 
 @pytest.fixture
@@ -23,17 +23,17 @@ def rename(caller, path, if_match, title="bread"):
     return caller("patch", path, {"title": title}, **{"If-Match": if_match})
 
 
-def test_a_note_has_a_strong_etag_that_changes_with_it(as_alice, path):
-    first = as_alice("get", path)["ETag"]
-    second = as_alice("patch", path, {"title": "bread"})["ETag"]
+def test_a_note_has_a_strong_etag_that_changes_with_it(notes_alice, path):
+    first = notes_alice("get", path)["ETag"]
+    second = notes_alice("patch", path, {"title": "bread"})["ETag"]
 
     assert (first, second) == ('"1"', '"2"')
-    assert as_alice("get", path)["ETag"] == second
+    assert notes_alice("get", path)["ETag"] == second
 
 
 @pytest.mark.parametrize("if_none_match", ['"1"', 'W/"1"', '"7", "1"', "*"])
-def test_a_get_whose_if_none_match_matches_is_304(as_alice, path, if_none_match):
-    response = as_alice("get", path, **{"If-None-Match": if_none_match})
+def test_a_get_whose_if_none_match_matches_is_304(notes_alice, path, if_none_match):
+    response = notes_alice("get", path, **{"If-None-Match": if_none_match})
 
     assert response.status_code == 304
     assert response.content == b""
@@ -41,43 +41,43 @@ def test_a_get_whose_if_none_match_matches_is_304(as_alice, path, if_none_match)
 
 
 @pytest.mark.parametrize("if_none_match", ['"2"', "1", '"1', "nonsense", ""])
-def test_a_get_whose_if_none_match_does_not_match_returns_the_note(as_alice, path, note, if_none_match):
-    response = as_alice("get", path, **{"If-None-Match": if_none_match})
+def test_a_get_whose_if_none_match_does_not_match_returns_the_note(notes_alice, path, note, if_none_match):
+    response = notes_alice("get", path, **{"If-None-Match": if_none_match})
 
     assert response.json() == note
 
 
 @pytest.mark.parametrize("if_match", ['"1"', '"1", "7"', "*"])
-def test_a_write_whose_if_match_matches_succeeds(as_alice, path, if_match):
-    assert rename(as_alice, path, if_match).json()["title"] == "bread"
+def test_a_write_whose_if_match_matches_succeeds(notes_alice, path, if_match):
+    assert rename(notes_alice, path, if_match).json()["title"] == "bread"
 
 
 @pytest.mark.parametrize("if_match", ['"2"', 'W/"1"', '"one"', '"99999999999999999999"', '"١"'])
-def test_a_write_whose_if_match_does_not_match_returns_the_current_note(as_alice, path, note, if_match):
-    error = assert_error(rename(as_alice, path, if_match), 412, "PRECONDITION_FAILED")
+def test_a_write_whose_if_match_does_not_match_returns_the_current_note(notes_alice, path, note, if_match):
+    error = assert_error(rename(notes_alice, path, if_match), 412, "PRECONDITION_FAILED")
 
     assert error["details"]["current"] == note
-    assert as_alice("get", path).json() == note
+    assert notes_alice("get", path).json() == note
 
 
 @pytest.mark.parametrize("if_match", ["1", "", "nonsense", '"1'])
-def test_an_if_match_that_is_no_etag_is_refused(as_alice, path, note, if_match):
-    assert_error(rename(as_alice, path, if_match), 400, "VALIDATION_ERROR", field="If-Match")
+def test_an_if_match_that_is_no_etag_is_refused(notes_alice, path, note, if_match):
+    assert_error(rename(notes_alice, path, if_match), 400, "VALIDATION_ERROR", field="If-Match")
 
-    assert as_alice("get", path).json() == note
+    assert notes_alice("get", path).json() == note
 
 
-def test_a_write_with_if_match_to_a_missing_note_is_404(as_alice):
-    assert_error(rename(as_alice, f"/notes/{UNKNOWN_ID}", '"1"'), 404, "NOT_FOUND")
+def test_a_write_with_if_match_to_a_missing_note_is_404(notes_alice):
+    assert_error(rename(notes_alice, f"/notes/{UNKNOWN_ID}", '"1"'), 404, "NOT_FOUND")
 
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_one_of_two_concurrent_writers_with_the_same_etag_succeeds(as_alice, path):
+def test_one_of_two_concurrent_writers_with_the_same_etag_succeeds(notes_alice, path):
     for number in range(20):
-        if_match = as_alice("get", path)["ETag"]
+        if_match = notes_alice("get", path)["ETag"]
         responses = run_each(
-            *(partial(rename, as_alice, path, if_match, title=f"{number} {name}") for name in "ab")
+            *(partial(rename, notes_alice, path, if_match, title=f"{number} {name}") for name in "ab")
         )
 
         assert sorted(response.status_code for response in responses) == [200, 412]

@@ -16,7 +16,7 @@ from tests.support.doctor import PASSWORD, UNREACHABLE, Report, execute, with_us
 from tests.support.processes import becomes_true
 from tests.support.programs import require
 from tests.support.servers.postgres import Postgres
-from tests.support.servers.server import give
+from tests.support.servers.server import chown_to_server_user
 from todo_project.operations.doctor import databases
 from todo_project.operations.doctor import postgres as postgres_checks
 
@@ -211,7 +211,7 @@ def certificate(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) ->
         path = Path(folder) / file
         path.write_text(text)
         path.chmod(0o600)
-        give(path)
+        chown_to_server_user(path)
     execute(postgres.url, "ALTER SYSTEM SET ssl = on", "SELECT pg_reload_conf()")
     assert becomes_true(lambda: speaks_tls(postgres.url))
     path = tmp_path_factory.mktemp("tls") / "ca.pem"

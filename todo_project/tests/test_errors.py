@@ -13,8 +13,8 @@ from tests.support.notes import Note
 
 
 @pytest.fixture
-def note(as_alice):
-    return as_alice("post", "/notes", {"title": "milk"}).json()
+def note(notes_alice):
+    return notes_alice("post", "/notes", {"title": "milk"}).json()
 
 
 def post(caller, body, content_type="application/json"):
@@ -72,9 +72,9 @@ def test_an_unknown_path_is_a_404_in_json(client, notes, settings, path, debug):
     assert_error(client.get(path), 404, "NOT_FOUND")
 
 
-def test_an_unknown_id_and_an_unknown_path_have_the_same_response(as_alice):
+def test_an_unknown_id_and_an_unknown_path_have_the_same_response(notes_alice):
     for_id, for_path = (
-        as_alice("get", path, **{"X-Request-ID": "same"}) for path in (f"/notes/{UNKNOWN_ID}", "/nothing")
+        notes_alice("get", path, **{"X-Request-ID": "same"}) for path in (f"/notes/{UNKNOWN_ID}", "/nothing")
     )
 
     assert_error(for_id, 404, "NOT_FOUND")
@@ -104,15 +104,15 @@ def test_a_post_to_a_page_is_405(client, db, path):
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "TRACE", "NONSENSE"])
-def test_the_response_to_an_unsupported_method_lists_the_allowed_ones(as_alice, method):
-    response = as_alice(method, "/notes")
+def test_the_response_to_an_unsupported_method_lists_the_allowed_ones(notes_alice, method):
+    response = notes_alice(method, "/notes")
 
     assert_error(response, 405, "METHOD_NOT_ALLOWED")
     assert response["Allow"] == "GET, HEAD, POST"
 
 
-def test_a_request_that_does_not_accept_json_is_406(as_alice):
-    assert_error(as_alice("get", "/notes", Accept="text/html"), 406, "NOT_ACCEPTABLE")
+def test_a_request_that_does_not_accept_json_is_406(notes_alice):
+    assert_error(notes_alice("get", "/notes", Accept="text/html"), 406, "NOT_ACCEPTABLE")
 
 
 @pytest.mark.parametrize(
@@ -126,10 +126,10 @@ def test_a_request_that_does_not_accept_json_is_406(as_alice):
         "application/json; charset=latin-1",
     ],
 )
-def test_a_body_of_a_type_other_than_json_in_utf_8_is_refused(as_alice, content_type):
+def test_a_body_of_a_type_other_than_json_in_utf_8_is_refused(notes_alice, content_type):
     body = '{"title": "café"}'.encode("latin-1")
 
-    assert_error(post(as_alice, body, content_type), 415, "UNSUPPORTED_MEDIA_TYPE")
+    assert_error(post(notes_alice, body, content_type), 415, "UNSUPPORTED_MEDIA_TYPE")
 
 
 @pytest.mark.parametrize(
@@ -153,58 +153,60 @@ def test_a_body_of_a_type_other_than_json_in_utf_8_is_refused(as_alice, content_
     ],
     ids=lambda body: body[:24].decode("latin-1"),
 )
-def test_a_body_that_cannot_be_parsed_or_stored_is_malformed(as_alice, body):
-    assert_error(post(as_alice, body), 400, "MALFORMED_REQUEST")
+def test_a_body_that_cannot_be_parsed_or_stored_is_malformed(notes_alice, body):
+    assert_error(post(notes_alice, body), 400, "MALFORMED_REQUEST")
 
-    assert as_alice("get", "/notes").json()["results"] == []
+    assert notes_alice("get", "/notes").json()["results"] == []
 
 
-def test_an_escaped_backslash_before_u0000_is_accepted(as_alice):
-    response = post(as_alice, rb'{"title": "a\\u0000b"}')
+def test_an_escaped_backslash_before_u0000_is_accepted(notes_alice):
+    response = post(notes_alice, rb'{"title": "a\\u0000b"}')
 
     assert response.status_code == 201
     assert response.json()["title"] == r"a\u0000b"
 
 
-def test_a_body_of_the_maximum_depth_is_stored(as_alice):
+def test_a_body_of_the_maximum_depth_is_stored(notes_alice):
     body = b'{"title": "deep", "extra": ' + b'{"a": ' * 30 + b"1" + b"}" * 31
 
-    assert post(as_alice, body).status_code == 201
+    assert post(notes_alice, body).status_code == 201
 
 
 @pytest.mark.parametrize("body", [b"null", b"[]", b'"milk"', b"1", b"true"])
-def test_the_error_of_a_body_that_is_no_object_names_no_field(as_alice, body):
-    error = assert_error(post(as_alice, body), 400, "VALIDATION_ERROR")
+def test_the_error_of_a_body_that_is_no_object_names_no_field(notes_alice, body):
+    error = assert_error(post(notes_alice, body), 400, "VALIDATION_ERROR")
 
     assert error["details"]["field"] is None
 
 
-def test_a_body_over_the_limit_is_too_large(as_alice, settings):
+def test_a_body_over_the_limit_is_too_large(notes_alice, settings):
     body = b'{"title": "' + b"x" * settings.DATA_UPLOAD_MAX_MEMORY_SIZE + b'"}'
 
-    assert_error(post(as_alice, body), 413, "PAYLOAD_TOO_LARGE")
+    assert_error(post(notes_alice, body), 413, "PAYLOAD_TOO_LARGE")
 
 
-def test_a_body_with_too_many_values_is_too_large(as_alice):
+def test_a_body_with_too_many_values_is_too_large(notes_alice):
     body = {"title": "milk", **{f"k{number}": 1 for number in range(10_000)}}
 
-    assert_error(post(as_alice, body), 413, "PAYLOAD_TOO_LARGE")
+    assert_error(post(notes_alice, body), 413, "PAYLOAD_TOO_LARGE")
 
 
-def test_commas_in_a_string_do_not_count_as_values(as_alice):
-    response = post(as_alice, {"title": "," * 20_000})
+def test_commas_in_a_string_do_not_count_as_values(notes_alice):
+    response = post(notes_alice, {"title": "," * 20_000})
 
     assert_error(response, 400, "VALIDATION_ERROR", field="title", constraint="max_length")
 
 
-def test_at_most_100_errors_are_returned(as_alice):
-    error = assert_error(post(as_alice, {f"k{number}": 1 for number in range(500)}), 400, "VALIDATION_ERROR")
+def test_at_most_100_errors_are_returned(notes_alice):
+    error = assert_error(
+        post(notes_alice, {f"k{number}": 1 for number in range(500)}), 400, "VALIDATION_ERROR"
+    )
 
     assert len(error["details"]["errors"]) == 100
 
 
-def test_the_message_and_the_details_of_a_validation_error_name_the_field(as_alice):
-    error = assert_error(post(as_alice, {"title": " "}), 400, "VALIDATION_ERROR", field="title")
+def test_the_message_and_the_details_of_a_validation_error_name_the_field(notes_alice):
+    error = assert_error(post(notes_alice, {"title": " "}), 400, "VALIDATION_ERROR", field="title")
 
     assert error["message"] == "Title must not be blank."
     assert error["details"] == {
@@ -214,36 +216,36 @@ def test_the_message_and_the_details_of_a_validation_error_name_the_field(as_ali
     }
 
 
-def test_all_validation_errors_are_returned_together(as_alice):
-    error = assert_error(post(as_alice, {"rank": "x", "due_at": "soon"}), 400, "VALIDATION_ERROR")
+def test_all_validation_errors_are_returned_together(notes_alice):
+    error = assert_error(post(notes_alice, {"rank": "x", "due_at": "soon"}), 400, "VALIDATION_ERROR")
 
     errors = {(each["field"], each["constraint"]) for each in error["details"]["errors"]}
     assert errors == {("title", "required"), ("rank", "invalid"), ("due_at", "invalid")}
 
 
-def test_a_violated_check_constraint_is_a_validation_error_with_its_code_and_message(as_alice):
-    response = post(as_alice, {"title": "milk", "rank": -1})
+def test_a_violated_check_constraint_is_a_validation_error_with_its_code_and_message(notes_alice):
+    response = post(notes_alice, {"title": "milk", "rank": -1})
 
     error = assert_error(response, 400, "VALIDATION_ERROR", field="rank", constraint="negative")
     assert error["message"] == "Rank may not be negative."
 
 
-def test_a_violated_unique_constraint_is_a_conflict(as_alice, note):
-    assert_error(post(as_alice, {"title": "milk"}), 409, "CONFLICT", constraint="unique")
+def test_a_violated_unique_constraint_is_a_conflict(notes_alice, note):
+    assert_error(post(notes_alice, {"title": "milk"}), 409, "CONFLICT", constraint="unique")
 
 
 @pytest.mark.postgres
-def test_a_value_outside_the_range_of_the_column_is_invalid(as_alice):
-    assert_error(post(as_alice, {"title": "milk", "rank": 10**12}), 400, "VALIDATION_ERROR")
+def test_a_value_outside_the_range_of_the_column_is_invalid(notes_alice):
+    assert_error(post(notes_alice, {"title": "milk", "rank": 10**12}), 400, "VALIDATION_ERROR")
 
 
-def test_a_refused_write_changes_nothing(as_alice, note):
+def test_a_refused_write_changes_nothing(notes_alice, note):
     path = f"/notes/{note['id']}"
 
-    response = as_alice("patch", path, {"title": "bread", "rank": -1})
+    response = notes_alice("patch", path, {"title": "bread", "rank": -1})
 
     assert_error(response, 400, "VALIDATION_ERROR")
-    assert as_alice("get", path).json() == note
+    assert notes_alice("get", path).json() == note
 
 
 def test_the_check_constraint_exists_in_the_database(alice):

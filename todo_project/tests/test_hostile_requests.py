@@ -10,16 +10,16 @@ from tests.support.assertions import assert_error
 from tests.support.processes import TIMEOUT
 from tests.support.raw_http import (
     ALICE,
-    FINE,
     HOST,
     NOTE,
-    Cut,
+    VALID_REQUEST,
+    HalfClosed,
     ask,
     chunked,
+    json_request,
     levels,
     query,
     request,
-    sent,
 )
 
 pytestmark = pytest.mark.own_servers
@@ -67,12 +67,12 @@ HOSTILE: dict[str, tuple[bytes, int, str | None]] = {
     "a TLS handshake": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400, BAD),
     "a method with invalid characters": (b"G(T /healthz HTTP/1.1\r\n\r\n", 400, BAD),
     "a method in lower case": (b"get /healthz HTTP/1.1\r\n\r\n", 400, BAD),
-    "an unknown Host": (FINE.replace(HOST.encode(), b"evil.example"), 400, BAD),
-    "an invalid Host": (FINE.replace(HOST.encode(), b"a b/c"), 400, BAD),
-    "no Host": (FINE.replace(b"Host", b"X-Host"), 400, BAD),
+    "an unknown Host": (VALID_REQUEST.replace(HOST.encode(), b"evil.example"), 400, BAD),
+    "an invalid Host": (VALID_REQUEST.replace(HOST.encode(), b"a b/c"), 400, BAD),
+    "no Host": (VALID_REQUEST.replace(b"Host", b"X-Host"), 400, BAD),
     "two Hosts": (request("GET /api/v1/notes", "Host: evil.example"), 400, BAD),
     "a nonsense expectation": (request("GET /api/v1/notes", "Expect: nonsense"), 417, BAD),
-    "HTTP/1.0": (FINE.replace(b"HTTP/1.1", b"HTTP/1.0"), 200, None),
+    "HTTP/1.0": (VALID_REQUEST.replace(b"HTTP/1.1", b"HTTP/1.0"), 200, None),
     "a request id with a control character": (
         request("GET /api/v1/notes", 'X-Request-ID: {"a": 1} \x7f'),
         400,
@@ -120,11 +120,11 @@ HOSTILE: dict[str, tuple[bytes, int, str | None]] = {
     "too many parameters": (query("&".join(["a"] * 1500)), 400, BAD),
     "an SQL injection": (query("ordering=id;DROP%20TABLE%20x"), 400, INVALID),
     # the body's length
-    "two lengths": (sent("{}", "Content-Length: 3"), 400, BAD),
+    "two lengths": (json_request("{}", "Content-Length: 3"), 400, BAD),
     "a length in letters": (request("POST /api/v1/notes", "Content-Length: ten", JSON), 400, BAD),
     "a negative length": (request("POST /api/v1/notes", "Content-Length: -1", JSON), 400, BAD),
     "a length with a sign": (request("POST /api/v1/notes", "Content-Length: +2", JSON, body=b"{}"), 400, BAD),
-    "a length and chunks": (sent("0\r\n\r\n", "Transfer-Encoding: chunked"), 400, BAD),
+    "a length and chunks": (json_request("0\r\n\r\n", "Transfer-Encoding: chunked"), 400, BAD),
     "an unknown transfer coding": (
         request("POST /api/v1/notes", "Transfer-Encoding: brotli", JSON),
         501,
@@ -138,88 +138,94 @@ HOSTILE: dict[str, tuple[bytes, int, str | None]] = {
     "chunks in HTTP/1.0": (chunked(b"{}").replace(b"HTTP/1.1", b"HTTP/1.0"), 400, BAD),
     "a chunk size in words": (chunked(b"{}").replace(b"\r\n2\r\n", b"\r\ntwo\r\n"), 400, BAD),
     "a chunk longer than its size": (chunked(b"{}{}").replace(b"\r\n4\r\n", b"\r\n2\r\n"), 400, BAD),
-    "chunks that end too early": (Cut(chunked(b'{"title": "x"}')[:-9]), 400, BAD),
+    "chunks that end too early": (HalfClosed(chunked(b'{"title": "x"}')[:-9]), 400, BAD),
     "a body of 10 GB announced": (
         request("POST /api/v1/notes", f"Content-Length: {10**10}", JSON),
         413,
         LARGE,
     ),
-    "a body of 5 MiB": (sent(TOO_LARGE), 413, LARGE),
+    "a body of 5 MiB": (json_request(TOO_LARGE), 413, LARGE),
     "a body of 5 MiB in chunks": (
         chunked(*[TOO_LARGE[at : at + MIB] for at in range(0, len(TOO_LARGE), MIB)]),
         413,
         LARGE,
     ),
     "chunks within the limit": (chunked(b'{"title": ', b'"in chunks"}'), 201, None),
-    "a body that ends too early": (Cut(sent('{"title": "too short"}')[:-1]), 400, BAD),
+    "a body that ends too early": (HalfClosed(json_request('{"title": "too short"}')[:-1]), 400, BAD),
     "a body that ends too early but is JSON": (
-        Cut(request("POST /api/v1/notes", "Content-Length: 99", JSON, body=b'{"title": "cut"}')),
+        HalfClosed(request("POST /api/v1/notes", "Content-Length: 99", JSON, body=b'{"title": "cut"}')),
         400,
         BAD,
     ),
     "a body that ends too early, with an Idempotency-Key": (
-        Cut(request("POST /api/v1/notes", "Content-Length: 99", JSON, "Idempotency-Key: 1", body=b"{}")),
+        HalfClosed(
+            request("POST /api/v1/notes", "Content-Length: 99", JSON, "Idempotency-Key: 1", body=b"{}")
+        ),
         400,
         BAD,
     ),
     # the body's encoding and type
-    "broken UTF-8 in the body": (sent(b'{"title": "\xff"}'), 400, BAD),
-    "overlong UTF-8 in the body": (sent(b'{"title": "\xc0\xaf"}'), 400, BAD),
-    "a surrogate in UTF-8": (sent(b'{"title": "\xed\xa0\x80"}'), 400, BAD),
-    "UTF-16": (sent('{"title": "x"}'.encode("utf-16")), 400, BAD),
-    "a byte order mark": (sent(b'\xef\xbb\xbf{"title": "x"}'), 400, BAD),
-    "a text body": (sent("title=x", kind="text/plain"), 415, TYPE),
-    "a URL-encoded form": (sent("title=x", kind="application/x-www-form-urlencoded"), 415, TYPE),
-    "a multipart form without a boundary": (sent("x", kind="multipart/form-data"), 415, TYPE),
-    "an invalid type": (sent("{}", kind=";;=/"), 415, TYPE),
-    "no type": (sent("{}", kind=None), 415, TYPE),
-    "another charset": (sent("{}", kind="application/json; charset=latin-1"), 415, TYPE),
-    "a compressed body": (sent(b"\x1f\x8b\x08\x00", "Content-Encoding: gzip"), 400, BAD),
+    "broken UTF-8 in the body": (json_request(b'{"title": "\xff"}'), 400, BAD),
+    "overlong UTF-8 in the body": (json_request(b'{"title": "\xc0\xaf"}'), 400, BAD),
+    "a surrogate in UTF-8": (json_request(b'{"title": "\xed\xa0\x80"}'), 400, BAD),
+    "UTF-16": (json_request('{"title": "x"}'.encode("utf-16")), 400, BAD),
+    "a byte order mark": (json_request(b'\xef\xbb\xbf{"title": "x"}'), 400, BAD),
+    "a text body": (json_request("title=x", kind="text/plain"), 415, TYPE),
+    "a URL-encoded form": (json_request("title=x", kind="application/x-www-form-urlencoded"), 415, TYPE),
+    "a multipart form without a boundary": (json_request("x", kind="multipart/form-data"), 415, TYPE),
+    "an invalid type": (json_request("{}", kind=";;=/"), 415, TYPE),
+    "no type": (json_request("{}", kind=None), 415, TYPE),
+    "another charset": (json_request("{}", kind="application/json; charset=latin-1"), 415, TYPE),
+    "a compressed body": (json_request(b"\x1f\x8b\x08\x00", "Content-Encoding: gzip"), 400, BAD),
     "an Accept of HTML only": (request("GET /api/v1/notes", "Accept: text/html"), 406, "NOT_ACCEPTABLE"),
     "an invalid Accept": (request("GET /api/v1/notes", "Accept: ;;=/,"), 406, "NOT_ACCEPTABLE"),
     # the body's JSON
-    "an escaped NUL": (sent(r'{"title": "a\u0000b"}'), 400, BAD),
-    "an escaped NUL inside": (sent(r'{"title": "a", "extra": {"a\u0000": 1}}'), 400, BAD),
-    "a control character": (sent('{"title": "a\x01"}'), 400, BAD),
-    "a lone surrogate": (sent(r'{"title": "\ud800"}'), 400, BAD),
-    "100 000 brackets": (sent("[" * 100_000), 400, BAD),
-    "100 000 pairs of brackets": (sent("[" * 100_000 + "]" * 100_000), 400, BAD),
-    "40 objects deep": (sent('{"title": "a", "extra": ' + '{"a":' * 40 + "1" + "}" * 41), 400, BAD),
-    "a number beyond any float": (sent('{"title": "a", "rank": 1e999}'), 400, BAD),
-    "an integer of 400 digits": (sent('{"title": "a", "rank": %s}' % ("9" * 400)), 400, BAD),
-    "an integer of 25 digits": (sent('{"title": "a", "rank": %s}' % ("9" * 25)), 400, INVALID),
-    "a float for an integer": (sent('{"title": "a", "rank": 1.5}'), 400, INVALID),
-    "NaN": (sent('{"title": "a", "rank": NaN}'), 400, BAD),
+    "an escaped NUL": (json_request(r'{"title": "a\u0000b"}'), 400, BAD),
+    "an escaped NUL inside": (json_request(r'{"title": "a", "extra": {"a\u0000": 1}}'), 400, BAD),
+    "a control character": (json_request('{"title": "a\x01"}'), 400, BAD),
+    "a lone surrogate": (json_request(r'{"title": "\ud800"}'), 400, BAD),
+    "100 000 brackets": (json_request("[" * 100_000), 400, BAD),
+    "100 000 pairs of brackets": (json_request("[" * 100_000 + "]" * 100_000), 400, BAD),
+    "40 objects deep": (json_request('{"title": "a", "extra": ' + '{"a":' * 40 + "1" + "}" * 41), 400, BAD),
+    "a number beyond any float": (json_request('{"title": "a", "rank": 1e999}'), 400, BAD),
+    "an integer of 400 digits": (json_request('{"title": "a", "rank": %s}' % ("9" * 400)), 400, BAD),
+    "an integer of 25 digits": (json_request('{"title": "a", "rank": %s}' % ("9" * 25)), 400, INVALID),
+    "a float for an integer": (json_request('{"title": "a", "rank": 1.5}'), 400, INVALID),
+    "NaN": (json_request('{"title": "a", "rank": NaN}'), 400, BAD),
     "a time before the first year": (
-        sent('{"title": "a", "due_at": "0001-01-01T00:00:00+14:00"}'),
+        json_request('{"title": "a", "due_at": "0001-01-01T00:00:00+14:00"}'),
         400,
         INVALID,
     ),
     "a time after the last year": (
-        sent('{"title": "a", "due_at": "9999-12-31T23:59:59-14:00"}'),
+        json_request('{"title": "a", "due_at": "9999-12-31T23:59:59-14:00"}'),
         400,
         INVALID,
     ),
-    "a time as a number": (sent('{"title": "a", "due_at": 1e300}'), 400, INVALID),
-    "an object for a text": (sent('{"title": {"a": 1}}'), 400, INVALID),
-    "two JSON values": (sent("{}{}"), 400, BAD),
-    "null": (sent("null"), 400, INVALID),
-    "an array": (sent("[]"), 400, INVALID),
-    "a string": (sent('"title"'), 400, INVALID),
-    "no body": (sent(""), 400, INVALID),
-    "an empty PATCH": (sent("", to=f"PATCH {NOTE}"), 400, BAD),
+    "a time as a number": (json_request('{"title": "a", "due_at": 1e300}'), 400, INVALID),
+    "an object for a text": (json_request('{"title": {"a": 1}}'), 400, INVALID),
+    "two JSON values": (json_request("{}{}"), 400, BAD),
+    "null": (json_request("null"), 400, INVALID),
+    "an array": (json_request("[]"), 400, INVALID),
+    "a string": (json_request('"title"'), 400, INVALID),
+    "no body": (json_request(""), 400, INVALID),
+    "an empty PATCH": (json_request("", to=f"PATCH {NOTE}"), 400, BAD),
     # the method
     "an unknown method": (request("BREW /api/v1/notes"), 405, METHOD),
     "TRACE": (request("TRACE /api/v1/notes"), 405, METHOD),
     "OPTIONS": (request("OPTIONS /api/v1/notes"), 405, METHOD),
     "OPTIONS for everything": (request("OPTIONS *"), 404, UNKNOWN),
-    "PUT on a collection": (sent("{}", to="PUT /api/v1/notes"), 405, METHOD),
-    "an overridden method": (sent('{"title": "overridden"}', "X-HTTP-Method-Override: DELETE"), 201, None),
-    "POST to a probe": (sent("{}", to="POST /readyz"), 405, METHOD),
+    "PUT on a collection": (json_request("{}", to="PUT /api/v1/notes"), 405, METHOD),
+    "an overridden method": (
+        json_request('{"title": "overridden"}', "X-HTTP-Method-Override: DELETE"),
+        201,
+        None,
+    ),
+    "POST to a probe": (json_request("{}", to="POST /readyz"), 405, METHOD),
     # the other headers
-    "an invalid If-Match": (sent('{"rank": 1}', "If-Match: 17", to=f"PATCH {NOTE}"), 400, INVALID),
+    "an invalid If-Match": (json_request('{"rank": 1}', "If-Match: 17", to=f"PATCH {NOTE}"), 400, INVALID),
     "an Idempotency-Key that is too long": (
-        sent('{"title": "key"}', f"Idempotency-Key: {'x' * 5000}"),
+        json_request('{"title": "key"}', f"Idempotency-Key: {'x' * 5000}"),
         400,
         INVALID,
     ),
@@ -237,7 +243,7 @@ def test_a_hostile_request_gets_json_and_does_not_affect_the_next_request(server
     else:
         assert (answer.status_code, answer["Content-Type"]) == (status, "application/json")
         assert answer["X-Request-ID"]
-    assert ask(server, FINE).status_code == 200
+    assert ask(server, VALID_REQUEST).status_code == 200
     assert "ERROR" not in levels(server.log.removeprefix(log_before))
 
 
@@ -248,7 +254,7 @@ def test_a_client_that_stops_in_the_middle_of_a_request_blocks_no_thread_forever
             sockets.enter_context(stuck)
             stuck.sendall(b"GET /healthz HTTP/1.1\r\nHost: x")
 
-        answer = ask(server, FINE)
+        answer = ask(server, VALID_REQUEST)
 
     assert answer.status_code == 200
     assert "A client was too slow" in server.log
@@ -257,7 +263,7 @@ def test_a_client_that_stops_in_the_middle_of_a_request_blocks_no_thread_forever
 def test_pipelined_requests_are_all_answered(server):
     last = request("GET /healthz", "Connection: close")
     with socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT) as client:
-        client.sendall(FINE + sent("{}") + FINE + last)
+        client.sendall(VALID_REQUEST + json_request("{}") + VALID_REQUEST + last)
         answers = client.makefile("rb").read()
 
     assert re.findall(rb"HTTP/1\.1 (\d+)", answers) == [b"200", b"400", b"200", b"200"]
@@ -276,9 +282,9 @@ def test_a_head_request_gets_no_body_and_logs_no_warning(server, path):
 
 
 def test_a_request_after_a_malformed_one_on_the_same_connection_is_not_read(server):
-    smuggled = sent('{"title": "smuggled"}')
+    smuggled = json_request('{"title": "smuggled"}')
     with socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT) as client:
-        client.sendall(sent("0\r\n\r\n", "Transfer-Encoding: chunked") + smuggled)
+        client.sendall(json_request("0\r\n\r\n", "Transfer-Encoding: chunked") + smuggled)
         answers = client.makefile("rb").read()
 
     assert re.findall(rb"HTTP/1\.1 (\d+)", answers) == [b"400"]

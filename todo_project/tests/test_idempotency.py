@@ -20,9 +20,9 @@ def post(caller, title="milk", key="key-1", **fields):
     return caller("post", "/notes", {"title": title, **fields}, **{"Idempotency-Key": key})
 
 
-def test_a_retry_returns_the_first_response_again(as_alice):
-    first = post(as_alice)
-    again = post(as_alice)
+def test_a_retry_returns_the_first_response_again(notes_alice):
+    first = post(notes_alice)
+    again = post(notes_alice)
 
     assert (first.status_code, again.status_code) == (201, 201)
     assert first.content == again.content
@@ -33,67 +33,67 @@ def test_a_retry_returns_the_first_response_again(as_alice):
     assert Note.objects.count() == 1
 
 
-def test_a_retry_returns_the_first_response_even_if_the_note_has_changed(as_alice):
-    first = post(as_alice)
-    as_alice("patch", f"/notes/{first.json()['id']}", {"title": "bread"})
+def test_a_retry_returns_the_first_response_even_if_the_note_has_changed(notes_alice):
+    first = post(notes_alice)
+    notes_alice("patch", f"/notes/{first.json()['id']}", {"title": "bread"})
 
-    assert post(as_alice).content == first.content
+    assert post(notes_alice).content == first.content
 
 
-def test_another_body_with_the_same_key_is_refused(as_alice):
-    post(as_alice)
+def test_another_body_with_the_same_key_is_refused(notes_alice):
+    post(notes_alice)
 
-    assert_error(post(as_alice, "bread"), 422, "IDEMPOTENCY_KEY_REUSED")
+    assert_error(post(notes_alice, "bread"), 422, "IDEMPOTENCY_KEY_REUSED")
     assert Note.objects.count() == 1
 
 
-def test_another_key_makes_another_request(as_alice):
-    post(as_alice, key="one")
+def test_another_key_makes_another_request(notes_alice):
+    post(notes_alice, key="one")
 
-    assert post(as_alice, "bread", key="two").status_code == 201
+    assert post(notes_alice, "bread", key="two").status_code == 201
 
 
-def test_two_users_may_use_the_same_key(as_alice, as_bob):
-    milk, beer = post(as_alice, "milk"), post(as_bob, "beer")
+def test_two_users_may_use_the_same_key(notes_alice, notes_bob):
+    milk, beer = post(notes_alice, "milk"), post(notes_bob, "beer")
 
     assert (milk.status_code, beer.status_code) == (201, 201)
-    assert post(as_alice, "milk").content == milk.content
-    assert post(as_bob, "beer").content == beer.content
+    assert post(notes_alice, "milk").content == milk.content
+    assert post(notes_bob, "beer").content == beer.content
     assert Note.objects.count() == 2
 
 
-def test_a_refused_request_does_not_use_up_its_key(as_alice):
-    assert_error(post(as_alice, ""), 400, "VALIDATION_ERROR")
-    assert_error(post(as_alice, rank=-1), 400, "VALIDATION_ERROR")
+def test_a_refused_request_does_not_use_up_its_key(notes_alice):
+    assert_error(post(notes_alice, ""), 400, "VALIDATION_ERROR")
+    assert_error(post(notes_alice, rank=-1), 400, "VALIDATION_ERROR")
 
-    assert post(as_alice).status_code == 201
+    assert post(notes_alice).status_code == 201
 
 
-def test_a_key_expires_after_a_day(as_alice):
-    post(as_alice)
+def test_a_key_expires_after_a_day(notes_alice):
+    post(notes_alice)
     IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(hours=24, seconds=1))
 
-    response = post(as_alice, "bread")
+    response = post(notes_alice, "bread")
 
     assert response.status_code == 201
     assert "Idempotent-Replayed" not in response
 
 
-def test_a_key_is_valid_for_nearly_a_day(as_alice):
-    post(as_alice)
+def test_a_key_is_valid_for_nearly_a_day(notes_alice):
+    post(notes_alice)
     IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(hours=23, minutes=59))
 
-    assert post(as_alice)["Idempotent-Replayed"] == "true"
+    assert post(notes_alice)["Idempotent-Replayed"] == "true"
 
 
 @pytest.mark.parametrize("key", ["a", "x" * 255, "with space", "~!@#$%^&*()"])
-def test_a_key_of_printable_ascii_is_accepted(as_alice, key):
-    assert post(as_alice, key=key).status_code == 201
+def test_a_key_of_printable_ascii_is_accepted(notes_alice, key):
+    assert post(notes_alice, key=key).status_code == 201
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "tab\t", "clé"])
-def test_an_empty_long_or_unprintable_key_is_refused(as_alice, key):
-    assert_error(post(as_alice, key=key), 400, "VALIDATION_ERROR", field="Idempotency-Key")
+def test_an_empty_long_or_unprintable_key_is_refused(notes_alice, key):
+    assert_error(post(notes_alice, key=key), 400, "VALIDATION_ERROR", field="Idempotency-Key")
     assert Note.objects.count() == 0
 
 
@@ -101,22 +101,22 @@ def test_a_key_without_credentials_is_401(notes):
     assert_error(post(Caller()), 401, "NOT_AUTHENTICATED")
 
 
-def test_a_note_is_rolled_back_if_its_key_cannot_be_saved(as_alice, monkeypatch):
+def test_a_note_is_rolled_back_if_its_key_cannot_be_saved(notes_alice, monkeypatch):
     def fail(*args, **kwargs):
         raise RuntimeError("the process ends before it has saved the key")
 
     monkeypatch.setattr(IdempotencyKey, "save", fail)
-    assert_error(post(as_alice), 500, "INTERNAL_ERROR")
+    assert_error(post(notes_alice), 500, "INTERNAL_ERROR")
     monkeypatch.undo()
 
     assert Note.objects.count() == 0
-    assert post(as_alice).status_code == 201
+    assert post(notes_alice).status_code == 201
 
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_fifty_concurrent_retries_create_one_note_and_get_equal_responses(as_alice):
-    responses = run_together(50, lambda: post(as_alice))
+def test_fifty_concurrent_retries_create_one_note_and_get_equal_responses(notes_alice):
+    responses = run_together(50, lambda: post(notes_alice))
 
     assert {response.status_code for response in responses} == {201}
     assert len({response.content for response in responses}) == 1
@@ -126,11 +126,11 @@ def test_fifty_concurrent_retries_create_one_note_and_get_equal_responses(as_ali
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_a_retry_waits_only_for_a_time_for_the_first_request(as_alice, alice, monkeypatch):
+def test_a_retry_waits_only_for_a_time_for_the_first_request(notes_alice, alice, monkeypatch):
     monkeypatch.setattr(idempotency, "WAIT_SECONDS", 1)
     with transaction.atomic():
         IdempotencyKey.objects.create(owner=alice, key="key-1", fingerprint="f", created_at=timezone.now())
-        [response] = run_together(1, lambda: post(as_alice))
+        [response] = run_together(1, lambda: post(notes_alice))
         transaction.set_rollback(True)
 
     assert_error(response, 409, "REQUEST_IN_PROGRESS")
@@ -140,7 +140,7 @@ def test_a_retry_waits_only_for_a_time_for_the_first_request(as_alice, alice, mo
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_a_retry_succeeds_when_the_first_request_is_rolled_back(as_alice, alice):
+def test_a_retry_succeeds_when_the_first_request_is_rolled_back(notes_alice, alice):
     started = threading.Event()
 
     def fail_slowly():
@@ -157,7 +157,7 @@ def test_a_retry_succeeds_when_the_first_request_is_rolled_back(as_alice, alice)
     first = threading.Thread(target=fail_slowly)
     first.start()
     started.wait(timeout=TIMEOUT)
-    response = post(as_alice)
+    response = post(notes_alice)
     first.join()
 
     assert response.status_code == 201

@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.assertions import assert_error
 from tests.support.processes import becomes_true
-from tests.support.raw_http import FINE, HOST, Answer, ask, request, sent
+from tests.support.raw_http import HOST, VALID_REQUEST, Answer, ask, json_request, request
 from tests.support.run_app import SERVED
 from tests.support.servers.gunicorn import Gunicorn
 from tests.support.servers.postgres import Postgres
@@ -27,14 +27,14 @@ def sign_in(server: Gunicorn) -> Answer:
     token = (ask(server, request("GET /admin/login/"))["Set-Cookie"] or "").split(";")[0].split("=")[-1]
     form = urlencode({"csrfmiddlewaretoken": token, "username": "eve@example.com", "password": "a guess"})
     kind = "application/x-www-form-urlencoded"
-    return ask(server, sent(form, f"Cookie: csrftoken={token}", to="POST /admin/login/", kind=kind))
+    return ask(server, json_request(form, f"Cookie: csrftoken={token}", to="POST /admin/login/", kind=kind))
 
 
 USES: dict[str, Callable[[Gunicorn], Answer]] = {
     "/healthz": lambda server: ask(server, request("GET /healthz")),
     "/readyz": lambda server: ask(server, request("GET /readyz")),
-    "a list": lambda server: ask(server, FINE),
-    "a write": lambda server: ask(server, sent(json.dumps({"title": uuid.uuid4().hex[:20]}))),
+    "a list": lambda server: ask(server, VALID_REQUEST),
+    "a write": lambda server: ask(server, json_request(json.dumps({"title": uuid.uuid4().hex[:20]}))),
     "the admin": sign_in,
 }
 HEALTHY = {"/healthz": 200, "/readyz": 200, "a list": 200, "a write": 201, "the admin": 200}
@@ -108,7 +108,7 @@ def outage(request: pytest.FixtureRequest, postgres: Postgres, two_processes: Gu
 
 def many(server: Gunicorn) -> list[Answer]:
     with ThreadPoolExecutor(30) as pool:
-        return list(pool.map(lambda _: ask(server, FINE), range(60)))
+        return list(pool.map(lambda _: ask(server, VALID_REQUEST), range(60)))
 
 
 def test_all_requests_succeed_before_an_outage(outage):
@@ -163,7 +163,7 @@ def test_a_request_tries_to_connect_only_once_to_a_database_that_does_not_answer
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgres://todo@127.0.0.1:{silent.getsockname()[1]}/todo?connect_timeout=2"
         with Gunicorn(settings=SERVED, DATABASE_URL=url, ALLOWED_HOSTS=HOST) as server:
-            answer = ask(server, FINE)
+            answer = ask(server, VALID_REQUEST)
         attempts = 0
         silent.setblocking(False)
         with contextlib.suppress(BlockingIOError):

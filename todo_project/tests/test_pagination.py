@@ -34,23 +34,25 @@ def all_rows(caller, query):
 
 @pytest.mark.parametrize("limit", [1, 4, 7, 30, 200])
 @pytest.mark.parametrize("ordering", ORDERINGS)
-def test_pages_of_any_size_contain_every_row_once_in_order(as_alice, rows, ordering, limit):
-    one_page = as_alice("get", f"/notes?ordering={ordering}").json()["results"]
+def test_pages_of_any_size_contain_every_row_once_in_order(notes_alice, rows, ordering, limit):
+    one_page = notes_alice("get", f"/notes?ordering={ordering}").json()["results"]
 
     assert {row["id"] for row in one_page} == {str(row.id) for row in rows}
-    assert all_rows(as_alice, f"ordering={ordering}&limit={limit}") == one_page
+    assert all_rows(notes_alice, f"ordering={ordering}&limit={limit}") == one_page
 
 
 @pytest.mark.parametrize("ordering", ["due_at", "-due_at"])
-def test_missing_values_come_last_in_both_directions(as_alice, rows, ordering):
-    due = [row["due_at"] for row in all_rows(as_alice, f"ordering={ordering}&limit=4")]
+def test_missing_values_come_last_in_both_directions(notes_alice, rows, ordering):
+    due = [row["due_at"] for row in all_rows(notes_alice, f"ordering={ordering}&limit=4")]
 
     assert due[20:] == [None] * 10
     assert due[:20] == sorted(filter(None, due), reverse=ordering.startswith("-"))
 
 
 @pytest.mark.parametrize("ordering", ORDERINGS)
-def test_a_remaining_row_is_returned_once_while_others_are_added_and_deleted(as_alice, alice, rows, ordering):
+def test_a_remaining_row_is_returned_once_while_others_are_added_and_deleted(
+    notes_alice, alice, rows, ordering
+):
     deleted = rows[::4]
     remaining = {str(row.id) for row in rows} - {str(row.id) for row in deleted}
 
@@ -66,7 +68,7 @@ def test_a_remaining_row_is_returned_once_while_others_are_added_and_deleted(as_
         Note.objects.filter(title__startswith="note").update(extra={"page": number})
 
     returned = []
-    for number, page in enumerate(pages(as_alice, f"/notes?ordering={ordering}&limit=4"), start=1):
+    for number, page in enumerate(pages(notes_alice, f"/notes?ordering={ordering}&limit=4"), start=1):
         returned += [row["id"] for row in page]
         change_rows(number)
 
@@ -74,48 +76,48 @@ def test_a_remaining_row_is_returned_once_while_others_are_added_and_deleted(as_
     assert remaining <= set(returned)
 
 
-def test_a_filter_applies_to_every_page(as_alice, rows):
-    assert [row["rank"] for row in all_rows(as_alice, "rank=2&limit=3")] == [2] * 7
+def test_a_filter_applies_to_every_page(notes_alice, rows):
+    assert [row["rank"] for row in all_rows(notes_alice, "rank=2&limit=3")] == [2] * 7
 
 
-def test_the_limit_may_change_between_pages(as_alice, rows):
-    first = as_alice("get", "/notes?limit=10").json()
+def test_the_limit_may_change_between_pages(notes_alice, rows):
+    first = notes_alice("get", "/notes?limit=10").json()
     following = first["next"].partition(API)[2]
 
-    rest = as_alice("get", following.replace("limit=10", "limit=200")).json()
-    assert as_alice("get", f"/notes?limit=200&cursor={first['next_cursor']}").json() == rest
+    rest = notes_alice("get", following.replace("limit=10", "limit=200")).json()
+    assert notes_alice("get", f"/notes?limit=200&cursor={first['next_cursor']}").json() == rest
 
     assert len(rest["results"]) == 20
     assert rest["next"] is None
 
 
-def test_an_empty_list_is_one_empty_page(as_alice):
-    assert as_alice("get", "/notes").json() == {"results": [], "next": None, "next_cursor": None}
+def test_an_empty_list_is_one_empty_page(notes_alice):
+    assert notes_alice("get", "/notes").json() == {"results": [], "next": None, "next_cursor": None}
 
 
-def test_a_page_costs_one_query_beside_authentication(as_alice, rows, django_assert_num_queries):
-    following = as_alice("get", "/notes?limit=5").json()["next"].partition(API)[2]
+def test_a_page_costs_one_query_beside_authentication(notes_alice, rows, django_assert_num_queries):
+    following = notes_alice("get", "/notes?limit=5").json()["next"].partition(API)[2]
 
     # the user; the page
     with django_assert_num_queries(2):
-        assert as_alice("get", following).status_code == 200
+        assert notes_alice("get", following).status_code == 200
 
 
 @pytest.fixture
-def cursor(as_alice, rows):
-    url = as_alice("get", "/notes?limit=10&ordering=rank").json()["next"]
+def cursor(notes_alice, rows):
+    url = notes_alice("get", "/notes?limit=10&ordering=rank").json()["next"]
     return parse_qs(urlsplit(url).query)["cursor"][0]
 
 
 @pytest.mark.parametrize(
     "query", ["ordering=title", "", "ordering=-rank", "ordering=rank&rank=1", "ordering=rank&q=x"]
 )
-def test_a_cursor_of_another_list_is_refused(as_alice, cursor, query):
-    assert_error(as_alice("get", f"/notes?{query}&cursor={quote(cursor)}"), 400, "INVALID_CURSOR")
+def test_a_cursor_of_another_list_is_refused(notes_alice, cursor, query):
+    assert_error(notes_alice("get", f"/notes?{query}&cursor={quote(cursor)}"), 400, "INVALID_CURSOR")
 
 
-def test_a_cursor_of_another_user_is_refused(as_bob, cursor):
-    assert_error(as_bob("get", f"/notes?ordering=rank&cursor={quote(cursor)}"), 400, "INVALID_CURSOR")
+def test_a_cursor_of_another_user_is_refused(notes_bob, cursor):
+    assert_error(notes_bob("get", f"/notes?ordering=rank&cursor={quote(cursor)}"), 400, "INVALID_CURSOR")
 
 
 @pytest.mark.parametrize(
@@ -132,18 +134,18 @@ def test_a_cursor_of_another_user_is_refused(as_bob, cursor):
         lambda cursor: "..::..",
     ],
 )
-def test_a_forged_cursor_is_refused(as_alice, cursor, forge):
+def test_a_forged_cursor_is_refused(notes_alice, cursor, forge):
     assert_error(
-        as_alice("get", f"/notes?ordering=rank&cursor={quote(forge(cursor))}"), 400, "INVALID_CURSOR"
+        notes_alice("get", f"/notes?ordering=rank&cursor={quote(forge(cursor))}"), 400, "INVALID_CURSOR"
     )
 
 
-def test_a_cursor_is_valid_until_its_secret_key_is_removed_from_the_fallbacks(as_alice, cursor, settings):
+def test_a_cursor_is_valid_until_its_secret_key_is_removed_from_the_fallbacks(notes_alice, cursor, settings):
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = "the key after a rotation, long enough to pass the system checks"
 
     path = f"/notes?ordering=rank&cursor={quote(cursor)}"
-    assert as_alice("get", path).status_code == 200
+    assert notes_alice("get", path).status_code == 200
 
     settings.SECRET_KEY_FALLBACKS = []
-    assert_error(as_alice("get", path), 400, "INVALID_CURSOR")
+    assert_error(notes_alice("get", path), 400, "INVALID_CURSOR")

@@ -6,11 +6,11 @@ from tests.support.assertions import assert_error
 from tests.support.caller import UNKNOWN_ID
 
 
-def test_a_parameter_filters_the_list(as_alice):
+def test_a_parameter_filters_the_list(notes_alice):
     for rank in (1, 2):
-        as_alice("post", "/notes", {"title": f"rank {rank}", "rank": rank})
+        notes_alice("post", "/notes", {"title": f"rank {rank}", "rank": rank})
 
-    assert [note["rank"] for note in as_alice("get", "/notes?rank=2").json()["results"]] == [2]
+    assert [note["rank"] for note in notes_alice("get", "/notes?rank=2").json()["results"]] == [2]
 
 
 @pytest.mark.parametrize(
@@ -39,43 +39,43 @@ def test_a_parameter_filters_the_list(as_alice):
         ("%00=1", "\x00", "unknown"),
     ],
 )
-def test_an_invalid_parameter_is_refused_by_name(as_alice, query, field, constraint):
-    response = as_alice("get", f"/notes?{query}")
+def test_an_invalid_parameter_is_refused_by_name(notes_alice, query, field, constraint):
+    response = notes_alice("get", f"/notes?{query}")
 
     assert_error(response, 400, "VALIDATION_ERROR", field=field, constraint=constraint)
 
 
-def test_all_invalid_parameters_are_reported_together(as_alice):
-    error = assert_error(as_alice("get", "/notes?limit=0&colour=red"), 400, "VALIDATION_ERROR")
+def test_all_invalid_parameters_are_reported_together(notes_alice):
+    error = assert_error(notes_alice("get", "/notes?limit=0&colour=red"), 400, "VALIDATION_ERROR")
 
     assert [each["field"] for each in error["details"]["errors"]] == ["limit", "colour"]
 
 
-def test_the_error_of_an_unknown_parameter_lists_the_allowed_ones(as_alice):
-    error = assert_error(as_alice("get", "/notes?colour=red"), 400, "VALIDATION_ERROR")
+def test_the_error_of_an_unknown_parameter_lists_the_allowed_ones(notes_alice):
+    error = assert_error(notes_alice("get", "/notes?colour=red"), 400, "VALIDATION_ERROR")
 
     assert error["message"] == "Unknown query parameter. Allowed: limit, cursor, ordering, rank, q."
 
 
 @pytest.mark.parametrize(("method", "path"), [("post", "/notes"), ("patch", f"/notes/{UNKNOWN_ID}")])
-def test_a_parameter_of_the_list_is_refused_in_a_write(as_alice, method, path):
-    response = as_alice(method, f"{path}?rank=1", {"title": "milk"})
+def test_a_parameter_of_the_list_is_refused_in_a_write(notes_alice, method, path):
+    response = notes_alice(method, f"{path}?rank=1", {"title": "milk"})
 
     assert_error(response, 400, "VALIDATION_ERROR", field="rank")
 
 
 @pytest.mark.parametrize("path", ["/notes", "/notes/"])
-def test_a_trailing_slash_is_optional(as_alice, path):
-    response = as_alice("post", path, {"title": "milk"})
+def test_a_trailing_slash_is_optional(notes_alice, path):
+    response = notes_alice("post", path, {"title": "milk"})
 
     assert response.status_code == 201
 
 
-def test_two_trailing_slashes_are_404(as_alice):
-    assert_error(as_alice("get", "/notes//"), 404, "NOT_FOUND")
+def test_two_trailing_slashes_are_404(notes_alice):
+    assert_error(notes_alice("get", "/notes//"), 404, "NOT_FOUND")
 
 
-def test_an_id_may_be_in_upper_case(as_alice):
-    note = as_alice("post", "/notes", {"title": "milk"}).json()
+def test_an_id_may_be_in_upper_case(notes_alice):
+    note = notes_alice("post", "/notes", {"title": "milk"}).json()
 
-    assert as_alice("get", f"/notes/{note['id'].upper()}").json() == note
+    assert notes_alice("get", f"/notes/{note['id'].upper()}").json() == note

@@ -52,8 +52,8 @@ def test_every_response_has_a_request_id(client, db, path):
     assert response["X-Request-ID"]
 
 
-def test_a_request_is_logged_in_one_line(as_alice, alice, lines):
-    response = as_alice("get", "/notes")
+def test_a_request_is_logged_in_one_line(notes_alice, alice, lines):
+    response = notes_alice("get", "/notes")
 
     [line] = lines()
     assert line["method"] == "GET"
@@ -65,8 +65,8 @@ def test_a_request_is_logged_in_one_line(as_alice, alice, lines):
     assert set(line) == {"time", "level", "logger", "message", "request_id", *FIELDS}
 
 
-def test_the_logged_route_contains_no_id(as_alice, lines):
-    as_alice("get", f"/notes/{UNKNOWN_ID}")
+def test_the_logged_route_contains_no_id(notes_alice, lines):
+    notes_alice("get", f"/notes/{UNKNOWN_ID}")
 
     assert lines()[0]["route"] == "/api/v1/notes/<id:id>"
 
@@ -79,17 +79,17 @@ def test_an_unknown_path_is_logged_without_a_route(client, db, lines):
     assert "secret" not in json.dumps(line)
 
 
-def test_no_query_body_cookie_or_token_is_logged(as_alice, lines):
-    as_alice("post", "/notes?secret=1", {"title": "secret-title"}, Cookie="crumb=secret-cookie")
-    as_alice("post", "/notes", {"title": "secret-title"}, Cookie="crumb=secret-cookie")
+def test_no_query_body_cookie_or_token_is_logged(notes_alice, lines):
+    notes_alice("post", "/notes?secret=1", {"title": "secret-title"}, Cookie="crumb=secret-cookie")
+    notes_alice("post", "/notes", {"title": "secret-title"}, Cookie="crumb=secret-cookie")
 
     assert [line["status"] for line in lines()] == [400, 201]
     assert "secret" not in json.dumps(lines())
     assert "alice@" not in json.dumps(lines())
 
 
-def test_an_unknown_method_is_logged_as_other(as_alice, lines):
-    as_alice("forged", "/notes")
+def test_an_unknown_method_is_logged_as_other(notes_alice, lines):
+    notes_alice("forged", "/notes")
 
     assert lines()[0]["method"] == "other"
 

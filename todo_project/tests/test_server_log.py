@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from tests.support.assertions import assert_error
-from tests.support.raw_http import ALICE, NOTE, ask, lines, request, sent
+from tests.support.raw_http import ALICE, NOTE, ask, json_request, lines, request
 from tests.support.run_app import ALICE_ID, MEMORY
 from tests.support.servers.gunicorn import Gunicorn
 
@@ -17,14 +17,14 @@ SECRETS = ("Cookie: sessionid=a-secret", "X-Api-Key: a-secret", "Referer: http:/
 
 def new_note() -> bytes:
     """A request with a different title each time, because titles are unique per owner."""
-    return sent(json.dumps({"title": f"a-secret {uuid.uuid4().hex[:8]}"}), *SECRETS)
+    return json_request(json.dumps({"title": f"a-secret {uuid.uuid4().hex[:8]}"}), *SECRETS)
 
 
 LOGGED = {
     "a list": (lambda: request("GET /api/v1/notes?q=a-secret", *SECRETS), "GET", "/api/v1/notes", 200),
     "a new note": (new_note, "POST", "/api/v1/notes", 201),
     "a refused note": (
-        lambda: sent('{"a-secret": "a-secret"}', *SECRETS, to=f"PATCH {NOTE}?q=a-secret"),
+        lambda: json_request('{"a-secret": "a-secret"}', *SECRETS, to=f"PATCH {NOTE}?q=a-secret"),
         "PATCH",
         "/api/v1/notes/<id:id>",
         400,

@@ -14,7 +14,7 @@ from tests.support.programs import require
 from tests.support.servers.gunicorn import ROOT
 from tests.support.servers.pgbouncer import PgBouncer
 from tests.support.servers.postgres import Postgres, wheel_folders
-from tests.support.servers.server import ServerError, account, sweep
+from tests.support.servers.server import ServerError, server_user, sweep
 
 pytestmark = pytest.mark.own_servers
 
@@ -83,7 +83,7 @@ def test_a_server_that_does_not_start_says_why():
             server.start()
 
 
-@pytest.mark.skipif(account() is None, reason="Only root runs servers as another user.")
+@pytest.mark.skipif(server_user() is None, reason="Only root runs servers as another user.")
 def test_the_programs_of_the_wheel_are_copied_if_only_root_can_read_them(monkeypatch):
     [wheel] = [folder.parents[1] for folder in wheel_folders()]
     with tempfile.TemporaryDirectory() as folder:

@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from tests.support.processes import TIMEOUT, becomes_true
-from tests.support.raw_http import HOST, levels, receive, sent
-from tests.support.run_app import MEMORY, SERVED, start
+from tests.support.raw_http import HOST, json_request, levels, receive
+from tests.support.run_app import MEMORY, SERVED, run_program
 from tests.support.servers.gunicorn import ROOT, Gunicorn, command
 
 pytestmark = pytest.mark.own_servers
@@ -51,7 +51,7 @@ each_program = pytest.mark.parametrize("program", [GUNICORN, CHECK], ids=["gunic
 @each_program
 @pytest.mark.parametrize(("name", "value"), INVALID)
 def test_an_invalid_setting_prevents_the_start_with_one_line_that_names_it(program, name, value):
-    ended = start(program, **{"DATABASE_URL": MEMORY, name: value})
+    ended = run_program(program, **{"DATABASE_URL": MEMORY, name: value})
 
     assert ended.returncode != 0
     [line] = (ended.stdout + ended.stderr).splitlines()
@@ -61,7 +61,7 @@ def test_an_invalid_setting_prevents_the_start_with_one_line_that_names_it(progr
 
 @each_program
 def test_https_without_a_proxy_prevents_the_start(program):
-    ended = start(program, DATABASE_URL=MEMORY, HTTPS_ONLY="true", TRUSTED_PROXY_COUNT="0")
+    ended = run_program(program, DATABASE_URL=MEMORY, HTTPS_ONLY="true", TRUSTED_PROXY_COUNT="0")
 
     assert ended.returncode != 0
     [line] = (ended.stdout + ended.stderr).splitlines()
@@ -69,7 +69,7 @@ def test_https_without_a_proxy_prevents_the_start(program):
 
 
 def test_valid_settings_pass_the_check():
-    assert start(CHECK, DATABASE_URL=MEMORY).returncode == 0
+    assert run_program(CHECK, DATABASE_URL=MEMORY).returncode == 0
 
 
 def test_make_run_creates_staff_and_demo_users_at_the_first_start_only(tmp_path):
@@ -88,8 +88,8 @@ print(Task.objects.count(), *User.objects.values_list("is_staff", "password"))
 """
 
     def run():
-        ended = [start([sys.executable, *step], **machine) for step in steps]
-        users = start([sys.executable, "manage.py", "shell", "-v0", "-c", query], **machine).stdout
+        ended = [run_program([sys.executable, *step], **machine) for step in steps]
+        users = run_program([sys.executable, "manage.py", "shell", "-v0", "-c", query], **machine).stdout
         return [each.returncode for each in ended], ended[2].stdout, users
 
     first, later = run(), run()
@@ -126,7 +126,7 @@ print(Task.objects.count(), *User.objects.values_list("is_staff", "password"))
     ],
 )
 def test_every_command_names_a_missing_variable(arguments, variable):
-    ended = start(
+    ended = run_program(
         [sys.executable, "manage.py", *arguments.split()], **{"DATABASE_URL": MEMORY, variable: None}
     )
 
@@ -138,7 +138,7 @@ def test_every_command_names_a_missing_variable(arguments, variable):
 def test_a_port_in_use_prevents_the_start_with_one_line():
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        ended = start(command(port), DATABASE_URL=MEMORY)
+        ended = run_program(command(port), DATABASE_URL=MEMORY)
 
     assert ended.returncode != 0
     [line] = ended.stderr.splitlines()
@@ -152,7 +152,7 @@ def test_a_running_request_is_finished_before_the_server_stops(sqlite_url):
         Gunicorn(settings=SERVED, DATABASE_URL=sqlite_url, ALLOWED_HOSTS=HOST) as server,
         socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT) as client,
     ):
-        client.sendall(sent(body, "Expect: 100-continue").removesuffix(body))
+        client.sendall(json_request(body, "Expect: 100-continue").removesuffix(body))
         assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"  # From now on the request is running.
         os.kill(server.pids[0], signal.SIGTERM)
         assert becomes_true(lambda: "Handling signal: term" in server.log)
@@ -164,7 +164,7 @@ def test_a_running_request_is_finished_before_the_server_stops(sqlite_url):
 
 def test_a_command_reports_missing_tables_without_a_traceback(sqlite_file):
     for words in (["purge"], ["make_roles"], ["export_user", "ann@example.com"]):
-        ended = start([sys.executable, "manage.py", *words], DATABASE_URL=sqlite_file)
+        ended = run_program([sys.executable, "manage.py", *words], DATABASE_URL=sqlite_file)
 
         assert ended.returncode == 1
         assert "Traceback" not in ended.stderr
@@ -172,9 +172,9 @@ def test_a_command_reports_missing_tables_without_a_traceback(sqlite_file):
 
 
 def test_a_command_whose_reader_is_gone_ends_without_a_traceback(sqlite_file):
-    start([sys.executable, "manage.py", "migrate", "-v0"], DATABASE_URL=sqlite_file)
+    run_program([sys.executable, "manage.py", "migrate", "-v0"], DATABASE_URL=sqlite_file)
     run = f"{sys.executable} manage.py make_roles | true; echo ${{PIPESTATUS[0]}}"
-    ended = start(["bash", "-c", run], DATABASE_URL=sqlite_file)
+    ended = run_program(["bash", "-c", run], DATABASE_URL=sqlite_file)
 
     assert ended.stdout in {"0\n", "141\n"}  # It may have finished writing before.
     assert "Traceback" not in ended.stderr
@@ -186,9 +186,9 @@ def sqlite_file(tmp_path):
 
 
 def test_a_command_that_cannot_write_its_output_reports_it(sqlite_file):
-    start([sys.executable, "manage.py", "migrate", "-v0"], DATABASE_URL=sqlite_file)
+    run_program([sys.executable, "manage.py", "migrate", "-v0"], DATABASE_URL=sqlite_file)
     for words in ("make_roles", "purge", "seed"):
-        ended = start(
+        ended = run_program(
             ["bash", "-c", f"{sys.executable} manage.py {words} > /dev/full"],
             DATABASE_URL=sqlite_file, DEBUG="true",
         )  # fmt: skip
@@ -199,8 +199,8 @@ def test_a_command_that_cannot_write_its_output_reports_it(sqlite_file):
 
 
 def test_a_command_with_closed_output_completes(sqlite_file):
-    start([sys.executable, "manage.py", "migrate", "-v0"], DATABASE_URL=sqlite_file)
-    ended = start(["bash", "-c", f"{sys.executable} manage.py purge >&-"], DATABASE_URL=sqlite_file)
+    run_program([sys.executable, "manage.py", "migrate", "-v0"], DATABASE_URL=sqlite_file)
+    ended = run_program(["bash", "-c", f"{sys.executable} manage.py purge >&-"], DATABASE_URL=sqlite_file)
 
     assert ended.returncode == 0
     assert re.sub(r"^[a-z-]+: \d+ so far\n", "", ended.stderr, flags=re.MULTILINE) == ""

@@ -30,17 +30,17 @@ def statuses(client, *requests):
     return [client.get(NOTES, **request).status_code for request in requests]
 
 
-def test_headers_contain_the_limit_the_remaining_requests_and_the_seconds_to_the_reset(as_alice, limits):
+def test_headers_contain_the_limit_the_remaining_requests_and_the_seconds_to_the_reset(notes_alice, limits):
     limits["now"] = NOON + 18.5
 
-    responses = [as_alice("get", "/notes") for _ in range(3)]
+    responses = [notes_alice("get", "/notes") for _ in range(3)]
     assert [rate_limit_headers(response) for response in responses] == [(3, 2, 42), (3, 1, 42), (3, 0, 42)]
 
 
-def test_a_request_over_the_limit_is_429_until_the_next_window(as_alice, limits):
+def test_a_request_over_the_limit_is_429_until_the_next_window(notes_alice, limits):
     for _ in range(3):
-        as_alice("get", "/notes")
-    response = as_alice("get", "/notes")
+        notes_alice("get", "/notes")
+    response = notes_alice("get", "/notes")
 
     assert_error(response, 429, "RATE_LIMITED")
     assert response["Retry-After"] == "60"
@@ -48,14 +48,14 @@ def test_a_request_over_the_limit_is_429_until_the_next_window(as_alice, limits)
 
     limits["now"] = NOON + 60
 
-    assert as_alice("get", "/notes").status_code == 200
+    assert notes_alice("get", "/notes").status_code == 200
 
 
-def test_each_user_has_a_limit_of_their_own(as_alice, as_bob):
+def test_each_user_has_a_limit_of_their_own(notes_alice, notes_bob):
     for _ in range(4):
-        as_alice("get", "/notes")
+        notes_alice("get", "/notes")
 
-    assert as_bob("get", "/notes").status_code == 200
+    assert notes_bob("get", "/notes").status_code == 200
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer nobody@example.com"}])
@@ -64,9 +64,9 @@ def test_requests_without_valid_credentials_are_counted_by_address(client, notes
     assert client.get(f"{API}/schema", REMOTE_ADDR="203.0.113.9").status_code == 200
 
 
-def test_a_limit_that_is_off_sends_no_headers(as_alice, settings):
+def test_a_limit_that_is_off_sends_no_headers(notes_alice, settings):
     settings.RATE_LIMIT_USER = None
-    response = as_alice("get", "/notes")
+    response = notes_alice("get", "/notes")
 
     assert response.status_code == 200
     assert "RateLimit-Limit" not in response
@@ -101,9 +101,9 @@ def test_addresses_of_one_ipv6_network_share_a_limit(client, notes):
     assert statuses(client, *requests) == [401, 401, 429]
 
 
-def test_requests_are_not_limited_while_the_cache_is_unreachable(as_alice, monkeypatch, caplog):
+def test_requests_are_not_limited_while_the_cache_is_unreachable(notes_alice, monkeypatch, caplog):
     dead = RedisCache("redis://127.0.0.1:1", {"OPTIONS": {"socket_connect_timeout": 1}})
     monkeypatch.setattr("todo_project.api.throttling.cache", dead)
 
-    assert as_alice("get", "/notes").status_code == 200
+    assert notes_alice("get", "/notes").status_code == 200
     assert "not rate limited" in caplog.text

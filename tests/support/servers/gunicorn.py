@@ -17,7 +17,7 @@ INHERITED = ("HOME", "PATH", "PYTHONPATH", "TMPDIR")
 
 DEFAULTS = {
     "ENV_FILE": os.devnull,
-    "SECRET_KEY": "a key for tests only, which signs nothing that anybody else would take",
+    "SECRET_KEY": "a key for tests only, which no deployment uses for its signatures",
     "ALLOWED_HOSTS": "127.0.0.1",
     "DEBUG": "false",
     "HTTPS_ONLY": "false",
@@ -28,7 +28,7 @@ DEFAULTS = {
 
 
 def environment(**changes: str | None) -> dict[str, str]:
-    """DEFAULTS with changes, of which None takes a variable away."""
+    """DEFAULTS with changes; None removes a variable."""
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     variables = {**inherited, **DEFAULTS, **changes}
     return {name: value for name, value in variables.items() if value is not None}

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from tests.support.programs import require
 
-from .server import Server, give
+from .server import Server, chown_to_server_user
 
 # `auth_type = any` takes every client for the user of the connections to the server.
 # The defaults are long for a test: 15 seconds between two tries to reach a server that was away, and two
@@ -51,7 +51,7 @@ class PgBouncer(Server):
     def prepare(self) -> None:
         require(find_pgbouncer(), "no PgBouncer: install Debian's pgbouncer")
         self.configuration.write_text(CONFIGURATION.format(**vars(self)))
-        give(self.configuration)
+        chown_to_server_user(self.configuration)
 
     def command(self) -> list[str | Path]:
         return [find_pgbouncer() or "pgbouncer", self.configuration]

@@ -12,7 +12,7 @@ import psycopg
 
 from tests.support.programs import require
 
-from .server import Server, ServerError, give
+from .server import Server, ServerError, chown_to_server_user
 
 
 def find_binaries() -> Path | None:
@@ -78,7 +78,7 @@ class Postgres(Server):
         for source in (package, package.with_name(f"{package.name}.libs")):
             if source.exists():
                 shutil.copytree(source, self.folder / source.name)
-                give(self.folder / source.name)
+                chown_to_server_user(self.folder / source.name)
         self.binaries = self.folder / package.name / "pginstall" / "bin"
 
     def command(self) -> list[str | Path]:

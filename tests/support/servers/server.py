@@ -36,7 +36,7 @@ class Server:
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
         try:
-            give(self.folder)
+            chown_to_server_user(self.folder)
             self.prepare()
             self.start()
             self.populate()
@@ -76,7 +76,7 @@ class Server:
             "cwd": self.folder,
             "env": environment | {"HOME": str(self.folder), "LC_ALL": "C"},
         }
-        if owner := account():
+        if owner := server_user():
             options |= {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
         return options
 
@@ -138,7 +138,7 @@ class Server:
             raise ServerError(f"{command[0]} failed: {tail(ended.stdout + ended.stderr)}")
 
 
-def account() -> pwd.struct_passwd | None:
+def server_user() -> pwd.struct_passwd | None:
     """The user to run servers as if the tests run as root, which PostgreSQL and PgBouncer refuse."""
     if os.geteuid() != 0:
         return None
@@ -147,9 +147,9 @@ def account() -> pwd.struct_passwd | None:
     return pwd.getpwnam("nobody")
 
 
-def give(path: Path) -> None:
+def chown_to_server_user(path: Path) -> None:
     """Make the servers' user the owner of a file, or of a folder and everything in it."""
-    if owner := account():
+    if owner := server_user():
         for each in [path, *path.rglob("*")]:
             os.chown(each, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
 
