@@ -3,9 +3,9 @@
 The expressions of the search index match the SQL that Django generates for `icontains` on PostgreSQL.
 """
 
-from typing import Any
-
 from django.db import migrations
+
+from todo_project.db.migrations import RunPostgreSQL
 
 FORWARD = """
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
@@ -16,16 +16,6 @@ USING gin (UPPER(email::text) gin_trgm_ops, UPPER(name::text) gin_trgm_ops);
 BACKWARD = "DROP INDEX user_search;"
 
 
-def make_index(apps: Any, schema_editor: Any) -> None:
-    if schema_editor.connection.vendor == "postgresql":
-        schema_editor.execute(FORWARD)
-
-
-def drop_index(apps: Any, schema_editor: Any) -> None:
-    if schema_editor.connection.vendor == "postgresql":
-        schema_editor.execute(BACKWARD)
-
-
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0001_initial"),
@@ -33,7 +23,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.RunPython(make_index, drop_index),
+        RunPostgreSQL(FORWARD, BACKWARD),
         migrations.RunSQL(
             "CREATE INDEX admin_log_about ON django_admin_log (content_type_id, object_id)",
             "DROP INDEX admin_log_about",

@@ -3,9 +3,9 @@
 TrigramExtension is not used, because reversing it queries PostgreSQL's catalogue even on SQLite.
 """
 
-from typing import Any
-
 from django.db import migrations
+
+from todo_project.db.migrations import RunPostgreSQL
 
 FORWARD = """
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
@@ -17,17 +17,7 @@ USING gin (owner_id, UPPER(title::text) gin_trgm_ops, UPPER(description::text) g
 BACKWARD = "DROP INDEX task_search;"
 
 
-def make_index(apps: Any, schema_editor: Any) -> None:
-    if schema_editor.connection.vendor == "postgresql":
-        schema_editor.execute(FORWARD)
-
-
-def drop_index(apps: Any, schema_editor: Any) -> None:
-    if schema_editor.connection.vendor == "postgresql":
-        schema_editor.execute(BACKWARD)
-
-
 class Migration(migrations.Migration):
     dependencies = [("tasks", "0001_initial")]
 
-    operations = [migrations.RunPython(make_index, drop_index)]
+    operations = [RunPostgreSQL(FORWARD, BACKWARD)]
