@@ -208,12 +208,20 @@ def test_another_users_task_is_never_changed(tasks, alice, bob, file, choice):
 
 
 def test_a_task_of_another_account_is_rejected(tasks, alice, bob, file):
-    exported = json.loads(file.read_text())
-    exported["tasks"][2]["user_id"] = str(bob.pk)
-    file.write_text(json.dumps(exported))
+    change_third_task(file, user_id=str(bob.pk))
 
     with pytest.raises(CommandError, match="tasks.2.user_id: This task belongs to another account."):
         import_alice(file, "--on-conflict", "replace")
+
+
+def test_an_imported_task_can_be_purged_again(tasks, as_alice, file):
+    trash = [task["id"] for task in tasks if task["deleted_at"]]
+    for _ in range(2):
+        for task in trash:
+            assert as_alice("delete", f"/trash/{task}").status_code == 200
+        import_alice(file, "--on-conflict", "keep")
+
+    assert {task["id"] for task in as_alice("get", "/trash").json()["results"]} == set(trash)
 
 
 def test_a_long_import_reports_its_progress(tasks, alice, file, monkeypatch):
