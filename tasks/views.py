@@ -133,10 +133,7 @@ class TaskViewSet(OwnedViewSet):
     def retrieve(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         return self.get_one(id, trashed=False)
 
-    @write_endpoint(
-        "Replace a task; omitted fields are reset to their defaults",
-        conditional=True,
-    )
+    @write_endpoint("Replace a task; omitted fields are reset to their defaults", conditional=True)
     def update(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         """Only `title` is required."""
         return self.change("update", id, body=FULL)
@@ -146,11 +143,7 @@ class TaskViewSet(OwnedViewSet):
         """Concurrent changes to other fields are kept. `If-Match` rejects the update after any change."""
         return self.change("update", id, body=PARTIAL)
 
-    @write_endpoint(
-        "Move a task to the trash",
-        conditional=True,
-        responses={200: TaskSerializer},
-    )
+    @write_endpoint("Move a task to the trash", conditional=True, responses={200: TaskSerializer})
     def destroy(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         """Repeating it changes nothing."""
         return self.change("delete", id)
@@ -202,10 +195,7 @@ class TrashViewSet(OwnedViewSet):
         return self.change("restore", id)
 
     @write_endpoint(
-        "Delete a task permanently",
-        conditional=True,
-        has_etag=False,
-        responses={200: TombstoneSerializer},
+        "Delete a task permanently", conditional=True, has_etag=False, responses={200: TombstoneSerializer}
     )
     def destroy(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         """Repeating it is 404."""

@@ -23,8 +23,8 @@ class UserAnnotation:
 
 def check_paths() -> None:
     """Raise FieldError if an annotation names a field that does not exist."""
-    for _, annotation in USER_ANNOTATIONS.items():
-        str(get_user_model().objects.annotate(_=annotation.expression()).query)
+    for name, annotation in USER_ANNOTATIONS.items():
+        get_user_model().objects.annotate(**{name: annotation.expression()})
 
 
 USER_ANNOTATIONS: Registry[UserAnnotation] = Registry("user annotations")
