@@ -35,7 +35,7 @@ offline_client = load_example()
 
 
 @pytest.fixture(scope="module")
-def server():
+def gunicorn():
     with Postgres() as database:
         prepare(database.url)
         with Gunicorn(DATABASE_URL=database.url, WEB_CONCURRENCY="2") as server:
@@ -75,8 +75,8 @@ class Person:
 
 
 @pytest.fixture
-def person(server, tmp_path):
-    return Person(server, tmp_path)
+def person(gunicorn, tmp_path):
+    return Person(gunicorn, tmp_path)
 
 
 class Proxy(socketserver.ThreadingTCPServer):
@@ -106,8 +106,8 @@ class ProxyHandler(socketserver.StreamRequestHandler):
 
 
 @pytest.fixture
-def proxy(server):
-    with Proxy(server) as proxy:
+def proxy(gunicorn):
+    with Proxy(gunicorn) as proxy:
         serving = threading.Thread(target=proxy.serve_forever, args=(0.05,))
         serving.start()
         yield proxy

@@ -24,7 +24,7 @@ def after_noon(minutes):
 
 
 @pytest.fixture
-def rows(alice):
+def many_tasks(alice):
     """32 live and 16 trashed tasks, in which every value occurs several times and ids are in random order."""
     return store_tasks(
         alice,
@@ -46,9 +46,11 @@ def rows(alice):
     )
 
 
-def write_between_pages(caller, rows, turn):
+def write_between_pages(caller, many_tasks, turn):
     """Delete, move, change, complete or reopen, restore, purge and create a task."""
-    live, trash = ([row for row in rows if bool(row.deleted_at) == deleted] for deleted in (False, True))
+    live, trash = (
+        [row for row in many_tasks if bool(row.deleted_at) == deleted] for deleted in (False, True)
+    )
     deleted, moved, changed, toggled = live[turn::6][:4]
     restored, purged = trash[turn::6][:2]
     first = {"title": "a", "priority": 0, "due_at": "2001-01-01T00:00:00Z"}
@@ -66,17 +68,17 @@ def write_between_pages(caller, rows, turn):
     assert [caller(*write).status_code for write in writes] == [200] * 6 + [201] * 2
 
 
-def walk_during_writes(caller, rows, path):
+def walk_during_writes(caller, many_tasks, path):
     """All results, with writes after the first, third, fifth and seventh page."""
     seen = []
     for number, page in enumerate(pages(caller, path)):
         seen += page
         if number in (0, 2, 4, 6):
-            write_between_pages(caller, rows, number // 2)
+            write_between_pages(caller, many_tasks, number // 2)
     return seen
 
 
-def assert_complete_and_ordered(seen, rows, ordering, matches):
+def assert_complete_and_ordered(seen, many_tasks, ordering, matches):
     """The results contain each row that belongs to the list and has not moved once, in order."""
     column, down = ordering.removeprefix("-"), ordering.startswith("-")
 
@@ -86,7 +88,7 @@ def assert_complete_and_ordered(seen, rows, ordering, matches):
     now = Task.objects.in_bulk()
     stayed = [
         row
-        for row in rows
+        for row in many_tasks
         if row.pk in now
         and getattr(row, column) == getattr(now[row.pk], column)
         and matches(row) == matches(now[row.pk])
@@ -103,18 +105,18 @@ def assert_complete_and_ordered(seen, rows, ordering, matches):
 
 @pytest.mark.parametrize("limit", [1, 4])
 @pytest.mark.parametrize("ordering", ORDERINGS)
-def test_pages_of_tasks_skip_and_repeat_nothing_during_writes(as_alice, rows, ordering, limit):
-    seen = walk_during_writes(as_alice, rows, f"/tasks?limit={limit}&ordering={ordering}")
+def test_pages_of_tasks_skip_and_repeat_nothing_during_writes(as_alice, many_tasks, ordering, limit):
+    seen = walk_during_writes(as_alice, many_tasks, f"/tasks?limit={limit}&ordering={ordering}")
 
-    assert_complete_and_ordered(seen, rows, ordering, lambda row: row.deleted_at is None)
+    assert_complete_and_ordered(seen, many_tasks, ordering, lambda row: row.deleted_at is None)
 
 
 @pytest.mark.parametrize("limit", [1, 3])
 @pytest.mark.parametrize("ordering", ["deleted_at", "-deleted_at"])
-def test_pages_of_the_trash_skip_and_repeat_nothing_during_writes(as_alice, rows, ordering, limit):
-    seen = walk_during_writes(as_alice, rows, f"/trash?limit={limit}&ordering={ordering}")
+def test_pages_of_the_trash_skip_and_repeat_nothing_during_writes(as_alice, many_tasks, ordering, limit):
+    seen = walk_during_writes(as_alice, many_tasks, f"/trash?limit={limit}&ordering={ordering}")
 
-    assert_complete_and_ordered(seen, rows, ordering, lambda row: row.deleted_at is not None)
+    assert_complete_and_ordered(seen, many_tasks, ordering, lambda row: row.deleted_at is not None)
 
 
 @pytest.mark.parametrize(
@@ -135,14 +137,16 @@ def test_pages_of_the_trash_skip_and_repeat_nothing_during_writes(as_alice, rows
         ("priority", "completed=false&q=bre", lambda row: not row.completed and row.description == "bread"),
     ],
 )
-def test_a_filter_applies_to_every_page_during_writes(as_alice, rows, ordering, query, matches):
-    seen = walk_during_writes(as_alice, rows, f"/tasks?limit=2&ordering={ordering}&{query}")
+def test_a_filter_applies_to_every_page_during_writes(as_alice, many_tasks, ordering, query, matches):
+    seen = walk_during_writes(as_alice, many_tasks, f"/tasks?limit=2&ordering={ordering}&{query}")
 
-    assert_complete_and_ordered(seen, rows, ordering, lambda row: row.deleted_at is None and matches(row))
+    assert_complete_and_ordered(
+        seen, many_tasks, ordering, lambda row: row.deleted_at is None and matches(row)
+    )
 
 
 @pytest.mark.parametrize("ordering", ORDERINGS)
-def test_the_task_before_a_cursor_may_be_purged(as_alice, rows, ordering):
+def test_the_task_before_a_cursor_may_be_purged(as_alice, many_tasks, ordering):
     path = f"/tasks?limit=5&ordering={ordering}"
     expected = as_alice("get", path.replace("limit=5", "limit=200")).json()["results"]
     remaining_pages = pages(as_alice, path)

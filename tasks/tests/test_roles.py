@@ -90,7 +90,7 @@ MODELS: list[Any] = [Task, User, Session, PersonalToken, Identity, FailedLogin, 
 
 
 @pytest.fixture
-def rows(alice):
+def one_of_each(alice):
     """A row of each model, by the name used in the tables above."""
     now = timezone.now()
     [task] = create_tasks(alice, "milk")
@@ -110,8 +110,8 @@ def rows(alice):
     }
 
 
-def keys(rows):
-    return {name: row.pk for name, row in rows.items()} | {"long": "another long password"}
+def keys(one_of_each):
+    return {name: row.pk for name, row in one_of_each.items()} | {"long": "another long password"}
 
 
 def all_rows():
@@ -121,26 +121,26 @@ def all_rows():
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_each_role_can_open_its_pages_and_no_others(role, rows):
+def test_each_role_can_open_its_pages_and_no_others(role, one_of_each):
     client = staff_client(role)
 
-    opened = {page: client.get(page.format(**keys(rows))).status_code for page in PAGES}
+    opened = {page: client.get(page.format(**keys(one_of_each))).status_code for page in PAGES}
 
     assert opened == {page: 200 if role in roles else 403 for page, roles in PAGES.items()}
 
 
 @pytest.mark.parametrize("page", ["/admin/", *PAGES])
-def test_users_who_are_not_staff_are_redirected_to_the_login(page, rows, client):
-    client.force_login(rows["alice"])
+def test_users_who_are_not_staff_are_redirected_to_the_login(page, one_of_each, client):
+    client.force_login(one_of_each["alice"])
 
-    response = client.get(page.format(**keys(rows)))
+    response = client.get(page.format(**keys(one_of_each)))
 
     assert response.status_code == 302
     assert response["Location"].startswith("/admin/login/")
 
 
 @pytest.mark.parametrize("role", [SUPPORT, MODERATOR, SUPERUSER])
-def test_each_list_offers_the_actions_of_the_role_and_no_others(role, rows):
+def test_each_list_offers_the_actions_of_the_role_and_no_others(role, one_of_each):
     client = staff_client(role)
 
     for path in {path for path, _, _ in ACTIONS}:
@@ -157,9 +157,9 @@ def body(client, path):
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize(("path", "action", "row"), ACTIONS)
-def test_each_role_can_run_its_actions_and_no_others(role, path, action, row, rows):
+def test_each_role_can_run_its_actions_and_no_others(role, path, action, row, one_of_each):
     client, before = staff_client(role), all_rows()
-    key = str(rows[row].pk)
+    key = str(one_of_each[row].pk)
     confirmed = "1" if action == "export" else selection_digest([key])
 
     response = client.post(path, {"action": action, "_selected_action": key, "confirmed": confirmed})
@@ -174,11 +174,11 @@ def test_each_role_can_run_its_actions_and_no_others(role, path, action, row, ro
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize(("path", "form"), POSTS)
-def test_each_role_can_send_its_forms_and_no_others(role, path, form, rows):
+def test_each_role_can_send_its_forms_and_no_others(role, path, form, one_of_each):
     client, before = staff_client(role), all_rows()
-    fields = dict(pair.split("=") for pair in form.format(**keys(rows)).split("&"))
+    fields = dict(pair.split("=") for pair in form.format(**keys(one_of_each)).split("&"))
 
-    response = client.post(path.format(**keys(rows)), fields)
+    response = client.post(path.format(**keys(one_of_each)), fields)
 
     if role in POSTS[path, form]:
         assert response.status_code == 302, response.content
@@ -189,19 +189,19 @@ def test_each_role_can_send_its_forms_and_no_others(role, path, form, rows):
 
 
 @pytest.mark.parametrize("role", [SUPPORT, MODERATOR])
-def test_no_page_links_to_what_the_role_cannot_open(role, rows):
+def test_no_page_links_to_what_the_role_cannot_open(role, one_of_each):
     client = staff_client(role)
-    pages = [page.format(**keys(rows)) for page, roles in PAGES.items() if role in roles]
+    pages = [page.format(**keys(one_of_each)) for page, roles in PAGES.items() if role in roles]
 
     for page in ["/admin/", *pages]:
         text = client.get(page).content.decode()
-        for forbidden in ("add/", "delete/", f"/{rows['alice'].pk}/password/", GROUPS):
+        for forbidden in ("add/", "delete/", f"/{one_of_each['alice'].pk}/password/", GROUPS):
             assert f'{forbidden}"' not in text.replace("/autocomplete/", ""), page
-        can_save = role == MODERATOR and page == f"{TASKS}{rows['task'].pk}/change/"
+        can_save = role == MODERATOR and page == f"{TASKS}{one_of_each['task'].pk}/change/"
         assert ('name="_save"' in text) == can_save, page
 
 
-def test_the_owner_is_no_link_without_permission_to_view_users(rows):
+def test_the_owner_is_no_link_without_permission_to_view_users(one_of_each):
     client = staff_client(NO_ROLE)
     only_tasks = Permission.objects.get(codename="view_task")
     User.objects.get(email="nobody@example.com").user_permissions.add(only_tasks)
@@ -216,7 +216,7 @@ def test_the_owner_is_no_link_without_permission_to_view_users(rows):
 
 
 @pytest.fixture
-def user_manager(rows):
+def user_manager(one_of_each):
     """The client and user of a staff member who has all permissions on users and groups."""
     client = staff_client(NO_ROLE)
     user = User.objects.get(email="nobody@example.com")
@@ -227,8 +227,8 @@ def user_manager(rows):
 ESCALATION = {"is_staff": "on", "is_superuser": "on", "groups": "1", "user_permissions": "1"}
 
 
-def test_staff_cannot_make_a_user_staff(user_manager, rows):
-    client, alice = user_manager[0], rows["alice"]
+def test_staff_cannot_make_a_user_staff(user_manager, one_of_each):
+    client, alice = user_manager[0], one_of_each["alice"]
     page = client.get(f"{USERS}{alice.pk}/change/")
     response = client.post(f"{USERS}{alice.pk}/change/", {**form_of(page), "name": "Changed", **ESCALATION})
 
@@ -270,18 +270,18 @@ def test_only_superusers_can_change_staff(user_manager, who, page, form):
     assert all_rows() == before
 
 
-def test_staff_cannot_deactivate_staff(user_manager, rows):
+def test_staff_cannot_deactivate_staff(user_manager, one_of_each):
     client, _ = user_manager
     superuser = User.objects.create_superuser("root@example.com", "a long password")
 
-    run_action(client, USERS, "deactivate", [superuser, rows["alice"]])
+    run_action(client, USERS, "deactivate", [superuser, one_of_each["alice"]])
 
-    assert set(User.objects.filter(is_active=False)) == {rows["alice"]}
+    assert set(User.objects.filter(is_active=False)) == {one_of_each["alice"]}
 
 
-def test_staff_cannot_change_roles(user_manager, rows):
+def test_staff_cannot_change_roles(user_manager, one_of_each):
     client, _ = user_manager
-    page, form = f"{GROUPS}{rows['group'].pk}/change/", {"name": "x", "permissions": "1"}
+    page, form = f"{GROUPS}{one_of_each['group'].pk}/change/", {"name": "x", "permissions": "1"}
 
     assert client.get(GROUPS).status_code == 403
     assert client.post(page, form).status_code == 403
@@ -340,7 +340,7 @@ def test_an_unknown_permission_stops_the_start(declare, name):
         declare(name)
 
 
-def test_removing_a_role_takes_effect_immediately(rows):
+def test_removing_a_role_takes_effect_immediately(one_of_each):
     client = staff_client(SUPPORT)
     assert client.get(TASKS).status_code == 200
     User.objects.get(email="support@example.com").groups.clear()

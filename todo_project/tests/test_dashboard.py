@@ -75,8 +75,8 @@ def no_panels(monkeypatch):
 
 
 @pytest.fixture
-def notes(no_panels):
-    """A panel of the notes, the only one."""
+def notes_panel(no_panels):
+    """A panel of the notes_panel, the only one."""
     panel("Notes", permission="tasks.view_task")(count_notes)
 
 
@@ -88,7 +88,7 @@ def note_count(client):
     return panels(index_page(client))["Notes"]["total"]
 
 
-def test_figures_are_cached_and_show_their_time(notes, alice, monkeypatch):
+def test_figures_are_cached_and_show_their_time(notes_panel, alice, monkeypatch):
     staff = staff_with("tasks.view_task")
     assert note_count(staff) == "0"
     Note.objects.create(owner=alice, title="milk")
@@ -102,7 +102,7 @@ def test_figures_are_cached_and_show_their_time(notes, alice, monkeypatch):
 
 @pytest.mark.parametrize("is_reachable", [True, False])
 def test_figures_of_an_expired_or_unreachable_cache_are_computed_again(
-    notes, alice, settings, monkeypatch, is_reachable
+    notes_panel, alice, settings, monkeypatch, is_reachable
 ):
     staff = staff_with("tasks.view_task")
     if is_reachable:
@@ -134,7 +134,7 @@ def count_forever(at):
     return [Tile("total", "unreachable")]
 
 
-def test_a_panel_that_times_out_does_not_hide_the_others(db, endless, notes):
+def test_a_panel_that_times_out_does_not_hide_the_others(db, endless, notes_panel):
     page = index_page(staff_with("tasks.view_task"))
 
     assert panels(page) == {"Endless": {}, "Notes": {"total": "0"}}

@@ -28,12 +28,12 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
-def server():
-    with Postgres() as server:
-        yield server
+def postgres_server():
+    with Postgres() as postgres_server:
+        yield postgres_server
 
 
-def test_the_servers_of_a_killed_test_run_are_swept_and_those_of_a_living_one_are_not(server):
+def test_the_servers_of_a_killed_test_run_are_swept_and_those_of_a_living_one_are_not(postgres_server):
     run = subprocess.run([sys.executable, "-c", KILLED_RUN], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     pid, folder = run.stdout.split()
     assert is_running(int(pid))
@@ -42,7 +42,7 @@ def test_the_servers_of_a_killed_test_run_are_swept_and_those_of_a_living_one_ar
 
     assert not is_running(int(pid))
     assert not Path(folder).exists()
-    psycopg.connect(server.url).close()
+    psycopg.connect(postgres_server.url).close()
 
 
 def test_a_sweep_kills_no_process_that_took_the_id_of_a_server():
@@ -57,19 +57,19 @@ def test_a_sweep_kills_no_process_that_took_the_id_of_a_server():
         assert stranger.poll() is None
 
 
-def test_a_killed_postgresql_leaves_no_busy_process_and_keeps_what_was_committed(server):
-    with psycopg.connect(server.url, autocommit=True) as connection:
+def test_a_killed_postgresql_leaves_no_busy_process_and_keeps_what_was_committed(postgres_server):
+    with psycopg.connect(postgres_server.url, autocommit=True) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS number")
         connection.pgconn.send_query(b"DO 'BEGIN LOOP END LOOP; END'")
         pid = connection.info.backend_pid
-        server.kill()
+        postgres_server.kill()
         connection.close()
     assert not is_running(pid)
 
-    server.start()
+    postgres_server.start()
 
-    assert "database system was not properly shut down" in server.log
-    with psycopg.connect(server.url) as connection:
+    assert "database system was not properly shut down" in postgres_server.log
+    with psycopg.connect(postgres_server.url) as connection:
         assert connection.execute("SELECT number FROM kept").fetchone() == (42,)
 
 
@@ -97,9 +97,9 @@ def test_the_programs_of_the_wheel_are_copied_if_only_root_can_read_them(monkeyp
             assert server.binaries.is_relative_to(server.folder)
 
 
-def test_two_transactions_in_turn_share_one_connection_of_the_pooler(server):
+def test_two_transactions_in_turn_share_one_connection_of_the_pooler(postgres_server):
     with (
-        PgBouncer(server.url, pool_size=1) as pooler,
+        PgBouncer(postgres_server.url, pool_size=1) as pooler,
         psycopg.connect(pooler.url, autocommit=True) as one,
         psycopg.connect(pooler.url, autocommit=True) as other,
     ):
