@@ -9,7 +9,6 @@ from django import forms
 from django.contrib.admin.forms import AdminAuthenticationForm, AdminPasswordChangeForm
 from django.contrib.auth import forms as auth_forms
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.utils import timezone
 
 from todo_project.admin.forms import SingleLineField
@@ -54,9 +53,9 @@ class OwnPasswordForm(AdminPasswordChangeForm):
 
     def clean_old_password(self) -> str:
         password: str = self.cleaned_data["old_password"]
-        with rate_limit_as_form_error(), transaction.atomic():
+        with rate_limit_as_form_error():
             correct = login_guard.check_password_counted(self.user, password, self.address, at=timezone.now())
-        if not correct:
+        if not correct or not self.user.lock_password():
             raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
         return password
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
 from django.db.models.functions import Lower
@@ -101,6 +102,32 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def get_short_name(self) -> str:
         return self.name or str(self)
+
+    def check_password(self, raw_password: str | None) -> bool:
+        """As in Django, whose upgrade of a hash could overwrite a password that was set meanwhile."""
+
+        def upgrade(raw_password: str) -> None:
+            upgraded = make_password(raw_password)
+            if self._unchanged().update(password=upgraded):
+                self.password = upgraded
+
+        return check_password(raw_password, self.password, upgrade)
+
+    def lock_password(self) -> bool:
+        """Lock the row after check_password(), unless the password has been changed meanwhile.
+
+        Hashing takes a while, so it comes before the lock.
+        """
+        # Not FOR UPDATE, which would block the foreign keys of other transactions.
+        return self._unchanged().select_for_update(no_key=True).exists()
+
+    def record_sign_in(self, *, at: datetime) -> bool:
+        """As lock_password(), and store the time."""
+        return bool(self._unchanged().update(last_login=at))
+
+    def _unchanged(self) -> UserQuerySet:
+        users: UserQuerySet = type(self).objects.active().filter(pk=self.pk, password=self.password)
+        return users
 
     def change_password(self, password: str, *, at: datetime, keep: uuid.UUID | None = None) -> None:
         """Set a password and end all sessions but `keep`: anyone else who knew the old one is signed out."""

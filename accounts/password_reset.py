@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 from django.conf import settings
-from django.contrib.auth.tokens import default_token_generator
+from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.core.exceptions import ValidationError
 from django.core.mail import send_mail
 from django.db import transaction
@@ -21,6 +21,15 @@ logger = logging.getLogger(__name__)
 
 MAX_MAILS_PER_HOUR = 3
 
+
+class TokenGenerator(PasswordResetTokenGenerator):
+    def _make_hash_value(self, user: User, timestamp: int) -> str:
+        """Without last_login: somebody who knows the old password could sign in to invalidate the token."""
+        return f"{user.pk} {user.password} {user.email} {timestamp}"
+
+
+token_generator = TokenGenerator()
+
 # Mail is sent in the background: the response time would reveal whether the account exists.
 _mail_executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mail")
 
@@ -31,7 +40,7 @@ def send_token(email: str) -> None:
     requests, _ = count_up(f"reset:{email}", period=3600)
     if user is None or requests > MAX_MAILS_PER_HOUR:
         return
-    token = f"{user.pk.hex}.{default_token_generator.make_token(user)}"
+    token = f"{user.pk.hex}.{token_generator.make_token(user)}"
     transaction.on_commit(lambda: _mail_executor.submit(deliver, email, token))
 
 
@@ -59,13 +68,14 @@ def set_password(user: User, password: str, *, at: datetime) -> None:
     login_guard.clear_account_failures(user.email or "")
 
 
-def user_of_token(token: str) -> User:
+def lock_user_of_token(token: str) -> User:
+    """Lock the row first: a token works once, also in parallel requests."""
     user_id, _, secret = token.partition(".")
     try:
-        user = User.objects.active().filter(pk=user_id).first()
+        user = User.objects.active().select_for_update(no_key=True).filter(pk=user_id).first()
     except (ValueError, ValidationError):
         user = None
-    if user is None or not default_token_generator.check_token(user, secret):
+    if user is None or not token_generator.check_token(user, secret):
         raise ValidationFailed.of(
             "token", "invalid", "This token has expired or was already used. Request a new one."
         )

@@ -6,8 +6,9 @@ from todo_project.api.addresses import client_address
 from todo_project.api.errors import Forbidden, ValidationFailed
 
 from . import login_guard
-from .authentication import SignedInRequest
-from .errors import WrongPassword
+from .authentication import BearerAuthentication, SignedInRequest
+from .errors import InvalidToken, WrongPassword
+from .models import User
 
 MAX_TOKEN_AGE = timedelta(minutes=10)
 
@@ -15,8 +16,23 @@ MAX_TOKEN_AGE = timedelta(minutes=10)
 def confirm_password(request: SignedInRequest, password: str, *, field: str, at: datetime) -> None:
     """Raise WrongPassword unless this is the caller's password; wrong ones count as failed logins."""
     address = client_address(request._request)
-    if not login_guard.check_password_counted(request.user, password, address, at=at):
+    correct = login_guard.check_password_counted(request.user, password, address, at=at)
+    if not correct or not request.user.lock_password():
         raise WrongPassword.of(field, "wrong", "The password is incorrect.")
+
+
+def lock_account(request: SignedInRequest) -> None:
+    """Lock the user's row and authenticate again, before a change of credentials.
+
+    Otherwise a session or token that ends meanwhile could leave credentials behind.
+    """
+    user = request.user
+    User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()
+    authenticated = BearerAuthentication().authenticate(request)
+    # A token of an identity that was unlinked meanwhile has made another account.
+    if authenticated is None or authenticated[0] != user:
+        raise InvalidToken
+    request.user, request.auth = authenticated
 
 
 def confirm_deletion(request: SignedInRequest, password: str | None, *, at: datetime) -> None:

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from todo_project.api.addresses import client_address
 
 from . import login_guard, tokens
-from .errors import InvalidToken, TokenReused
+from .errors import InvalidCredentials, InvalidToken, TokenReused
 from .models import Session, User
 from .scopes import ALL
 
@@ -21,6 +21,8 @@ REUSE_GRACE = timedelta(seconds=10)
 
 
 def sign_in(user: User, request: Request, *, at: datetime) -> dict[str, Any]:
+    if not user.record_sign_in(at=at):
+        raise InvalidCredentials
     address = client_address(request._request)
     login_guard.clear_failures(user, address)
     session, refresh = Session.start(

@@ -33,6 +33,10 @@ class OwnPasswordView(PasswordChangeView):
         return form
 
     @transaction.atomic
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """In one transaction, because the form's validation locks the password."""
+        return super().post(request, *args, **kwargs)
+
     def form_valid(self, form: Any) -> HttpResponse:
         """Ends the user's sessions, as every change of a password does."""
         form.user.change_password(form.cleaned_data["new_password1"], at=timezone.now())

@@ -20,7 +20,8 @@ def test_an_export_contains_all_of_the_users_data(as_alice, alice):
     assert response["Cache-Control"] == "no-store"
     assert int(response["Content-Length"]) == len(content)
     assert list(exported) == ["profile", "sessions", "tokens", "identities", "tasks"]
-    assert exported["profile"] == {**as_alice("get", "/me").json(), "is_active": True, "last_login": None}
+    assert exported["profile"].pop("last_login") is not None
+    assert exported["profile"] == {**as_alice("get", "/me").json(), "is_active": True}
     assert len(exported["sessions"]) == 2
     assert [token["name"] for token in exported["tokens"]] == ["script"]
     assert exported["identities"] == []

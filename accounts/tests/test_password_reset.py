@@ -71,7 +71,7 @@ def test_a_token_works_once(token):
 
 def test_a_token_expires(token, settings, monkeypatch):
     later = timezone.now().replace(tzinfo=None) + timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT + 5)
-    monkeypatch.setattr("accounts.password_reset.default_token_generator._now", lambda: later)
+    monkeypatch.setattr("accounts.password_reset.token_generator._now", lambda: later)
 
     assert_error(confirm(token), 400, "VALIDATION_ERROR", field="token")
 

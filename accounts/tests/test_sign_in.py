@@ -4,6 +4,7 @@ import datetime
 from unittest.mock import Mock
 
 import pytest
+from django.utils import timezone
 
 from accounts.hashers import Argon2id
 from accounts.models import Session, User
@@ -23,6 +24,15 @@ def test_signing_in_returns_the_user_and_a_token_pair_that_is_not_stored_in_plai
     [session] = Session.objects.values()
     for token in (answer.json()["access"], answer.json()["refresh"]):
         assert token not in str(session)
+
+
+def test_signing_in_sets_the_last_login(alice):
+    before = timezone.now()
+    sign_in(password="wrong")
+    assert User.objects.get().last_login is None
+
+    sign_in()
+    assert before < User.objects.get().last_login < timezone.now()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from todo_project.api.errors import NotFound
 from todo_project.api.pagination import KeysetPagination, PageParameters, ordering_parameter
 from todo_project.api.views import ApiViewSet
 
-from .. import identities
+from .. import identities, reauthentication
 from ..authentication import SignedInRequest
 from ..models import Identity, PersonalToken, Session
 from ..querysets import IdentityQuerySet, PersonalTokenQuerySet, SessionQuerySet
@@ -86,6 +86,7 @@ class PersonalTokenViewSet(CredentialViewSet):
     )
     def create(self, request: SignedInRequest) -> Response:
         body = validated_body(request, PersonalTokenSerializer)
+        reauthentication.lock_account(request)
         request.auth.require(*body["scopes"])  # No token creates one with more rights than its own.
         token, secret = PersonalToken.issue(request.user, at=timezone.now(), **body)
         data = {**self.get_serializer(token).data, "token": secret}
@@ -93,6 +94,7 @@ class PersonalTokenViewSet(CredentialViewSet):
 
     @endpoint("Revoke a personal access token", responses={200: PersonalTokenSerializer})
     def destroy(self, request: SignedInRequest, id: uuid.UUID) -> Response:  # noqa: A002
+        reauthentication.lock_account(request)
         token = self.get_object()
         data = self.get_serializer(token).data
         token.delete()
@@ -120,11 +122,13 @@ class IdentityViewSet(CredentialViewSet):
     )
     def create(self, request: SignedInRequest) -> Response:
         token = validated_body(request, IdentitySerializer)["token"]
+        reauthentication.lock_account(request)
         identity, created = identities.link(self.get_queryset(), request.user, token)
         return Response(self.get_serializer(identity).data, status=201 if created else 200)
 
     @endpoint("Unlink an identity", responses={200: IdentitySerializer})
     def destroy(self, request: SignedInRequest, id: uuid.UUID) -> Response:  # noqa: A002
+        reauthentication.lock_account(request)
         identity = self.get_object()
         data = self.get_serializer(identity).data
         identities.unlink(self.get_queryset(), request.user, identity)

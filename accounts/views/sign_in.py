@@ -125,7 +125,7 @@ class PasswordResetConfirmView(PublicView):
     )
     def post(self, request: Request) -> Response:
         body = validated_body(request, ResetConfirmationSerializer)
-        user = password_reset.user_of_token(body["token"])
+        user = password_reset.lock_user_of_token(body["token"])
         validate_new_password(body["new_password"], user, field="new_password")
         password_reset.set_password(user, body["new_password"], at=timezone.now())
         return Response(UserSerializer(user).data)

@@ -41,5 +41,6 @@ def transaction_blocking(function: Callable[[], T]) -> Iterator[list[T]]:
         with transaction.atomic():
             yield results
             waiting = pool.submit(run_together, 1, function)
-            assert becomes_true(lock_is_awaited)
+            assert becomes_true(lambda: waiting.done() or lock_is_awaited())
+            assert not waiting.done(), f"This did not wait for the lock: {waiting.result()}"
         results += waiting.result()
