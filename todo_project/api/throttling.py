@@ -27,8 +27,8 @@ class RequestThrottle(BaseThrottle):
         if user.is_authenticated:
             caller, rate = f"user:{user.pk}", settings.RATE_LIMIT_USER
         else:
-            caller, rate = f"anonymous:{client_address(request._request)}", settings.RATE_LIMIT_ANONYMOUS
-        if rate is None:
+            caller, rate = client_address(request._request), settings.RATE_LIMIT_ANONYMOUS
+        if rate is None or not caller:
             return True
         limit, period = rate
         count, self.reset = count_up(caller, period=period)

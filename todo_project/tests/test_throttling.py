@@ -95,6 +95,13 @@ def test_behind_a_trusted_proxy_only_the_address_added_by_the_proxy_counts(
     assert statuses(client, *requests) == expected
 
 
+def test_clients_whose_address_cannot_be_read_do_not_share_a_limit(client, notes, settings):
+    settings.TRUSTED_PROXY_COUNT = 1
+    requests = [{"headers": {"X-Forwarded-For": "unknown"}}] * 3
+
+    assert statuses(client, *requests) == [401, 401, 401]
+
+
 def test_addresses_of_one_ipv6_network_share_a_limit(client, notes):
     requests = [{"REMOTE_ADDR": f"2001:db8:0:1::{number}"} for number in range(3)]
 
