@@ -1,18 +1,22 @@
 """The doctor's checks of accounts."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from http.client import HTTPException
 
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage
 from django.db import DatabaseError
+from django.utils import timezone
 
 from todo_project.operations.doctor.redaction import redacted
 from todo_project.operations.doctor.runner import app_checks
 
 from . import jwks
-from .models import User
+from .models import FailedLogin, Session, User
+
+MAX_SIGN_INS = 1000
 
 
 @app_checks.register("identity providers")
@@ -48,3 +52,25 @@ def second_factors() -> Iterator[CheckMessage]:
         )
     else:
         yield checks.Info("All staff members have a second factor.")
+
+
+@app_checks.register("client addresses")
+def client_addresses() -> Iterator[CheckMessage]:
+    """Whether the server could read the addresses of clients that signed in within the last day."""
+    since = timezone.now() - timedelta(days=1)
+    # Both lists are read from an index; there is none on the creation of sessions.
+    sessions = Session.objects.order_by("-expires_at").values_list("address", "created_at")
+    failures = FailedLogin.objects.order_by("-at").values_list("address", "at")
+    try:
+        sign_ins = [*sessions[:MAX_SIGN_INS], *failures[:MAX_SIGN_INS]]
+    except DatabaseError:
+        return  # Reported by another check.
+    recent = [address for address, at in sign_ins if at > since]
+    if unreadable := recent.count(""):
+        yield checks.Warning(
+            f"Of {len(recent)} recent sign-ins, {unreadable} came from an address that cannot be read.",
+            hint="Set TRUSTED_PROXY_COUNT to the number of proxies in front, and let each of them append its "
+            "client's address to X-Forwarded-For. Until then, nothing is limited by address.",
+        )
+    else:
+        yield checks.Info(f"All of {len(recent)} recent sign-ins came from an address that can be read.")

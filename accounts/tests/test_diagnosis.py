@@ -1,10 +1,14 @@
 """The doctor's checks of accounts."""
 
+from datetime import timedelta
+
 import pytest
 from django.core import checks
+from django.utils import timezone
 
 from accounts import diagnosis
-from accounts.models import User
+from accounts.models import FailedLogin, Session, User
+from tests.support.caller import sign_in
 from tests.support.commands import run
 
 
@@ -52,3 +56,22 @@ def test_staff_members_without_a_second_factor_are_counted(settings, alice):
 
 def test_no_second_factor_is_needed_unless_the_setting_requires_it(alice):
     assert list(diagnosis.second_factors()) == []
+
+
+def test_clients_whose_address_cannot_be_read_are_a_warning(settings, alice):
+    settings.TRUSTED_PROXY_COUNT = 1
+    sign_in(**{"X-Forwarded-For": "203.0.113.7"})
+    [message] = diagnosis.client_addresses()
+    assert message.level == checks.INFO
+
+    sign_in(**{"X-Forwarded-For": "unknown"})
+    sign_in(password="wrong")
+    [message] = diagnosis.client_addresses()
+    assert message.level == checks.WARNING
+    assert message.msg == "Of 3 recent sign-ins, 2 came from an address that cannot be read."
+    assert "TRUSTED_PROXY_COUNT" in str(message.hint)
+
+    FailedLogin.objects.update(at=timezone.now() - timedelta(days=2))
+    Session.objects.update(created_at=timezone.now() - timedelta(days=2))
+    [message] = diagnosis.client_addresses()
+    assert message.level == checks.INFO
