@@ -8,7 +8,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from todo_project.api.addresses import UNKNOWN, client_address
+from todo_project.api.addresses import client_address
 
 from . import login_guard
 from .models import User
@@ -27,7 +27,7 @@ class GuardedBackend(ModelBackend):
         email = User.objects.normalize_email(username or kwargs.get("email"))
         if email is None or password is None:
             return None
-        now, address = timezone.now(), client_address(request) if request else UNKNOWN
+        now, address = timezone.now(), client_address(request) if request else ""
         email = email[:254]
         check = partial(super().authenticate, request, username=email, password=password)
         with transaction.atomic():

@@ -1,6 +1,6 @@
 """Errors of authentication and authorization."""
 
-from todo_project.api.errors import Forbidden, NotAuthenticated, ValidationFailed
+from todo_project.api.errors import Forbidden, NotAuthenticated, RateLimited, ValidationFailed
 
 
 class InvalidToken(NotAuthenticated):
@@ -18,6 +18,11 @@ class InvalidCredentials(NotAuthenticated):
     default_code = "INVALID_CREDENTIALS"
     default_detail = "The email or the password is incorrect, or the account is not active."
     commits_on_error = True  # the count of failures
+
+
+class TooManyAttempts(RateLimited):
+    default_code = "TOO_MANY_ATTEMPTS"
+    default_detail = "Too many wrong passwords. Try again after the delay in Retry-After."
 
 
 class WrongPassword(ValidationFailed):

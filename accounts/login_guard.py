@@ -2,7 +2,9 @@
 
 Three limits for the last 15 minutes: for an account from one address, for an address over all accounts,
 and for an account over all addresses. So that nobody can lock out a user by the last one, it does not apply
-to addresses from which the user has signed in before, and a password reset clears it.
+to addresses from which the user has signed in before, and a password reset clears it. An address that cannot
+be read has only the last one. Signed-in users are limited by session instead, so that strangers who share
+their address cannot keep them from changing their password.
 """
 
 from collections.abc import Callable
@@ -13,8 +15,7 @@ from typing import TypeVar
 from django.db import connection
 from django.db.models import Count, Min, Q
 
-from todo_project.api.errors import RateLimited
-
+from .errors import TooManyAttempts
 from .models import FailedLogin, Session, User
 
 T = TypeVar("T")
@@ -25,10 +26,10 @@ PER_ADDRESS = 50
 PER_ACCOUNT = 100
 
 
-def attempt(email: str, address: str, check: Callable[[], T], *, at: datetime) -> T:
+def attempt(email: str, address: str, check: Callable[[], T], *, at: datetime, signed_in: bool = False) -> T:
     """The result of `check`; a false one counts as a failure. Needs a transaction."""
     lock_attempts(email, address)
-    check_attempts(email, address, at=at)
+    check_attempts(email, address, at=at, signed_in=signed_in)
     result = check()
     if not result:
         record_failure(email, address, at=at)
@@ -47,14 +48,18 @@ def lock_attempts(email: str, address: str) -> None:
             )
 
 
-def check_attempts(email: str, address: str, *, at: datetime) -> None:
-    """Raise RateLimited, with the time until the oldest failure leaves the window."""
+def check_attempts(email: str, address: str, *, at: datetime, signed_in: bool = False) -> None:
+    """Raise TooManyAttempts, with the time until the oldest failure leaves the window."""
     same_account, same_address = Q(email=email), Q(address=address)
     limits = {
         "both": (same_account & same_address, PER_ACCOUNT_AND_ADDRESS),
         "address": (same_address, PER_ADDRESS),
         "account": (same_account, PER_ACCOUNT),
     }
+    if signed_in:
+        del limits["address"], limits["account"]
+    elif not address:
+        del limits["both"], limits["address"]
     counts = {f"{name}_count": Count("pk", filter=rows) for name, (rows, _) in limits.items()}
     firsts = {f"{name}_first": Min("at", filter=rows) for name, (rows, _) in limits.items()}
     recent = FailedLogin.objects.since(at - WINDOW).filter(same_account | same_address)
@@ -62,12 +67,16 @@ def check_attempts(email: str, address: str, *, at: datetime) -> None:
     for name, (_, limit) in limits.items():
         if found[f"{name}_count"] >= limit and not (name == "account" and _is_familiar(email, address)):
             seconds = (found[f"{name}_first"] + WINDOW - at).total_seconds()
-            raise RateLimited(retry_after=max(1, round(seconds)))
+            raise TooManyAttempts(retry_after=max(1, round(seconds)))
 
 
-def check_password_counted(user: User, password: str, address: str, *, at: datetime) -> bool:
-    """Whether this is the password of a signed-in user; wrong ones count as failed logins."""
-    return attempt(user.email or str(user.pk), address, partial(user.check_password, password), at=at)
+def check_password_counted(user: User, password: str, source: str, *, at: datetime) -> bool:
+    """Whether this is the password of a signed-in user; wrong ones count as failed logins.
+
+    The source, such as the user's session, takes the place of the address.
+    """
+    check = partial(user.check_password, password)
+    return attempt(user.email or str(user.pk), source, check, at=at, signed_in=True)
 
 
 def record_failure(email: str, address: str, *, at: datetime) -> None:
@@ -85,4 +94,4 @@ def clear_account_failures(email: str) -> None:
 
 
 def _is_familiar(email: str, address: str) -> bool:
-    return Session.objects.filter(user__email=email, address=address).exists()
+    return bool(address) and Session.objects.filter(user__email=email, address=address).exists()

@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 
-from todo_project.api.addresses import client_address
 from todo_project.api.errors import Forbidden, ValidationFailed
 
 from . import login_guard
@@ -15,8 +14,8 @@ MAX_TOKEN_AGE = timedelta(minutes=10)
 
 def confirm_password(request: SignedInRequest, password: str, *, field: str, at: datetime) -> None:
     """Raise WrongPassword unless this is the caller's password; wrong ones count as failed logins."""
-    address = client_address(request._request)
-    correct = login_guard.check_password_counted(request.user, password, address, at=at)
+    source = f"session {request.auth.session}" if request.auth.session else "token"
+    correct = login_guard.check_password_counted(request.user, password, source, at=at)
     if not correct or not request.user.lock_password():
         raise WrongPassword.of(field, "wrong", "The password is incorrect.")
 

@@ -17,7 +17,6 @@ from django.urls import reverse_lazy
 from django.utils import timezone
 
 from todo_project.admin.dashboard import snapshots_for
-from todo_project.api.addresses import client_address
 
 from .forms import GuardedLoginForm, OwnPasswordForm
 
@@ -26,11 +25,6 @@ class OwnPasswordView(PasswordChangeView):
     form_class = OwnPasswordForm
     success_url = reverse_lazy("admin:password_change_done")
     template_name = "registration/password_change_form.html"
-
-    def get_form(self, *args: Any) -> Any:
-        form: Any = super().get_form(*args)
-        form.address = client_address(self.request)
-        return form
 
     @transaction.atomic
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -76,7 +76,7 @@ def test_guessing_the_current_password_is_limited(as_alice, key):
     statuses = [as_alice("post", "/me/password", body, **key).status_code for _ in range(6)]
 
     assert statuses == [400] * 5 + [429]
-    assert_error(change(as_alice), 429, "RATE_LIMITED")
+    assert_error(change(as_alice), 429, "TOO_MANY_ATTEMPTS")
 
 
 def test_deleting_the_account_requires_the_password(as_alice):
