@@ -152,14 +152,17 @@ CACHES: dict[str, Any] = {
 AUTH_USER_MODEL = "accounts.User"
 PASSWORD_HASHERS = ["accounts.hashers.Argon2id", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
-]
+    {
+        "NAME": "accounts.validators.NormalizedValidator",
+        "OPTIONS": {"validator": f"django.contrib.auth.password_validation.{name}", **options},
+    }
+    for name, options in {
+        "UserAttributeSimilarityValidator": {"user_attributes": ["email", "name"]},
+        "MinimumLengthValidator": {},
+        "CommonPasswordValidator": {},
+        "NumericPasswordValidator": {},
+    }.items()
+] + [{"NAME": "accounts.validators.NotBlankValidator"}]
 AUTHENTICATION_BACKENDS = ["accounts.backends.GuardedBackend"]
 REGISTRATION_OPEN = env.boolean("REGISTRATION_OPEN", default=True)
 ACCESS_TOKEN_LIFETIME = env.minutes("ACCESS_TOKEN_MINUTES", default=15, high=24 * 60)

@@ -12,7 +12,7 @@ DOMAIN = {
     "todo_project": [],
     "accounts": [
         "apps errors hashers",
-        "tokens jwks",
+        "tokens jwks validators",
         "querysets",
         "models",
         "login_guard erasure",
