@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from smtplib import SMTPRecipientsRefused
 
 import pytest
 from django.core import mail
@@ -120,12 +121,26 @@ def test_an_account_gets_at_most_three_emails_per_hour(alice, request_reset):
     assert len(mail.outbox) == 3
 
 
-def test_a_failure_to_send_the_email_is_logged_without_the_token(alice, request_reset, monkeypatch, caplog):
+def test_an_email_too_long_for_a_cache_key_causes_no_warning_that_contains_it(request_reset):
+    email = f"{'a' * 60}@{'b' * 60}.{'c' * 60}.{'d' * 60}.com"
+
+    assert request_reset(email).status_code == 202
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ConnectionRefusedError(), SMTPRecipientsRefused({"alice@example.com": (550, b"no such mailbox")})],
+)
+def test_a_failure_to_send_the_email_is_logged_without_the_token_and_the_email(
+    alice, request_reset, monkeypatch, caplog, error
+):
     def fail(*args, **kwargs):
-        raise ConnectionRefusedError
+        raise error
 
     monkeypatch.setattr("accounts.password_reset.send_mail", fail)
 
     assert request_reset().status_code == 202
     assert "could not be sent" in caplog.text
+    assert type(error).__name__ in caplog.text
     assert alice.pk.hex not in caplog.text
+    assert alice.email not in caplog.text
