@@ -6,6 +6,7 @@ from typing import cast
 from django.conf import settings
 from django.contrib.auth import authenticate
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -13,6 +14,7 @@ from rest_framework.response import Response
 
 from todo_project.api.endpoints import endpoint
 from todo_project.api.errors import Forbidden, NotAuthenticated
+from todo_project.api.idempotency import HEADER
 from todo_project.api.views import ApiView
 
 from .. import password_reset, sessions, tokens
@@ -43,14 +45,31 @@ class RegisterView(PublicView):
     def post(self, request: Request) -> Response:
         if not settings.REGISTRATION_OPEN:
             raise Forbidden("Registration is closed. Ask an administrator for an account.")
-        user = User.objects.create_user(**validated_body(request, RegistrationSerializer))
+        body = validated_body(request, RegistrationSerializer)
+        user = User.objects.create_user(id=self.get_key_owner(request) or uuid.uuid4(), **body)
         return Response(UserSerializer(user).data, status=201, headers=NO_STORE)
+
+    def get_key_owner(self, request: Request) -> uuid.UUID | None:
+        """The new user, whose ID follows from the whole request, so that a retry finds the stored response.
+
+        Another request with the same key has another ID, and learns nothing about the first.
+        """
+        key = request.headers.get(HEADER)
+        if key is None:
+            return None
+        content = key.encode() + b"\n" + request._request.body
+        digest = salted_hmac("accounts.registration", content, algorithm="sha256").digest()
+        return uuid.UUID(bytes=digest[:16], version=4)
 
 
 @extend_schema(tags=["auth"])
 class TokenView(PublicView):
     @endpoint(
-        "Sign in", request=LoginSerializer, responses={200: LoginResponseSerializer}, extra_statuses=(401,)
+        "Sign in",
+        request=LoginSerializer,
+        responses={200: LoginResponseSerializer},
+        extra_statuses=(401,),
+        idempotent=False,
     )
     def post(self, request: Request) -> Response:
         body = validated_body(request, LoginSerializer)
@@ -68,6 +87,7 @@ class TokenRefreshView(PublicView):
         request=RefreshSerializer,
         responses={200: TokenPairSerializer},
         extra_statuses=(401,),
+        idempotent=False,
     )
     def post(self, request: Request) -> Response:
         token = validated_body(request, RefreshSerializer)["refresh"]
@@ -112,6 +132,7 @@ class PasswordResetView(PublicView):
         description="Always 202, whether an account with this email exists or not.",
         request=ResetSerializer,
         responses={202: None},
+        idempotent=False,
     )
     def post(self, request: Request) -> Response:
         password_reset.send_token(validated_body(request, ResetSerializer)["email"])
@@ -121,7 +142,10 @@ class PasswordResetView(PublicView):
 @extend_schema(tags=["auth"])
 class PasswordResetConfirmView(PublicView):
     @endpoint(
-        "Confirm a password reset", request=ResetConfirmationSerializer, responses={200: UserSerializer}
+        "Confirm a password reset",
+        request=ResetConfirmationSerializer,
+        responses={200: UserSerializer},
+        idempotent=False,
     )
     def post(self, request: Request) -> Response:
         body = validated_body(request, ResetConfirmationSerializer)

@@ -3,14 +3,16 @@
 Only successful responses are stored. A failed request has changed nothing, so a retry runs it again.
 """
 
-import hashlib
 import re
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
+from django.conf import settings
 from django.db import IntegrityError, OperationalError, connection
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -32,28 +34,28 @@ class _AlreadyUsed(Exception):
     """Another request has used this key."""
 
 
-def run_once(request: Request, handle: Callable[[], Response]) -> Response:
-    """Run a write in one transaction, or return the stored response if its key was used before."""
+def run_once(request: Request, handle: Callable[[], Response], *, owner: uuid.UUID | None) -> Response:
+    """Run a write in one transaction, or return the stored response if the owner has used its key before."""
     key = request.headers.get(HEADER)
-    if key is None or request.method != "POST" or not request.user.is_authenticated:
+    if key is None or request.method != "POST" or owner is None:
         return run_in_transaction(handle)
     if not re.fullmatch(r"[ -~]{1,255}", key):
         raise ValidationFailed.of(
             HEADER, "invalid", "Idempotency-Key must have 1 to 255 printable ASCII characters."
         )
-    fingerprint = _fingerprint(request)
+    fingerprint, *rotated = _fingerprints(request)
     for _ in range(ATTEMPTS):
         try:
-            record = IdempotencyKey(owner_id=str(request.user.pk), key=key, fingerprint=fingerprint)
+            record = IdempotencyKey(owner_id=str(owner), key=key, fingerprint=fingerprint)
             return run_in_transaction(partial(_run_and_store, record, handle))
         except _AlreadyUsed:
-            stored = IdempotencyKey.objects.filter(owner=request.user.pk, key=key).first()
+            stored = IdempotencyKey.objects.filter(owner=owner, key=key).first()
         if stored is None:
             continue  # The other request failed or its response was purged, so the key is free.
         if stored.created_at < timezone.now() - RETENTION:
             stored.delete()
             continue
-        if stored.fingerprint != fingerprint:
+        if stored.fingerprint not in (fingerprint, *rotated):
             raise IdempotencyKeyReused
         # The renderer passes bytes through, so this response is identical to the first one.
         headers = {**stored.headers, "Idempotent-Replayed": "true"}
@@ -93,7 +95,14 @@ def _claim(record: IdempotencyKey) -> None:
         raise
 
 
-def _fingerprint(request: Request) -> str:
-    """A hash of the parts of a request that a retry repeats: method, URL, If-Match and body."""
+def _fingerprints(request: Request) -> list[str]:
+    """HMACs of the parts of a request that a retry repeats: method, URL, If-Match and body.
+
+    A plain hash would let a reader of the database guess a password in the body. The first HMAC is by the
+    current secret key; a rotated key may have made the stored one.
+    """
     head = f"{request.method} {request.get_full_path()}\n{request.headers.get('If-Match', '')}\n".encode()
-    return hashlib.sha256(head + request._request.body).hexdigest()
+    sign = partial(salted_hmac, "api.idempotency", head + request._request.body, algorithm="sha256")
+    return [
+        sign(secret=secret).hexdigest() for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    ]

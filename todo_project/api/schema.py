@@ -151,7 +151,7 @@ class AutoSchema(openapi.AutoSchema):
 
     @property
     def takes_idempotency_key(self) -> bool:
-        return self.method == "POST" and not self.is_public and self.endpoint.idempotent
+        return self.method == "POST" and self.endpoint.idempotent
 
     def error_statuses(self, operation: dict[str, Any]) -> list[int]:
         statuses = {400, 406, 429, 500, 503, 504}

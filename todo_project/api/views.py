@@ -1,5 +1,6 @@
 """The base of every API view."""
 
+import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import SimpleNamespace
@@ -77,7 +78,13 @@ class ApiView(APIView):
             return handle()
         if self.query.get("dry_run"):
             return run_and_roll_back(handle)
-        return run_once(request, handle) if self.endpoint.idempotent else run_in_transaction(handle)
+        if not self.endpoint.idempotent:
+            return run_in_transaction(handle)
+        return run_once(request, handle, owner=self.get_key_owner(request))
+
+    def get_key_owner(self, request: Request) -> uuid.UUID | None:
+        """The ID of the user who owns the Idempotency-Key of this request."""
+        return request.user.pk
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         response = super().finalize_response(request, response, *args, **kwargs)

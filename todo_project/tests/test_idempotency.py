@@ -47,6 +47,26 @@ def test_another_body_with_the_same_key_is_refused(notes_alice):
     assert Note.objects.count() == 1
 
 
+def test_a_retry_is_recognized_after_the_secret_key_has_been_rotated(notes_alice, settings):
+    first = post(notes_alice)
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another key for tests only"
+
+    assert post(notes_alice).content == first.content
+    assert_error(post(notes_alice, "bread"), 422, "IDEMPOTENCY_KEY_REUSED")
+
+
+def test_a_request_cannot_be_guessed_from_what_is_stored_without_the_secret_key(notes_alice, settings):
+    post(notes_alice, key="one")
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another key for tests only"
+    Note.objects.all().delete()
+    post(notes_alice, key="two")
+
+    one, two = IdempotencyKey.objects.values_list("fingerprint", flat=True)
+    assert one != two
+
+
 def test_another_key_makes_another_request(notes_alice):
     post(notes_alice, key="one")
 
