@@ -28,5 +28,7 @@ class HasScope(BasePermission):
         if not request.user.is_authenticated:
             raise NotAuthenticated
         credential: Any = request.auth
-        credential.require(needed_scope(view, str(request.method)))
+        needed = needed_scope(view, str(request.method))
+        credential.require(needed)
+        view.shows_content = needed != TASKS_WRITE or TASKS_READ in credential.scopes
         return True

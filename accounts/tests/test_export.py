@@ -2,8 +2,10 @@
 
 import json
 
+import pytest
+
 from tests.support.assertions import assert_error
-from tests.support.caller import download_export, sign_in
+from tests.support.caller import Caller, download_export, sign_in
 from tests.support.registries import use_entries
 from todo_project.operations import exporting
 
@@ -25,6 +27,16 @@ def test_an_export_contains_all_of_the_users_data(as_alice, alice):
     assert len(exported["sessions"]) == 2
     assert [token["name"] for token in exported["tokens"]] == ["script"]
     assert exported["identities"] == []
+
+
+@pytest.mark.parametrize(
+    ("scopes", "missing"), [(["account"], "tasks:read"), (["tasks:read", "tasks:write"], "account")]
+)
+def test_an_export_requires_the_scopes_of_all_that_it_contains(as_alice, scopes, missing):
+    token = as_alice("post", "/me/tokens", {"name": "script", "scopes": scopes}).json()["token"]
+
+    error = assert_error(Caller(token)("get", "/me/export"), 403, "INSUFFICIENT_SCOPE")
+    assert error["details"] == {"scope": missing}
 
 
 def test_an_export_contains_no_secret(as_alice, pair):

@@ -10,6 +10,7 @@ from todo_project.operations.exporting import spooled
 
 from .. import erasure, reauthentication
 from ..authentication import SignedInRequest
+from ..scopes import TASKS_READ
 from ..serializers import DeletionSerializer, PasswordChangeSerializer, UserSerializer
 from .base import NO_STORE, AccountView, validated_body
 
@@ -60,8 +61,13 @@ class PasswordView(AccountView):
 
 @extend_schema(tags=["me"])
 class ExportView(AccountView):
-    @endpoint("Export all of your data as one JSON file", responses={200: OpenApiTypes.OBJECT})
+    @endpoint(
+        "Export all of your data as one JSON file",
+        description="A personal access token needs the scopes `account` and `tasks:read`.",
+        responses={200: OpenApiTypes.OBJECT},
+    )
     def get(self, request: SignedInRequest) -> FileResponse:
+        request.auth.require(TASKS_READ)
         return FileResponse(
             spooled(request.user),
             as_attachment=True,

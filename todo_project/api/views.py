@@ -18,6 +18,7 @@ from .endpoints import Endpoint
 from .errors import ApiError, MalformedRequest, MethodNotAllowed, ValidationFailed
 from .idempotency import run_once
 from .transactions import run_and_roll_back, run_in_transaction
+from .write_only import without_content
 
 
 class ApiView(APIView):
@@ -27,6 +28,9 @@ class ApiView(APIView):
 
     endpoint: Endpoint
     """The declaration of the current action; see endpoints.py."""
+
+    shows_content = True
+    """Whether responses show whole objects. The permission class sets it to false for write-only tokens."""
 
     query: Mapping[str, Any]
     """The validated query parameters."""
@@ -87,6 +91,8 @@ class ApiView(APIView):
         return request.user.pk
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        if not self.shows_content:
+            response.data = without_content(response.data)
         response = super().finalize_response(request, response, *args, **kwargs)
         # Responses depend on the user and may change at any time, so caches must revalidate them.
         response.headers.setdefault("Cache-Control", "private, no-cache")
