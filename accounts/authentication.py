@@ -27,6 +27,7 @@ class Credential:
     scopes: frozenset[str]
     session: uuid.UUID | None = None
     issued_at: int | None = None
+    personal_token: PersonalToken | None = None
 
     def require(self, *scopes: str) -> None:
         for scope in scopes:
@@ -105,7 +106,7 @@ def authenticate_personal_token(token: str) -> tuple[User, Credential]:
         raise InvalidToken
     found.record_use(at=now)
     set_annotations(found.user, (getattr(found, name) for name in USER_ANNOTATIONS))
-    return found.user, Credential(frozenset(found.scopes))
+    return found.user, Credential(frozenset(found.scopes), personal_token=found)
 
 
 def authenticate_external_token(token: str) -> tuple[User, Credential]:

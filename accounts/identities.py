@@ -38,15 +38,18 @@ def create_user_for(claims: dict[str, Any]) -> None:
             raise
 
 
-def link(identities: IdentityQuerySet, user: User, token: str) -> tuple[Identity, bool]:
-    """Get or create the user's identity from a token; also returns whether it is new."""
+def verify_in_body(token: str) -> dict[str, Any]:
     try:
-        claims = verify(token)
+        return verify(token)
     except NotAuthenticated as error:
         # 400 instead of 401: the caller is signed in, and the body is wrong.
         raise ValidationFailed.of(
             "token", "invalid", "The token is invalid or was not issued by a trusted identity provider."
         ) from error
+
+
+def link(identities: IdentityQuerySet, user: User, claims: dict[str, Any]) -> tuple[Identity, bool]:
+    """Get or create the user's identity; also returns whether it is new."""
     # The unique constraint refuses an identity that belongs to another account.
     return identities.get_or_create(
         issuer=claims["iss"], subject=claims["sub"], defaults={"user": user, **columns(claims)}

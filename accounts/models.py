@@ -192,6 +192,10 @@ class PersonalToken(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens", db_index=False)
     name = models.CharField(max_length=100)
     hash = models.CharField(max_length=64)
+    # The token that created this one, which revoking it revokes too.
+    parent = models.ForeignKey(
+        "self", on_delete=models.CASCADE, null=True, blank=True, related_name="children", db_index=False
+    )
     scopes = models.JSONField(default=list)
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()
@@ -216,6 +220,7 @@ class PersonalToken(models.Model):
         indexes = [
             models.Index(fields=["user", "created_at", "id"], name="token_user_created"),
             models.Index(fields=["expires_at"], name="token_expires"),
+            models.Index(fields=["parent"], name="token_parent", condition=models.Q(parent__isnull=False)),
         ]
         permissions = [("revoke_personaltoken", "Can revoke personal tokens")]
 
@@ -224,9 +229,19 @@ class PersonalToken(models.Model):
 
     @classmethod
     def issue(
-        cls, user: User, *, at: datetime, name: str, scopes: list[str], expires_at: datetime | None = None
+        cls,
+        user: User,
+        *,
+        at: datetime,
+        name: str,
+        scopes: list[str],
+        expires_at: datetime | None = None,
+        parent: "PersonalToken | None" = None,
     ) -> tuple["PersonalToken", str]:
         """A new token and its secret, which is not stored."""
+        if expires_at is None:
+            default = at + cls.DEFAULT_LIFETIME
+            expires_at = min(default, parent.expires_at) if parent else default
         secret = tokens.new_personal_token()
         token = cls.objects.create(
             user=user,
@@ -234,7 +249,8 @@ class PersonalToken(models.Model):
             hash=tokens.digest(secret),
             scopes=scopes,
             created_at=at,
-            expires_at=expires_at or at + cls.DEFAULT_LIFETIME,
+            expires_at=expires_at,
+            parent=parent,
         )
         return token, secret
 

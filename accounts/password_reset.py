@@ -15,7 +15,7 @@ from todo_project.api.errors import ValidationFailed
 from todo_project.api.throttling import count_up
 
 from . import login_guard, tokens
-from .models import User
+from .models import Identity, PersonalToken, User
 
 logger = logging.getLogger(__name__)
 
@@ -64,8 +64,13 @@ def deliver(email: str, token: str) -> None:
 
 
 def set_password(user: User, password: str, *, at: datetime) -> None:
-    """Set the password, which invalidates the token, and end all sessions."""
+    """Set the password, which invalidates the token, and end or delete all other credentials.
+
+    Whoever reads the user's mail owns the account; somebody else may have created the others.
+    """
     user.change_password(password, at=at)
+    PersonalToken.objects.for_user(user).delete()
+    Identity.objects.for_user(user).delete()
     login_guard.clear_account_failures(user.email or "")
 
 

@@ -138,7 +138,9 @@ class PersonalTokenSerializer(StrictSerializer):
     )
     created_at = serializers.DateTimeField(read_only=True)
     expires_at = InstantField(
-        required=False, help_text="At most one year from now; 90 days from now by default."
+        required=False,
+        help_text="90 days from now by default; at most one year from now, and not later than that of the "
+        "personal token that creates this one.",
     )
     last_used_at = serializers.DateTimeField(read_only=True, allow_null=True)
 
@@ -150,6 +152,11 @@ class PersonalTokenSerializer(StrictSerializer):
         if not now < value <= now + PersonalToken.MAX_LIFETIME + timedelta(minutes=1):
             raise serializers.ValidationError(
                 "expires_at must be between now and one year from now.", code="range"
+            )
+        parent = self.context["request"].auth.personal_token
+        if parent and value > parent.expires_at:
+            raise serializers.ValidationError(
+                "expires_at must not be later than that of the token that creates this one.", code="range"
             )
         return value
 
@@ -167,3 +174,6 @@ class IdentitySerializer(StrictSerializer):
     )
     created_at = serializers.DateTimeField(read_only=True)
     token = CharField(write_only=True, max_length=8192, help_text="A token of the identity provider.")
+    password = PasswordField(
+        required=False, help_text="Required unless you have signed in during the last ten minutes."
+    )

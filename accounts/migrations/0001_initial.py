@@ -137,6 +137,17 @@ class Migration(migrations.Migration):
                 ("expires_at", models.DateTimeField()),
                 ("last_used_at", models.DateTimeField(blank=True, null=True)),
                 (
+                    "parent",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="children",
+                        to="accounts.personaltoken",
+                    ),
+                ),
+                (
                     "user",
                     models.ForeignKey(
                         db_index=False,
@@ -233,6 +244,12 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="personaltoken",
             index=models.Index(fields=["expires_at"], name="token_expires"),
+        ),
+        migrations.AddIndex(
+            model_name="personaltoken",
+            index=models.Index(
+                condition=models.Q(("parent__isnull", False)), fields=["parent"], name="token_parent"
+            ),
         ),
         migrations.AddConstraint(
             model_name="personaltoken",

@@ -64,6 +64,28 @@ def test_confirming_sets_the_password_ends_all_sessions_and_starts_none(token, p
     assert sign_in(password=NEW).status_code == 200
 
 
+def test_a_reset_revokes_personal_tokens_and_identities(token, as_alice, issuer):
+    personal = as_alice("post", "/me/tokens", {"name": "script", "scopes": ["account"]}).json()["token"]
+    as_alice("post", "/me/identities", {"token": issuer.token()})
+    confirm(token)
+
+    assert_error(Caller(personal)("get", "/me"), 401, "INVALID_TOKEN")
+    assert Caller(issuer.token())("get", "/me").json()["email"] is None
+
+
+def test_a_reset_leaves_the_credentials_of_other_users_alone(token, credentials, bob):
+    confirm(token)
+
+    assert (bob.tokens.count(), bob.identities.count()) == (1, 1)
+    assert Session.objects.live(at=timezone.now()).filter(user=bob).count() == 1
+
+
+def test_a_sign_in_does_not_invalidate_a_token(token):
+    sign_in()
+
+    assert confirm(token).status_code == 200
+
+
 def test_a_token_works_once(token):
     confirm(token)
 

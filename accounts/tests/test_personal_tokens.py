@@ -104,5 +104,51 @@ def test_a_token_cannot_create_one_with_more_scopes(script):
     assert assert_error(response, 403, "INSUFFICIENT_SCOPE")["details"] == {"scope": "tasks:write"}
 
 
+def in_days(days):
+    return (timezone.now() + timedelta(days=days)).isoformat()
+
+
+@pytest.fixture
+def short_lived(as_alice):
+    """A caller with a personal token that expires in ten days."""
+    return Caller(create(as_alice, name="parent", expires_at=in_days(10)).json()["token"])
+
+
+def test_a_token_cannot_create_one_that_outlives_it(short_lived):
+    response = create(short_lived, name="child", expires_at=in_days(11))
+
+    assert_error(response, 400, "VALIDATION_ERROR", field="expires_at", constraint="range")
+    assert create(short_lived, name="child", expires_at=in_days(9)).status_code == 201
+
+
+def test_a_token_created_by_a_token_expires_with_it_by_default(short_lived):
+    create(short_lived, name="child")
+
+    parent, child = PersonalToken.objects.order_by("created_at")
+    assert child.expires_at == parent.expires_at
+
+
+def test_revoking_a_token_revokes_all_tokens_created_with_it(as_alice, script):
+    other = Caller(create(as_alice, name="other").json()["token"])
+    child = Caller(create(script, name="child").json()["token"])
+    grandchild = Caller(create(child, name="grandchild").json()["token"])
+    [revoked] = [row for row in as_alice("get", "/me/tokens").json()["results"] if row["name"] == "script"]
+
+    assert as_alice("delete", f"/me/tokens/{revoked['id']}").status_code == 200
+    for caller in (script, child, grandchild):
+        assert_error(caller("get", "/me"), 401, "INVALID_TOKEN")
+    assert other("get", "/me").status_code == 200
+
+
+@pytest.mark.parametrize("days", [1, 366])
+def test_a_token_expires_when_its_creator_has_chosen(as_alice, days):
+    expires_at = in_days(days)
+    token = create(as_alice, expires_at=expires_at).json()
+
+    assert PersonalToken.objects.get().expires_at.isoformat() == expires_at
+    PersonalToken.objects.update(expires_at=timezone.now())
+    assert_error(Caller(token["token"])("get", "/me"), 401, "INVALID_TOKEN")
+
+
 def test_an_unknown_token_is_401(anyone):
     assert_error(Caller("pat_" + "x" * 43)("get", "/me"), 401, "INVALID_TOKEN")

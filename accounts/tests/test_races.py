@@ -109,6 +109,24 @@ def test_a_session_that_a_reset_ends_cannot_create_a_token_meanwhile(as_alice, r
     assert not PersonalToken.objects.exists()
 
 
+def test_a_token_that_is_revoked_cannot_create_another_one_meanwhile(as_alice):
+    made = create_token(as_alice).json()
+    with transaction_blocking(lambda: create_token(Caller(made["token"]), "child")) as responses:
+        as_alice("delete", f"/me/tokens/{made['id']}")
+
+    assert_error(responses[0], 401, "INVALID_TOKEN")
+    assert not PersonalToken.objects.exists()
+
+
+def test_an_identity_is_not_linked_by_a_session_that_a_reset_ends(issuer, as_alice, reset):
+    body = {"token": issuer.token()}
+    with transaction_blocking(lambda: as_alice("post", "/me/identities", body)) as responses:
+        reset()
+
+    assert_error(responses[0], 401, "INVALID_TOKEN")
+    assert not Identity.objects.exists()
+
+
 def test_the_last_two_identities_cannot_be_unlinked_at_once(issuer):
     caller = Caller(issuer.token())
     caller("get", "/me")

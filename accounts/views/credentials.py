@@ -88,7 +88,9 @@ class PersonalTokenViewSet(CredentialViewSet):
         body = validated_body(request, PersonalTokenSerializer)
         reauthentication.lock_account(request)
         request.auth.require(*body["scopes"])  # No token creates one with more rights than its own.
-        token, secret = PersonalToken.issue(request.user, at=timezone.now(), **body)
+        token, secret = PersonalToken.issue(
+            request.user, at=timezone.now(), parent=request.auth.personal_token, **body
+        )
         data = {**self.get_serializer(token).data, "token": secret}
         return Response(data, status=201, headers={**NO_STORE, "Location": f"{request.path}/{token.pk}"})
 
@@ -121,9 +123,11 @@ class IdentityViewSet(CredentialViewSet):
         responses={200: IdentitySerializer, 201: IdentitySerializer},
     )
     def create(self, request: SignedInRequest) -> Response:
-        token = validated_body(request, IdentitySerializer)["token"]
+        body = validated_body(request, IdentitySerializer)
+        claims = identities.verify_in_body(body["token"])
+        reauthentication.confirm_linking(request, body.get("password"), at=timezone.now())
         reauthentication.lock_account(request)
-        identity, created = identities.link(self.get_queryset(), request.user, token)
+        identity, created = identities.link(self.get_queryset(), request.user, claims)
         return Response(self.get_serializer(identity).data, status=201 if created else 200)
 
     @endpoint("Unlink an identity", responses={200: IdentitySerializer})
