@@ -2,12 +2,15 @@
 
 import json
 import logging
+import socket
 import threading
 import time
-import urllib.request
+from concurrent.futures import Future
+from contextlib import suppress
 from functools import cache
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
+from urllib.parse import urlsplit
 
 import jwt
 
@@ -87,20 +90,9 @@ def _cached_keys(url: str) -> Keys:
     return Keys(url)
 
 
-class NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Keys come only from the URL in TRUSTED_ISSUERS."""
-
-    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
-        return None
-
-
-_opener = urllib.request.build_opener(NoRedirects)
-
-
 def fetch_keys(url: str) -> dict[str | None, dict[str, Any]]:
     """The usable keys of a JWKS by key id; ValueError if there is none."""
-    with _opener.open(url, timeout=FETCH_TIMEOUT) as response:
-        content = response.read(MAX_BYTES + 1)
+    content = download(url)
     if len(content) > MAX_BYTES:
         raise ValueError("too large")
     document = json.loads(content)
@@ -117,3 +109,46 @@ def fetch_keys(url: str) -> dict[str | None, dict[str, Any]]:
     if not keys:
         raise ValueError("no usable key")
     return keys
+
+
+def download(url: str) -> bytes:
+    """The content, up to MAX_BYTES + 1. FETCH_TIMEOUT limits all of it, from the lookup of the host on."""
+    content: Future[bytes] = Future()
+
+    def run() -> None:
+        try:
+            content.set_result(_get(url))
+        except Exception as error:
+            content.set_exception(error)
+
+    # A thread, because nothing else limits the lookup of a host.
+    threading.Thread(target=run, daemon=True).start()
+    return content.result(timeout=FETCH_TIMEOUT)
+
+
+def _get(url: str) -> bytes:
+    parts = urlsplit(url)
+    connection_class = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    port = parts.port or connection_class.default_port
+    connection = connection_class(str(parts.hostname), port, timeout=FETCH_TIMEOUT)
+    connection.connect()
+    # The timeout of a socket begins again with each byte. This one ends the thread.
+    deadline = threading.Timer(FETCH_TIMEOUT, _shut_down, [connection.sock])
+    deadline.daemon = True
+    deadline.start()
+    try:
+        target = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
+        connection.request("GET", target, headers={"Accept": "application/json", "User-Agent": "todo-api"})
+        with connection.getresponse() as response:
+            # Redirects are not followed: keys come only from the URL in TRUSTED_ISSUERS.
+            if response.status != 200:
+                raise ValueError(f"status {response.status}")
+            return response.read(MAX_BYTES + 1)
+    finally:
+        deadline.cancel()
+        connection.close()
+
+
+def _shut_down(sock: socket.socket) -> None:
+    with suppress(OSError):  # It has just been closed.
+        sock.shutdown(socket.SHUT_RDWR)

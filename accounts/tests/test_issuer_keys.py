@@ -1,7 +1,10 @@
 """The public keys of identity providers, fetched from a local HTTP server."""
 
 import itertools
+import socket
 import threading
+import time
+from contextlib import closing
 
 import jwt
 import pytest
@@ -108,17 +111,16 @@ def break_by(status, content, **headers):
 
 OUTAGES = {
     "closed": Issuer.close,
-    "a 500": break_by(500, b"{}"),
-    "a 404": break_by(404, b"{}"),
+    "a 500": lambda issuer: issuer.answer(500, issuer.content),
+    "a 404": lambda issuer: issuer.answer(404, issuer.content),
     "HTML": break_by(200, b"<html>Maintenance</html>"),
     "not UTF-8": break_by(200, b"\xff\xfe"),
     "a list": break_by(200, b"[]"),
     "no keys": break_by(200, b'{"keys": []}'),
     "keys that are no list": break_by(200, b'{"keys": {"a": 1}}'),
     "keys of unknown kinds": break_by(200, b'{"keys": [{"kty": "x"}, 7, null]}'),
-    "too much": break_by(200, b" " * 300_000),
+    "too much": lambda issuer: issuer.answer(200, issuer.content + b" " * 256 * 1024),
     "nested too deep": break_by(200, b"[" * 200_000),
-    "a redirect": break_by(302, b"", Location="http://127.0.0.1:1/jwks"),
 }
 
 
@@ -139,6 +141,54 @@ def test_cached_keys_serve_during_an_outage(issuer, clock, outage):
     clock(3600)
 
     assert me(issuer.token()).status_code == 200
+
+
+def test_a_redirect_is_not_followed(issuer):
+    with closing(Issuer()) as elsewhere:
+        issuer.answer(302, issuer.content, Location=elsewhere.registered["jwks_url"])
+
+        assert_error(me(issuer.token()), 503, "SERVICE_UNAVAILABLE")
+        assert elsewhere.fetches == 0
+
+
+@pytest.mark.parametrize("part", ["headers", "body"])
+def test_the_whole_download_has_one_deadline(issuer, monkeypatch, part):
+    monkeypatch.setattr(jwks, "FETCH_TIMEOUT", 0.3)
+    issuer.dripping = part
+
+    assert_error(me(issuer.token()), 503, "SERVICE_UNAVAILABLE")
+    assert issuer.was_hung_up.wait(timeout=2)
+
+
+def test_a_silent_issuer_delays_a_request_by_three_seconds(issuer):
+    issuer.may_answer.clear()
+    started = time.monotonic()
+
+    assert_error(me(issuer.token()), 503, "SERVICE_UNAVAILABLE")
+    assert time.monotonic() - started < 4
+
+
+def test_a_slow_lookup_of_the_host_is_abandoned(issuer, monkeypatch):
+    monkeypatch.setattr(jwks, "FETCH_TIMEOUT", 0.1)
+    test_is_over = threading.Event()
+
+    def look_up(*args):
+        test_is_over.wait(timeout=2)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    started = time.monotonic()
+
+    assert_error(me(issuer.token()), 503, "SERVICE_UNAVAILABLE")
+    assert time.monotonic() - started < 1
+    test_is_over.set()
+
+
+def test_a_large_response_is_not_read_to_its_end(issuer):
+    issuer.answer(200, issuer.content + b" " * 16 * 1024 * 1024)
+
+    assert_error(me(issuer.token()), 503, "SERVICE_UNAVAILABLE")
+    assert issuer.was_hung_up.wait(timeout=2)
 
 
 def test_keys_are_fetched_again_when_the_issuer_comes_back(issuer, clock):

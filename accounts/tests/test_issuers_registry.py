@@ -49,6 +49,7 @@ CHANGES: list[dict[str, Any]] = [
     {"algorithms": ["RS256", "HS256"]}, {"secret": "x" * 32},
     {"jwks_url": "http://a.example.com/jwks"}, {"jwks_url": "http://localhost.example.com/jwks"},
     {"jwks_url": "ftp://a.example.com/jwks"}, {"jwks_url": "https://"}, {"jwks_url": "https://[x"},
+    {"jwks_url": "https://a.example.com:port/jwks"}, {"jwks_url": "https://a.example.com:70000/jwks"},
     {"jwks_url": 7},
 ]  # fmt: skip
 INVALID = [

@@ -41,8 +41,10 @@ class Issuer:
     def __init__(self) -> None:
         self.fetches = 0
         self.status, self.content, self.headers = 200, b"", {"Content-Type": "application/json"}
+        self.dripping = ""  # the part that takes five seconds, byte by byte: "headers" or "body"
         self.may_answer = threading.Event()
         self.may_answer.set()
+        self.is_closed, self.was_hung_up = threading.Event(), threading.Event()
         self.port = 0
         self.open()
         self.publish(public_jwk("EdDSA", "k1"))
@@ -73,11 +75,28 @@ class Issuer:
             def do_GET(self) -> None:
                 issuer.fetches += 1
                 issuer.may_answer.wait(timeout=TIMEOUT)
+                try:
+                    self.answer()
+                except OSError:
+                    issuer.was_hung_up.set()
+
+            def answer(self) -> None:
                 self.send_response(issuer.status)
                 for name, value in issuer.headers.items():
                     self.send_header(name, value)
+                if issuer.dripping == "headers":
+                    self.flush_headers()
+                    self.drip(b"X-Filler: " + b"x" * 90)
+                    self.wfile.write(b"\r\n")
                 self.end_headers()
+                if issuer.dripping == "body":
+                    self.drip(b" " * 100)
                 self.wfile.write(issuer.content)
+
+            def drip(self, content: bytes) -> None:
+                for byte in content:
+                    issuer.is_closed.wait(0.05)
+                    self.wfile.write(bytes([byte]))
 
             def log_message(self, *args: Any) -> None:
                 """Log nothing."""
@@ -90,6 +109,7 @@ class Issuer:
 
     def close(self) -> None:
         self.may_answer.set()
+        self.is_closed.set()
         self.server.shutdown()
         self.server.server_close()
 

@@ -90,7 +90,7 @@ def _strings(entry: Mapping[str, Any], field: str, where: str) -> tuple[str, ...
 def is_safe_url(url: Any) -> bool:
     try:
         parts = urlsplit(url) if isinstance(url, str) else None
-        host = parts.hostname if parts else None
+        host = parts.hostname if parts and parts.port != 0 else None
     except ValueError:
         return False
     if parts is None or not host:
