@@ -24,6 +24,7 @@ from .errors import InvalidToken, TokenExpired
 AUDIENCE = "todo-api"
 ALGORITHM = "HS256"
 REQUIRED = ["exp", "iat", "sub", "iss", "aud"]
+TIMES = ["exp", "iat", "nbf"]
 PERSONAL_PREFIX = "pat_"
 MAX_LENGTH = 8192
 LEEWAY = 5
@@ -89,6 +90,9 @@ def read_external_token(token: str, issuer: Issuer, key: Any) -> dict[str, Any]:
         required=REQUIRED,
         leeway=LEEWAY,
     )
+    # PyJWT converts times, so it accepts texts and booleans.
+    if any(type(claims.get(name, 0)) not in (int, float) for name in TIMES):
+        raise InvalidToken
     if not is_storable(claims["sub"]) or not 1 <= len(claims["sub"]) <= 255:
         raise InvalidToken
     return claims

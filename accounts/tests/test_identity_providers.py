@@ -2,6 +2,7 @@
 
 import json
 import time
+from typing import Any
 
 import jwt
 import pytest
@@ -10,7 +11,7 @@ from django.core.cache import cache
 from accounts.models import Identity, User
 from tests.support.assertions import assert_error
 from tests.support.caller import Caller
-from tests.support.issuer import SECRET, claims, public_jwk
+from tests.support.issuer import SECRET, claims, private_key, public_jwk
 from tests.support.threads import run_together
 
 
@@ -19,7 +20,7 @@ def me(token):
 
 
 def backend_token(**changes):
-    content = json.dumps(claims("backend") | changes).encode()
+    content = json.dumps(claims("backend", **changes)).encode()
     return jwt.api_jws.encode(content, SECRET, "HS256")
 
 
@@ -35,21 +36,65 @@ def test_a_token_signed_by_a_shared_secret_is_accepted(issuer):
     assert issuer.fetches == 0
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"aud": "another"},
-        {"exp": 1},
-        {"iat": 4_000_000_000},
-        *({claim: None} for claim in ("exp", "iat", "sub", "iss", "aud")),
-    ],
-    ids=str,
-)
-def test_a_token_with_a_wrong_or_missing_claim_is_refused(issuer, changes):
-    response = me(issuer.token(**changes))
+PAST, FUTURE = 1_700_000_000, 4_000_000_000
+NO_TIMES: list[Any] = ["x", [PAST], {}, float("nan"), float("inf")]
+SUBJECTS: list[Any] = ["", "x" * 256, "nul\0", "x\ud800", 7, ["x"], {}, True]
+WRONG_CLAIMS: list[dict[str, Any]] = [
+    *({claim: None} for claim in ("exp", "iat", "sub", "iss", "aud")),
+    *({"aud": audience} for audience in ("another", "", ["another"], [], ["todo", 7], 7, {"todo": 1}, True)),
+    *({claim: value} for claim in ("exp", "iat", "nbf") for value in NO_TIMES),
+    *({claim: value} for claim in ("iat", "nbf") for value in (FUTURE, str(PAST), True)),
+    {"exp": str(FUTURE)},
+    *({"sub": subject} for subject in SUBJECTS),
+    *({"iss": issuer} for issuer in ("", 7, ["backend"], True)),
+]  # fmt: skip
 
-    assert_error(response, 401, "TOKEN_EXPIRED" if changes == {"exp": 1} else "INVALID_TOKEN")
+
+@pytest.mark.parametrize("changes", WRONG_CLAIMS, ids=str)
+def test_a_token_with_a_wrong_or_missing_claim_is_refused(issuer, changes):
+    assert_error(me(backend_token(**changes)), 401, "INVALID_TOKEN")
     assert not User.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"aud": "another"}, {"exp": None}, {"iat": None}, {"sub": None}], ids=str
+)
+def test_a_token_signed_by_a_published_key_needs_the_same_claims(issuer, changes):
+    assert_error(me(issuer.token(**changes)), 401, "INVALID_TOKEN")
+
+
+@pytest.mark.parametrize("audience", ["todo", "other", ["other"], ["another", "todo"]])
+def test_one_of_the_audiences_of_a_token_must_be_trusted(issuer, audience):
+    assert me(backend_token(aud=audience)).status_code == 200
+
+
+@pytest.mark.parametrize("changes", [{"iat": -3.5, "exp": -3.5}, {"iat": 3.5}, {"nbf": 3.5}], ids=str)
+def test_the_clock_of_an_issuer_may_differ_by_less_than_five_seconds(issuer, changes):
+    now = time.time()
+
+    assert me(backend_token(**{claim: now + by for claim, by in changes.items()})).status_code == 200
+
+
+@pytest.mark.parametrize("seconds", [6, 86_400])
+def test_an_expired_token_has_its_own_code(issuer, seconds):
+    assert_error(me(backend_token(exp=time.time() - seconds)), 401, "TOKEN_EXPIRED")
+
+
+@pytest.mark.parametrize("claim", ["iat", "nbf"])
+def test_a_token_from_the_future_is_refused(issuer, claim):
+    assert_error(me(backend_token(**{claim: time.time() + 7})), 401, "INVALID_TOKEN")
+
+
+def test_a_token_signed_by_another_key_with_the_id_of_a_published_one_is_refused(issuer):
+    key = private_key("EdDSA", "another")
+    forged = jwt.encode(claims(issuer.name), key, algorithm="EdDSA", headers={"kid": "k1"})
+
+    assert_error(me(forged), 401, "INVALID_TOKEN")
+    assert me(issuer.token()).status_code == 200
+
+
+def test_a_token_signed_by_another_secret_is_refused(issuer):
+    assert_error(me(jwt.encode(claims("backend"), "x" * 40)), 401, "INVALID_TOKEN")
 
 
 def test_a_new_identity_creates_a_user_without_email_password_or_role(issuer):
@@ -94,12 +139,6 @@ def test_a_subject_may_be_any_text(issuer, subject):
     assert Identity.objects.get().subject == subject
 
 
-@pytest.mark.parametrize("subject", ["", "x" * 256, "nul\0", "x\ud800", 7, ["x"], {}, True])
-def test_any_other_subject_is_refused(issuer, subject):
-    assert_error(me(backend_token(sub=subject)), 401, "INVALID_TOKEN")
-    assert not User.objects.exists()
-
-
 @pytest.mark.parametrize("odd", [7, None, ["a"], "x" * 1000, "nul\0", "x\ud800"])
 def test_invalid_name_and_email_claims_are_ignored(issuer, odd):
     assert me(backend_token(name=odd, email=odd)).status_code == 200
@@ -122,6 +161,13 @@ def test_a_user_without_password_deletes_the_account_with_a_recent_token(issuer)
     assert_error(Caller(old)("delete", "/me"), 403, "PERMISSION_DENIED")
     assert Caller(issuer.token())("delete", "/me").status_code == 200
     assert not User.objects.exists()
+
+
+def test_a_personal_token_does_not_delete_an_account_without_a_password(issuer):
+    made = Caller(issuer.token())("post", "/me/tokens", {"name": "script", "scopes": ["account"]})
+
+    assert_error(Caller(made.json()["token"])("delete", "/me"), 403, "PERMISSION_DENIED")
+    assert User.objects.exists()
 
 
 @pytest.mark.postgres
