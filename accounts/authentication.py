@@ -116,7 +116,7 @@ def authenticate_external_token(token: str) -> tuple[User, Credential]:
     user = known.first()
     if user is None:
         identities.create_user_for(claims)
-        user = known.get()  # With its annotations, and whichever request has created it.
-    if not user.is_active:
+        user = known.first()  # With its annotations, and whichever request has created it.
+    if user is None or not user.is_active:
         raise InvalidToken
     return user, Credential(ALL, issued_at=int(claims["iat"]))

@@ -15,7 +15,7 @@ from django.db.models.functions import Cast, Replace
 
 from todo_project.api.errors import Conflict
 
-from .models import FailedLogin, User
+from .models import ErasedIdentity, FailedLogin, Identity, User
 
 FORMER_STAFF = uuid.UUID("f0f0f0f0-0000-4000-8000-000000000000")
 ERASED = "(erased)"
@@ -48,6 +48,7 @@ def erase(user: User) -> None:
         entries.update(object_repr=ERASED, change_message="")
     _hand_over_history(user)
     _failed_logins(user).delete()
+    ErasedIdentity.objects.record(Identity.objects.for_user(user))
     user.delete()
 
 

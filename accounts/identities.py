@@ -10,7 +10,7 @@ from todo_project.db.errors import violates
 
 from . import jwks, tokens
 from .errors import InvalidToken
-from .models import Identity, User
+from .models import ErasedIdentity, Identity, User
 from .querysets import IdentityQuerySet
 
 
@@ -27,8 +27,16 @@ def verify(token: str) -> dict[str, Any]:
     return claims
 
 
+def refuse_if_erased(claims: dict[str, Any]) -> None:
+    """Raise InvalidToken if the account of this identity was erased after the token was issued."""
+    erased = ErasedIdentity.objects.of(issuer=claims["iss"], subject=claims["sub"]).first()
+    if erased and claims["iat"] <= erased.erased_at.timestamp() + tokens.LEEWAY:
+        raise InvalidToken("This account was deleted. Sign in at your identity provider for a new one.")
+
+
 def create_user_for(claims: dict[str, Any]) -> None:
     """Create an account for a new identity, unless a parallel request has just created it."""
+    refuse_if_erased(claims)
     try:
         with transaction.atomic():
             user = User.objects.create_user(None, name=text_claim(claims, "name", max_length=150))
@@ -40,7 +48,9 @@ def create_user_for(claims: dict[str, Any]) -> None:
 
 def verify_in_body(token: str) -> dict[str, Any]:
     try:
-        return verify(token)
+        claims = verify(token)
+        refuse_if_erased(claims)
+        return claims
     except NotAuthenticated as error:
         # 400 instead of 401: the caller is signed in, and the body is wrong.
         raise ValidationFailed.of(

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from . import tokens
 from .querysets import (
+    ErasedIdentityQuerySet,
     FailedLoginQuerySet,
     IdentityQuerySet,
     PersonalTokenQuerySet,
@@ -289,6 +290,23 @@ class Identity(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subject} at {self.issuer}"
+
+
+class ErasedIdentity(models.Model):
+    """An identity of an erased user, as a hash: its older tokens must not create the account again."""
+
+    # Without a key, because rotating SECRET_KEY would make every old token valid again.
+    hash = models.CharField(max_length=64, primary_key=True)
+    erased_at = models.DateTimeField(default=timezone.now)
+
+    objects = ErasedIdentityQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "erased identities"
+        indexes = [models.Index(fields=["erased_at"], name="erased_identity_erased")]
+
+    def __str__(self) -> str:
+        return self.hash
 
 
 class FailedLogin(models.Model):

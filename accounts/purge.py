@@ -1,4 +1,4 @@
-"""Retention of sessions, personal tokens and failed logins."""
+"""Retention of sessions, personal tokens, failed logins and erasures."""
 
 import math
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from todo_project.operations.purging import PurgePolicy, delete_in_batches, policies
 
 from .login_guard import WINDOW
-from .models import FailedLogin, PersonalToken, Session
+from .models import ErasedIdentity, FailedLogin, PersonalToken, Session
 
 
 def _purge_sessions(before: datetime) -> Iterator[int]:
@@ -34,4 +34,11 @@ policies["failed-logins"] = PurgePolicy(
     # The login guard needs minutes; staff look at a week of them.
     days=7,
     minimum_days=math.ceil(WINDOW / timedelta(days=1)),
+)
+policies["erasures"] = PurgePolicy(
+    "hashes of the identities of erased users",
+    lambda before: ErasedIdentity.objects.before(before).order_by("erased_at"),
+    # Longer than the tokens of any identity provider are valid.
+    days=366,
+    minimum_days=31,
 )

@@ -10,6 +10,8 @@ from django.db.models import Count, Q
 from todo_project.db.querysets import OwnedQuerySet
 from todo_project.db.user_annotations import USER_ANNOTATIONS
 
+from . import tokens
+
 
 class UserQuerySet(models.QuerySet[Any]):
     def active(self) -> Self:
@@ -75,6 +77,29 @@ class PersonalTokenQuerySet(OwnedQuerySet):
 
 class IdentityQuerySet(OwnedQuerySet):
     owner_field = "user"
+
+
+class ErasedIdentityQuerySet(models.QuerySet[Any]):
+    def of(self, *, issuer: str, subject: str) -> Self:
+        return self.filter(hash=self.hash_of(issuer, subject))
+
+    def before(self, at: datetime) -> Self:
+        return self.filter(erased_at__lt=at)
+
+    def record(self, identities: IdentityQuerySet) -> None:
+        self.bulk_create(
+            [
+                self.model(hash=self.hash_of(*identity))
+                for identity in identities.values_list("issuer", "subject")
+            ],
+            update_conflicts=True,
+            unique_fields=["hash"],
+            update_fields=["erased_at"],
+        )
+
+    @staticmethod
+    def hash_of(issuer: str, subject: str) -> str:
+        return tokens.digest(f"{issuer}\0{subject}")
 
 
 class FailedLoginQuerySet(models.QuerySet[Any]):

@@ -78,6 +78,17 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="ErasedIdentity",
+            fields=[
+                ("hash", models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ("erased_at", models.DateTimeField(default=django.utils.timezone.now)),
+            ],
+            options={
+                "verbose_name_plural": "erased identities",
+                "indexes": [models.Index(fields=["erased_at"], name="erased_identity_erased")],
+            },
+        ),
+        migrations.CreateModel(
             name="FailedLogin",
             fields=[
                 (

@@ -74,7 +74,7 @@ def test_expired_admin_sessions_are_deleted(db):
 def test_by_default_it_purges_every_kind(db):
     lines = purge()
 
-    names = "keys, browser-sessions, sessions, tokens, failed-logins, trash, tombstones"
+    names = "keys, browser-sessions, sessions, tokens, failed-logins, erasures, trash, tombstones"
     assert ", ".join(line.partition(":")[0] for line in lines[:-1]) == names
 
 
