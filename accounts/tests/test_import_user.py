@@ -7,6 +7,7 @@ import pytest
 from django.core.management import CommandError
 from django.utils import timezone
 
+from accounts.erasure import FORMER_STAFF
 from accounts.models import Identity, PersonalToken, Session, User
 from tests.support.assertions import assert_error
 from tests.support.caller import UNKNOWN_ID, sign_in
@@ -149,6 +150,26 @@ def test_a_staff_account_is_never_changed(changed, file, right):
         import_alice(file, "--on-conflict", "replace")
 
     assert export_again() == before
+
+
+def test_the_account_of_former_staff_is_never_changed(exported, file):
+    User.objects.create(pk=FORMER_STAFF, name="Former staff", is_active=False)
+    file.write_text(json.dumps({**exported, "profile": {**exported["profile"], "id": str(FORMER_STAFF)}}))
+    User.objects.filter(email="alice@example.com").delete()
+
+    with pytest.raises(CommandError, match="is a staff account, which an import never changes"):
+        run("import_user", file, "--into", FORMER_STAFF, "--on-conflict", "replace")
+    assert User.objects.get().name == "Former staff"
+
+
+def test_an_email_that_another_account_has_by_now_does_not_replace_that_of_an_existing_one(
+    exported, file, alice, bob
+):
+    User.objects.filter(pk=alice.pk).update(email=None)
+    User.objects.filter(pk=bob.pk).update(email="alice@example.com")
+
+    with pytest.raises(CommandError, match="profile.email: Another account has this email."):
+        run("import_user", file, "--into", alice.pk, "--on-conflict", "replace")
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,17 @@ def test_an_identity_is_not_linked_by_a_session_that_a_reset_ends(issuer, as_ali
     assert not Identity.objects.exists()
 
 
+def test_an_identity_that_is_unlinked_meanwhile_creates_no_token_for_a_new_account(issuer):
+    caller, other = Caller(issuer.token()), issuer.token(sub="person-2")
+    [identity] = caller("get", "/me/identities").json()["results"]
+    caller("post", "/me/identities", {"token": other})
+    with transaction_blocking(lambda: create_token(caller)) as responses:
+        assert Caller(other)("delete", f"/me/identities/{identity['id']}").status_code == 200
+
+    assert_error(responses[0], 401, "INVALID_TOKEN")
+    assert (User.objects.count(), PersonalToken.objects.count()) == (1, 0)
+
+
 def test_the_last_two_identities_cannot_be_unlinked_at_once(issuer):
     caller = Caller(issuer.token())
     caller("get", "/me")

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts import tokens
 from accounts.models import Session, User
 from tests.support.assertions import assert_error
-from tests.support.caller import Caller
+from tests.support.caller import Caller, sign_in
 from tests.support.threads import run_together
 
 
@@ -39,6 +39,24 @@ def test_reusing_a_token_just_replaced_is_refused_without_ending_the_session(pai
 
     assert_error(refresh(pair["refresh"]), 401, "TOKEN_REUSED")
     assert refresh(next_pair["refresh"]).status_code == 200
+
+
+def test_losing_a_race_in_a_session_that_was_not_used_for_a_while_does_not_end_it(pair):
+    move_last_use_back(days=1)
+    next_pair = refresh(pair["refresh"]).json()
+
+    assert_error(refresh(pair["refresh"]), 401, "TOKEN_REUSED")
+    assert refresh(next_pair["refresh"]).status_code == 200
+
+
+def test_reusing_a_token_ends_only_its_own_session(pair):
+    other = sign_in().json()
+    refresh(pair["refresh"])
+    move_last_use_back(seconds=11)
+
+    assert_error(refresh(pair["refresh"]), 401, "TOKEN_REUSED")
+    assert Caller(other["access"])("get", "/me").status_code == 200
+    assert refresh(other["refresh"]).status_code == 200
 
 
 def test_reusing_a_token_after_the_grace_period_ends_the_session(pair):

@@ -1,7 +1,8 @@
 """No route of the API is public by mistake: every route and method is tested."""
 
 import pytest
-from django.urls import get_resolver
+from django.urls import get_resolver, path
+from rest_framework.response import Response
 
 from accounts.models import PersonalToken
 from accounts.scopes import ACCOUNT, ALL
@@ -9,6 +10,8 @@ from accounts.tokens import digest
 from tests.support.assertions import assert_error
 from tests.support.caller import UNKNOWN_ID, Caller
 from tests.support.routes import methods_of, patterns
+from todo_project.api.endpoints import endpoint
+from todo_project.api.views import ApiView
 
 PUBLIC = {
     ("GET", "/schema"),
@@ -60,6 +63,21 @@ def test_a_token_without_the_scope_is_403_with_the_scope_needed(alice, method, p
     error = assert_error(with_scopes(alice, [])(method.lower(), path), 403, "INSUFFICIENT_SCOPE")
 
     assert error["details"]["scope"] in ALL
+
+
+class ViewWithoutScope(ApiView):
+    @endpoint("A view that declares no scope_area")
+    def get(self, request):
+        return Response({})
+
+
+urlpatterns = [path("api/v1/open", ViewWithoutScope.as_view())]
+
+
+def test_a_view_that_declares_no_scope_is_closed(as_alice, settings):
+    settings.ROOT_URLCONF = __name__
+
+    assert_error(as_alice("get", "/open"), 500, "INTERNAL_ERROR")
 
 
 @pytest.mark.parametrize("scopes", [["tasks:read"], ["tasks:write"], ["tasks:read", "tasks:write"]])

@@ -84,19 +84,45 @@ def test_deactivating_an_account_signs_it_out_immediately(as_alice):
     assert_error(as_alice("get", "/me"), 401, "INVALID_TOKEN")
 
 
-class Later(datetime.datetime):
-    """A clock that is one second past the lifetime of an access token."""
+def test_a_session_lives_for_30_days_without_use(alice):
+    sign_in()
 
-    @classmethod
-    def now(cls, tz=None):
-        return datetime.datetime.now(tz) + datetime.timedelta(minutes=15, seconds=1)
+    left = Session.objects.get().expires_at - timezone.now()
+    assert datetime.timedelta(days=29, hours=23) < left <= datetime.timedelta(days=30)
+
+
+def test_a_long_user_agent_is_shortened(alice):
+    assert sign_in(**{"User-Agent": "x" * 1000}).status_code == 200
+
+    assert Session.objects.get().user_agent == "x" * 300
+
+
+@pytest.fixture
+def advance(monkeypatch):
+    """Advances the clocks of the server."""
+
+    def advance(**by):
+        class Later(datetime.datetime):
+            @classmethod
+            def now(cls, tz=None):
+                return datetime.datetime.now(tz) + datetime.timedelta(**by)
+
+        monkeypatch.setattr("jwt.api_jwt.datetime", Later)
+        monkeypatch.setattr("django.utils.timezone.now", lambda: Later.now(datetime.UTC))
+
+    return advance
+
+
+def test_an_access_token_is_valid_for_nearly_15_minutes(pair, advance):
+    advance(minutes=14, seconds=50)
+
+    assert Caller(pair["access"])("get", "/me").status_code == 200
 
 
 @pytest.mark.parametrize("used_before", [False, True])
-def test_an_access_token_expires(pair, monkeypatch, used_before):
+def test_an_access_token_expires(pair, advance, used_before):
     if used_before:
         assert Caller(pair["access"])("get", "/me").status_code == 200
-    monkeypatch.setattr("jwt.api_jwt.datetime", Later)
-    monkeypatch.setattr("django.utils.timezone.now", lambda: Later.now(datetime.UTC))
+    advance(minutes=15, seconds=1)
 
     assert_error(Caller(pair["access"])("get", "/me"), 401, "TOKEN_EXPIRED")
