@@ -86,6 +86,12 @@ def test_a_sign_in_does_not_invalidate_a_token(token):
     assert confirm(token).status_code == 200
 
 
+def test_a_token_sent_to_an_earlier_email_is_refused(token):
+    User.objects.update(email="alice@example.org")
+
+    assert_error(confirm(token), 400, "VALIDATION_ERROR", field="token")
+
+
 def test_a_token_works_once(token):
     confirm(token)
 

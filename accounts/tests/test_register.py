@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.conf import settings as configured
 from django.utils import timezone
 
 from accounts.models import User
@@ -62,12 +63,17 @@ def test_two_users_may_register_with_the_same_idempotency_key(anyone):
     assert users[0]["id"] != users[1]["id"]
 
 
-def test_an_id_computed_from_an_idempotency_key_depends_on_the_secret_key(anyone, settings):
+@pytest.mark.parametrize(
+    ("secret", "key"), [("another key for tests only", "k"), (configured.SECRET_KEY, "another")]
+)
+def test_nobody_can_compute_the_id_of_a_user_without_the_secret_key_and_the_idempotency_key(
+    anyone, settings, secret, key
+):
     first = register(anyone, **{"Idempotency-Key": "k"}).json()
     User.objects.all().delete()
-    settings.SECRET_KEY = "another key for tests only"
+    settings.SECRET_KEY = secret
 
-    assert register(anyone, **{"Idempotency-Key": "k"}).json()["id"] != first["id"]
+    assert register(anyone, **{"Idempotency-Key": key}).json()["id"] != first["id"]
 
 
 def test_a_registration_repeated_after_its_key_has_expired_is_a_conflict(anyone):
