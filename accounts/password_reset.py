@@ -1,12 +1,12 @@
 """Password reset by email."""
 
 import logging
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 from django.conf import settings
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
-from django.core.exceptions import ValidationError
 from django.core.mail import send_mail
 from django.db import transaction
 from django.template.defaultfilters import pluralize
@@ -74,14 +74,18 @@ def set_password(user: User, password: str, *, at: datetime) -> None:
     login_guard.clear_account_failures(user.email or "")
 
 
+def user_id_of(token: str) -> uuid.UUID | None:
+    """The user whom the token names, if it is a token; this verifies nothing."""
+    try:
+        return uuid.UUID(token.partition(".")[0])
+    except ValueError:
+        return None
+
+
 def lock_user_of_token(token: str) -> User:
     """Lock the row first: a token works once, also in parallel requests."""
-    user_id, _, secret = token.partition(".")
-    try:
-        user = User.objects.active().select_for_update(no_key=True).filter(pk=user_id).first()
-    except (ValueError, ValidationError):
-        user = None
-    if user is None or not token_generator.check_token(user, secret):
+    user = User.objects.active().select_for_update(no_key=True).filter(pk=user_id_of(token)).first()
+    if user is None or not token_generator.check_token(user, token.partition(".")[2]):
         raise ValidationFailed.of(
             "token", "invalid", "This token has expired or was already used. Request a new one."
         )

@@ -217,7 +217,8 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Todo API",
     "VERSION": "1",
-    "DESCRIPTION": "A multi-user to-do backend. Every error has one shape; see the schema `Error`.",
+    "DESCRIPTION": "A multi-user to-do backend. Every error has one shape; see the schema `Error`. "
+    "To a token without the scope `tasks:read`, writes show only `kind`, `id` and `version` of an object.",
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_INCLUDE_SCHEMA": True,

@@ -36,8 +36,9 @@ def token(alice, request_reset):
     return found
 
 
-def confirm(token, password=NEW):
-    return Caller()("post", "/auth/password/reset/confirm", {"token": token, "new_password": password})
+def confirm(token, password=NEW, **headers):
+    body = {"token": token, "new_password": password}
+    return Caller()("post", "/auth/password/reset/confirm", body, **headers)
 
 
 def test_known_and_unknown_emails_get_the_same_response(alice, request_reset):
@@ -86,6 +87,15 @@ def test_a_sign_in_does_not_invalidate_a_token(token):
     assert confirm(token).status_code == 200
 
 
+def test_a_retry_with_an_idempotency_key_returns_the_first_response_again(token):
+    key = {"Idempotency-Key": "k"}
+    first, again = (confirm(token, **key) for _ in range(2))
+
+    assert (again.status_code, again.content) == (200, first.content)
+    assert_error(confirm(token, "a third horse and battery", **key), 422, "IDEMPOTENCY_KEY_REUSED")
+    assert sign_in(password=NEW).status_code == 200
+
+
 def test_a_token_sent_to_an_earlier_email_is_refused(token):
     User.objects.update(email="alice@example.org")
 
@@ -121,8 +131,9 @@ def test_a_weak_password_is_refused_and_the_token_stays_valid(token):
 @pytest.mark.parametrize(
     "forged", ["x", "x.y", ".", "6f1c7f5e6a0e4d5b9b0e0d0a3f6f3b52.cx0-abc", "é.é", "a" * 200]
 )
-def test_a_forged_token_is_refused(alice, forged):
-    assert_error(confirm(forged), 400, "VALIDATION_ERROR", field="token")
+@pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "k"}])
+def test_a_forged_token_is_refused(alice, forged, key):
+    assert_error(confirm(forged, **key), 400, "VALIDATION_ERROR", field="token")
 
 
 def test_a_token_does_not_work_for_another_user(token, bob):

@@ -145,7 +145,6 @@ class PasswordResetConfirmView(PublicView):
         "Confirm a password reset",
         request=ResetConfirmationSerializer,
         responses={200: UserSerializer},
-        idempotent=False,
     )
     def post(self, request: Request) -> Response:
         body = validated_body(request, ResetConfirmationSerializer)
@@ -153,3 +152,7 @@ class PasswordResetConfirmView(PublicView):
         validate_new_password(body["new_password"], user, field="new_password")
         password_reset.set_password(user, body["new_password"], at=timezone.now())
         return Response(UserSerializer(user).data)
+
+    def get_key_owner(self, request: Request) -> uuid.UUID | None:
+        """The user whom the token names. Only the same request, with the token, finds the stored response."""
+        return password_reset.user_id_of(validated_body(request, ResetConfirmationSerializer)["token"])

@@ -87,7 +87,7 @@ class ApiView(APIView):
         return run_once(request, handle, owner=self.get_key_owner(request))
 
     def get_key_owner(self, request: Request) -> uuid.UUID | None:
-        """The ID of the user who owns the Idempotency-Key of this request."""
+        """The ID of the user under whom the response to an Idempotency-Key is stored."""
         return request.user.pk
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
