@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.hashers import check_password, make_password
+from django.contrib.auth.hashers import check_password, make_password, verify_password
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
 from django.db.models.functions import Lower
@@ -106,13 +106,17 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def check_password(self, raw_password: str | None) -> bool:
         """As in Django, whose upgrade of a hash could overwrite a password that was set meanwhile."""
-
-        def upgrade(raw_password: str) -> None:
-            upgraded = make_password(raw_password)
-            if self._unchanged().update(password=upgraded):
-                self.password = upgraded
-
-        return check_password(raw_password, self.password, upgrade)
+        correct, is_outdated = verify_password(raw_password, self.password)
+        if not (correct and is_outdated):
+            return correct
+        upgraded = make_password(raw_password)
+        if self._unchanged().update(password=upgraded):
+            self.password = upgraded
+            return True
+        # Another request has upgraded the hash, changed the password or erased the user.
+        stored = type(self).objects.filter(pk=self.pk).values_list("password", flat=True)
+        self.password = stored.first() or ""
+        return check_password(raw_password, self.password)
 
     def lock_password(self) -> bool:
         """Lock the row after check_password(), unless the password has been changed meanwhile.

@@ -65,6 +65,16 @@ def test_the_upgrade_of_a_hash_does_not_restore_the_old_password(reset):
     assert sign_in(password=NEW).status_code == 200
 
 
+def test_two_sign_ins_that_upgrade_the_hash_at_once_succeed(alice, settings):
+    settings.TRUSTED_PROXY_COUNT = 1  # The login guard lets attempts from one address wait for each other.
+    User.objects.update(password=make_password(PASSWORD, hasher="pbkdf2_sha256"))
+    with transaction_blocking(lambda: sign_in(**{"X-Forwarded-For": "203.0.113.7"})) as responses:
+        assert sign_in().status_code == 200
+
+    assert responses[0].status_code == 200
+    assert User.objects.get().password.startswith("argon2")
+
+
 def test_a_reset_token_used_twice_at_once_works_once(reset):
     with transaction_blocking(lambda: reset("a third horse and battery")) as responses:
         assert reset().status_code == 200
