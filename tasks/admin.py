@@ -22,8 +22,11 @@ from todo_project.admin.inlines import LatestInline, user_inlines
 from todo_project.admin.options import BoundedModelAdmin
 from todo_project.admin.search import indexed_words, parse_uuid, reject_search
 
-from .models import Clock, Task
-from .operations import CREATE, PURGE, Operation, perform, perform_for_owners
+from .kinds import TASK
+from .ledger.kinds import CREATE, DELETE, PURGE, RESTORE, UPDATE
+from .ledger.models import Clock
+from .ledger.operations import Operation, perform, perform_for_owners
+from .models import Task
 from .querysets import TaskQuerySet
 
 CSV_COLUMNS = [
@@ -92,19 +95,19 @@ class TaskAdmin(BoundedModelAdmin):
 
     @bulk_action("Complete", permission="tasks.change_task", done="completed")
     def complete(self, request: HttpRequest, tasks: Any) -> list[Task]:
-        return perform_for_owners("complete", tasks.values_list("pk", flat=True))
+        return perform_for_owners(TASK, "complete", tasks.values_list("pk", flat=True))
 
     @bulk_action("Reopen", permission="tasks.change_task", done="reopened")
     def reopen(self, request: HttpRequest, tasks: Any) -> list[Task]:
-        return perform_for_owners("reopen", tasks.values_list("pk", flat=True))
+        return perform_for_owners(TASK, "reopen", tasks.values_list("pk", flat=True))
 
     @bulk_action("Move to the trash", permission="tasks.change_task", done="moved to the trash")
     def trash(self, request: HttpRequest, tasks: Any) -> list[Task]:
-        return perform_for_owners("delete", tasks.values_list("pk", flat=True))
+        return perform_for_owners(TASK, DELETE, tasks.values_list("pk", flat=True))
 
     @bulk_action("Restore from the trash", permission="tasks.change_task", done="restored from the trash")
     def restore(self, request: HttpRequest, tasks: Any) -> list[Task]:
-        return perform_for_owners("restore", tasks.values_list("pk", flat=True))
+        return perform_for_owners(TASK, RESTORE, tasks.values_list("pk", flat=True))
 
     @bulk_action(
         "Delete permanently",
@@ -114,7 +117,7 @@ class TaskAdmin(BoundedModelAdmin):
         flag=DELETION,
     )
     def purge(self, request: HttpRequest, tasks: Any) -> list[Task]:
-        return perform_for_owners(PURGE, tasks.values_list("pk", flat=True))
+        return perform_for_owners(TASK, PURGE, tasks.values_list("pk", flat=True))
 
     @bulk_action("Export as CSV", permission="tasks.export_task", done="exported as CSV", read_only=True)
     def export(self, request: HttpRequest, tasks: Any) -> StreamingHttpResponse:
@@ -197,9 +200,9 @@ class TaskAdmin(BoundedModelAdmin):
         if change:
             seen = form.cleaned_data["seen_version"]
             if values:
-                perform(obj.owner, [Operation("update", obj.pk, values, versions={seen})])
+                perform(obj.owner, [Operation(TASK, UPDATE, obj.pk, values, versions={seen})])
         else:
-            [task] = perform(obj.owner, [Operation(CREATE, values=values)])
+            [task] = perform(obj.owner, [Operation(TASK, CREATE, values=values)])
             obj.pk = task.pk
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
@@ -208,7 +211,7 @@ class TaskAdmin(BoundedModelAdmin):
         return [str(task) for task in tasks], {model_ngettext(self.opts, len(tasks)): len(tasks)}, set(), []
 
     def delete_model(self, request: HttpRequest, obj: Task) -> None:
-        perform_for_owners(PURGE, [obj.pk])
+        perform_for_owners(TASK, PURGE, [obj.pk])
 
 
 @user_inlines.register("tasks")

@@ -1,47 +1,18 @@
-"""Tasks, tombstones of deleted tasks, and clocks, which order the changes of an owner."""
+"""Tasks."""
 
-import uuid
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
-from django.conf import settings
 from django.db import models
-from django.db.models import Q, Value
+from django.db.models import Case, Q, Value, When
 from django.db.models.functions import Coalesce, Length, Trim
 from django.db.models.lookups import GreaterThan, LessThanOrEqual
-from django.utils import timezone
 
 from todo_project.db.keyset import MAX_DATETIME, MIN_DATETIME
-from todo_project.db.user_annotations import USER_ANNOTATIONS, UserAnnotation
 
-from .querysets import ClockQuerySet, TaskQuerySet, TombstoneQuerySet
-
-
-class Clock(models.Model):
-    """A counter per owner. Each change of a task increments it and stores it as the task's version.
-
-    The row lock makes an owner's writes commit in the order of their versions, so a client that has seen all
-    versions up to a number has missed nothing. Owners do not wait for each other.
-    """
-
-    owner = models.OneToOneField(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="clock"
-    )
-    tick = models.BigIntegerField(default=0)
-    pruned_version = models.BigIntegerField(
-        default=0, help_text="The newest version of a tombstone that is no longer kept."
-    )
-    prune_count = models.IntegerField(default=0, help_text="How often tombstones have been pruned.")
-
-    objects = ClockQuerySet.as_manager()
-
-    def __str__(self) -> str:
-        return str(self.tick)
-
-
-# request.user.tick saves a query for list ETags, and for the sync feed if nothing has changed.
-USER_ANNOTATIONS["tick"] = UserAnnotation("clock__tick", default=0)
+from .ledger.models import OwnedObject
+from .querysets import TaskQuerySet
 
 
 class Priority(models.IntegerChoices):
@@ -59,33 +30,21 @@ def list_index(name: str, column: Any, *, trashed: bool = False) -> models.Index
     return models.Index("owner", column, "id", name=name, condition=Q(deleted_at__isnull=not trashed))
 
 
-class Task(models.Model):
-    """The methods change the instance and return the names of the changed columns, which perform() stores."""
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="tasks", db_index=False
-    )
+class Task(OwnedObject):
     title = models.CharField(max_length=500)
     description = models.TextField(max_length=5000, blank=True, default="")
     completed = models.BooleanField(default=False)
     completed_at = models.DateTimeField(null=True, blank=True, editable=False)
     priority = models.PositiveSmallIntegerField(choices=Priority.choices, default=Priority.NONE)
     due_at = models.DateTimeField(null=True, blank=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    updated_at = models.DateTimeField(default=timezone.now, editable=False)
-    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
-    version = models.BigIntegerField(editable=False)
 
-    objects = TaskQuerySet.as_manager()
+    objects = TaskQuerySet.as_manager()  # type: ignore[misc]
 
-    is_new = False
-    """Whether this instance was created by the current request."""
+    search_columns: ClassVar[tuple[str, ...]] = ("title", "description")
 
-    class Meta:
+    class Meta(OwnedObject.Meta):
         constraints = [
-            # Also the index for the sync feed and for deleting a user.
-            models.UniqueConstraint(fields=["owner", "version"], name="task_version_once_per_owner"),
+            *OwnedObject.Meta.constraints,
             models.CheckConstraint(
                 condition=Q(GreaterThan(Length(Trim("title")), 0)),
                 name="task_title_not_blank",
@@ -153,11 +112,23 @@ class Task(models.Model):
     def __str__(self) -> str:
         return self.title
 
+    @property
+    def state(self) -> str:
+        if self.deleted_at:
+            return "trashed"
+        return "completed" if self.completed else "open"
+
+    @classmethod
+    def state_expression(cls) -> Case:
+        return Case(
+            When(deleted_at__isnull=False, then=Value("trashed")),
+            When(completed=True, then=Value("completed")),
+            default=Value("open"),
+        )
+
     def change(self, values: Mapping[str, Any], *, at: datetime) -> set[str]:
         """Set fields. Completing a completed task keeps its completed_at."""
-        changed = set(values)
-        for name, value in values.items():
-            setattr(self, name, value)
+        changed = super().change(values, at=at)
         if "completed" in values:
             self.completed_at = (self.completed_at or at) if self.completed else None
             changed.add("completed_at")
@@ -170,33 +141,3 @@ class Task(models.Model):
     def reopen(self, *, at: datetime) -> set[str]:
         """Reopening an open task changes nothing."""
         return self.change({"completed": False}, at=at) if self.completed else set()
-
-    def trash(self, *, at: datetime) -> set[str]:
-        """Move to the trash. Trashing a trashed task changes nothing."""
-        return set() if self.deleted_at else self.change({"deleted_at": at}, at=at)
-
-    def restore(self, *, at: datetime) -> set[str]:
-        """Move out of the trash. Restoring a live task changes nothing."""
-        return self.change({"deleted_at": None}, at=at) if self.deleted_at else set()
-
-
-class Tombstone(models.Model):
-    """A record of a purged task in the sync feed, until it is pruned."""
-
-    pk = models.CompositePrimaryKey("owner", "task")
-    owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False
-    )
-    task = models.UUIDField()
-    version = models.BigIntegerField()
-    purged_at = models.DateTimeField(db_index=True)
-
-    objects = TombstoneQuerySet.as_manager()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["owner", "version"], name="tombstone_version_once_per_owner")
-        ]
-
-    def __str__(self) -> str:
-        return str(self.task)

@@ -61,6 +61,7 @@ WSGI_APPLICATION = "todo_project.wsgi.application"
 INSTALLED_APPS = [
     "todo_project",
     "accounts",
+    "tasks.ledger",
     "tasks",
     "accounts.apps.StaffSiteConfig",
     "django.contrib.auth",

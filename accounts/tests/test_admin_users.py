@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from accounts import erasure
 from accounts.models import FailedLogin, Session, User
-from tasks.models import Task, Tombstone
+from tasks.ledger.models import Tombstone
+from tasks.models import Task
 from tests.support.admin_client import (
     USERS,
     create_tasks,

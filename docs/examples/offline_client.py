@@ -58,7 +58,7 @@ class OfflineClient:
     def __init__(self, url: str, file: str | Path, token: str, new_token: Callable[[], str]) -> None:
         self.api, self.file = url.rstrip("/") + "/api/v1", Path(file)
         self.token, self.new_token = token, new_token
-        self.state: dict[str, Any] = {"user_id": None, "since": 0, "tasks": {}}
+        self.state: dict[str, Any] = {"user_id": None, "since": "0", "tasks": {}}
         self.state |= {"outbox": [], "batch_size": 0, "conflicts": []}
         if self.file.exists():
             self.state = json.loads(self.file.read_text(encoding="utf-8"))
@@ -119,7 +119,7 @@ class OfflineClient:
             batch = self.state["outbox"][: self.state["batch_size"]]
             body = json.dumps({"operations": [as_operation(change) for change in batch]}, ensure_ascii=False)
             try:
-                response = self._call("POST", "/tasks/bulk", body, batch[0]["idempotency_key"])
+                response = self._call("POST", "/bulk", body, batch[0]["idempotency_key"])
             except Rejected as error:
                 self._handle_rejection(error, batch)
             else:
@@ -134,9 +134,9 @@ class OfflineClient:
             try:
                 page = self._call("GET", f"/sync?since={self.state['since']}&limit={PAGE_SIZE}")
             except Rejected as error:
-                if error.status != 410 or self.state["since"] == 0:
+                if error.status != 410 or self.state["since"] == "0":
                     raise
-                page = {"changes": [], "since": 0, "has_more": True}
+                page = {"changes": [], "since": "0", "has_more": True}
                 self.state["tasks"] = {}
             for change in page["changes"]:
                 if change.get("purged"):

@@ -7,7 +7,8 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db import connection, models
 
-from tasks.models import Clock, Task, Tombstone
+from tasks.ledger.models import Clock, Tombstone
+from tasks.models import Task
 
 from .world import CLOCK_COLUMNS, NULL, TASK_COLUMNS, TOMBSTONE_COLUMNS, World
 
@@ -39,8 +40,8 @@ def fill(world: World, *, password: str, report: Report) -> None:
             # A batch may take longer than a request; immediate constraints need no memory until the commit.
             cursor.execute("SET LOCAL statement_timeout = 0; SET CONSTRAINTS ALL IMMEDIATE")
     _create_users(world, password, report)
-    _load(Clock, CLOCK_COLUMNS, world.clocks(), lambda done: None)
     _load(Task, TASK_COLUMNS, world.all_tasks(), lambda done: report(done, "tasks"))
+    _load(Clock, CLOCK_COLUMNS, world.clocks(), lambda done: None)
     _load(Tombstone, TOMBSTONE_COLUMNS, world.all_tombstones(), lambda done: None)
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:

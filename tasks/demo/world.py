@@ -4,7 +4,9 @@ Tasks are generated as lines in the format of PostgreSQL's COPY, one at a time, 
 seconds.
 """
 
+import json
 import uuid
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,8 +28,8 @@ TASK_COLUMNS = (
     "id, owner_id, title, description, completed, completed_at, priority, due_at, created_at, updated_at, "
     "deleted_at, version"
 )
-TOMBSTONE_COLUMNS = "task, owner_id, version, purged_at"
-CLOCK_COLUMNS = "owner_id, tick, pruned_version, prune_count"
+TOMBSTONE_COLUMNS = "object_id, owner_id, kind, version, purged_at"
+CLOCK_COLUMNS = "owner_id, epoch, tick, counts, pruned_version, prune_count"
 NULL = r"\N"
 DUE_HOURS = ("08:00:00", "09:00:00", "12:00:00", "17:00:00", "18:30:00")
 MINUTES = tuple(f"{hour:02}:{minute:02}" for hour in range(24) for minute in range(60))
@@ -56,6 +58,8 @@ class Person:
 class World:
     def __init__(self, *, seed: int, users: int, tasks: int, now: datetime) -> None:
         self.seed, self.users, self.tasks, self.now = seed, users, tasks, now
+        self.counts: dict[int, Counter[str]] = defaultdict(Counter)
+        """The tasks of each person in each state."""
         self._first_day = datetime(now.year, now.month, now.day, tzinfo=UTC) - timedelta(days=PAST)
         self._days = [f"{self._first_day + timedelta(days=day):%Y-%m-%d}" for day in range(PAST + FUTURE)]
         self._words = {language: (language.all_titles(), self._notes(language)) for language in LANGUAGES}
@@ -93,8 +97,11 @@ class World:
             done = last
 
     def clocks(self) -> Iterator[str]:
+        """After all_tasks(), which counts the tasks in each state."""
+        epochs = self.random("epochs")
         for person in self.people():
-            yield f"{person.id.hex}\t{person.changes}\t0\t0\n"
+            counts = json.dumps({"task": self.counts[person.number]} if person.tasks else {})
+            yield f"{person.id.hex}\t{epochs.randrange(1, 2**32)}\t{person.changes}\t{counts}\t0\t0\n"
 
     def all_tasks(self) -> Iterator[str]:
         for person in self.people():
@@ -110,7 +117,7 @@ class World:
         start, span = self._span_of(person)
         for version in range(PURGE_EVERY, person.changes + 1, PURGE_EVERY):
             at = self._text(start + (2 * version - 1) * span // (2 * person.changes) | 1)
-            yield f"{self._id(generator)}\t{person.id.hex}\t{version}\t{at}\n"
+            yield f"{self._id(generator)}\t{person.id.hex}\ttask\t{version}\t{at}\n"
 
     def tasks_of(self, person: Person) -> Iterator[str]:
         """In the order of their versions, with the values in the order of TASK_COLUMNS.
@@ -123,6 +130,7 @@ class World:
         n_titles, n_notes = len(titles), len(notes)
         owner, changes, days = person.id.hex, person.changes, self._days
         start, span = self._span_of(person)
+        counts = self.counts[person.number]
         for version in range(1, changes + 1):
             if version % PURGE_EVERY == 0:
                 continue
@@ -140,6 +148,7 @@ class World:
                 deleted_at = text(updated)
             elif not completed and random() < 0.6:
                 created = updated  # Unchanged since its creation.
+            counts["trashed" if trashed else "completed" if completed else "open"] += 1
             due_at = NULL
             if random() < 0.65:
                 day = created // DAY + 1

@@ -8,8 +8,10 @@ import pytest
 from django.contrib.admin.models import LogEntry
 
 from accounts.models import User
-from tasks.models import Clock, Task, Tombstone
-from tasks.operations import Operation, perform
+from tasks.kinds import TASK
+from tasks.ledger.models import Clock, Tombstone
+from tasks.ledger.operations import Operation, perform
+from tasks.models import Task
 from tests.support.admin_client import (
     TASKS,
     create_tasks,
@@ -19,6 +21,7 @@ from tests.support.admin_client import (
     run_action,
     staff_client,
 )
+from tests.support.tasks import position
 from tests.support.threads import run_together
 from todo_project.admin import actions, changelist
 
@@ -99,8 +102,8 @@ def test_only_tasks_in_the_trash_are_deleted_permanently(superuser, as_alice, al
         ("alice@example.com", 4),
         ("bob@example.com", 3),
     ]
-    assert as_alice("get", "/sync?since=3").json()["changes"] == [
-        {"id": str(gone[0].pk), "version": 4, "purged": True}
+    assert as_alice("get", f"/sync?since={position(as_alice, 3)}").json()["changes"] == [
+        {"kind": "task", "id": str(gone[0].pk), "version": 4, "purged": True}
     ]
     assert LogEntry.objects.filter(action_flag=3).count() == 2
 
@@ -121,7 +124,7 @@ def test_a_selection_that_changed_since_must_be_confirmed_again(superuser, alice
     milk, beer = create_tasks(alice, "milk", "beer")
     form = {"action": "trash", "_selected_action": str(milk.pk), "select_across": "1"}
     confirmed = form_of(superuser.post(f"{TASKS}?owner={alice.pk}&state=open", form))["confirmed"]
-    perform(alice, [Operation("delete", beer.pk)])
+    perform(alice, [Operation(TASK, "delete", beer.pk)])
     create_tasks(alice, "bread")  # As many as before, but others.
 
     page = superuser.post(f"{TASKS}?owner={alice.pk}&state=open", {**form, "confirmed": confirmed})
@@ -216,7 +219,7 @@ def test_formulas_are_escaped(superuser, alice, text):
 def test_any_number_of_rows_is_exported_in_batches(
     superuser, alice, monkeypatch, django_assert_max_num_queries
 ):
-    monkeypatch.setattr("tasks.querysets.BATCH_SIZE", 10)
+    monkeypatch.setattr("tasks.ledger.querysets.BATCH_SIZE", 10)
     monkeypatch.setattr(actions, "MAX_ROWS", 5)
     monkeypatch.setattr(changelist, "COUNT_LIMIT", 5)
     tasks = create_tasks(alice, *(str(number) for number in range(25)))

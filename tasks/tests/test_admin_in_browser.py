@@ -26,7 +26,8 @@ from datetime import timedelta
 from django.core.management import call_command
 from django.utils import timezone
 from accounts.models import FailedLogin, User
-from tasks.models import Clock, Task
+from tasks.ledger.models import Clock
+from tasks.models import Task
 call_command("migrate", verbosity=0)
 User.objects.create_superuser("{EMAIL}", "{PASSWORD}", name="Olga")
 carol = User.objects.create_user("carol@example.com", name="Carol")

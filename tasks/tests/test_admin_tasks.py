@@ -3,7 +3,8 @@
 import pytest
 from django.contrib.admin.models import LogEntry
 
-from tasks.models import Clock, Task, Tombstone
+from tasks.ledger.models import Clock, Tombstone
+from tasks.models import Task
 from tests.support.admin_client import (
     TASKS,
     USERS,
@@ -14,6 +15,7 @@ from tests.support.admin_client import (
     rows_of,
     staff_client,
 )
+from tests.support.tasks import position
 from tests.support.threads import run_each
 
 
@@ -240,8 +242,8 @@ def test_deleting_a_task_from_the_trash_leaves_a_tombstone(superuser, as_alice, 
     assert query.status_code == 200
     assert not Task.objects.exists()
     assert Tombstone.objects.get().version == 3
-    assert as_alice("get", "/sync?since=2").json()["changes"] == [
-        {"id": str(task.pk), "version": 3, "purged": True}
+    assert as_alice("get", f"/sync?since={position(as_alice, 2)}").json()["changes"] == [
+        {"kind": "task", "id": str(task.pk), "version": 3, "purged": True}
     ]
     assert LogEntry.objects.get().is_deletion()
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tasks.models import Clock, Task
+from tasks.ledger.models import Clock
+from tasks.models import Task
 from tests.support.assertions import assert_error
 from tests.support.tasks import create_task
 
@@ -129,7 +130,7 @@ def test_all_errors_are_returned_together(as_alice):
     ("path", "body"),
     [
         ("/tasks", {"title": "milk"}),
-        ("/tasks/bulk", {"operations": [{"op": "create", "data": {"title": "milk"}}]}),
+        ("/bulk", {"operations": [{"op": "create", "data": {"title": "milk"}}]}),
     ],
 )
 def test_if_match_is_refused_when_creating(as_alice, path, body):

@@ -8,8 +8,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from tasks.models import Clock, Task, Tombstone
-from tasks.operations import CREATE, Operation, perform
+from tasks.kinds import TASK
+from tasks.ledger.models import Clock, Tombstone
+from tasks.ledger.operations import CREATE, Operation, perform
+from tasks.models import Task
 from tests.support.caller import signed_in
 from tests.support.commands import run
 from tests.support.locks import transaction_blocking
@@ -33,7 +35,7 @@ def test_an_export_contains_every_task_in_the_order_of_versions(as_alice, as_bob
 
 @pytest.mark.parametrize("at_once", [1, 2, 3, 4])
 def test_an_export_is_complete_however_it_divides_into_batches(as_alice, alice, monkeypatch, at_once):
-    monkeypatch.setattr("tasks.querysets.BATCH_SIZE", at_once)
+    monkeypatch.setattr("tasks.ledger.querysets.BATCH_SIZE", at_once)
     tasks = [create_task(as_alice, str(number)) for number in range(3)]
 
     assert json.loads(run("export_user", alice.email)[0])["tasks"] == tasks
@@ -45,7 +47,7 @@ def test_an_export_is_complete_however_it_divides_into_batches(as_alice, alice, 
 def test_all_sections_are_read_at_the_same_point_in_time(alice, monkeypatch, export):
     """A task that is created during the export is not in it."""
     create_task(signed_in(alice))
-    account, tasks = exporting.exporters["account"], exporting.exporters["tasks"]
+    account, tasks = exporting.exporters["account"], exporting.exporters["objects"]
     exporters = {"account": account, "new task": create_meanwhile, "tasks": tasks}
     use_entries(monkeypatch, exporting.exporters, exporters)
     if export == "command":
@@ -88,9 +90,9 @@ def test_erasing_deletes_tasks_and_tombstones_and_their_titles_in_the_history(
 def test_a_user_can_be_erased_during_a_write(alice):
     """The write and the erasure take their locks in the same order, so there is no deadlock."""
     alice = User.objects.get(pk=alice.pk)
-    perform(alice, [Operation(CREATE, values={"title": "the first"})])
+    perform(alice, [Operation(TASK, CREATE, values={"title": "the first"})])
     with transaction_blocking(lambda: run("erase_user", alice.email, "--yes")):
-        perform(alice, [Operation(CREATE, values={"title": "the last"})])
+        perform(alice, [Operation(TASK, CREATE, values={"title": "the last"})])
 
     assert not User.objects.exists()
     assert not Task.objects.exists()

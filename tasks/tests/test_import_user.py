@@ -1,18 +1,16 @@
 """manage.py import_user: tasks."""
 
 import json
-from datetime import timedelta
-from types import SimpleNamespace
 
 import pytest
 from django.core.management import CommandError
-from django.utils import timezone
 
-from tasks.models import Clock, Task
+from tasks.ledger.models import Clock
+from tasks.models import Task
 from tests.support.assertions import assert_error
 from tests.support.caller import UNKNOWN_ID, signed_in
 from tests.support.commands import run
-from tests.support.tasks import create_task, trashed
+from tests.support.tasks import create_task, entry, position, trashed
 from todo_project.operations import progress
 
 
@@ -54,9 +52,12 @@ def without_versions(tasks):
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 4, 1000])
-def test_erased_tasks_are_restored_unchanged_and_in_order(tasks, alice, file, monkeypatch, batch_size):
-    monkeypatch.setattr("tasks.importing.BATCH_SIZE", batch_size)
+def test_erased_tasks_are_restored_unchanged_and_in_order(
+    tasks, as_alice, alice, file, monkeypatch, batch_size
+):
+    monkeypatch.setattr("tasks.ledger.importing.BATCH_SIZE", batch_size)
     before = json.loads(file.read_text())
+    since = position(as_alice, 3)
     run("erase_user", alice.email, "--yes")
     report = import_alice(file)
 
@@ -66,17 +67,15 @@ def test_erased_tasks_are_restored_unchanged_and_in_order(tasks, alice, file, mo
     versions = [task["version"] for task in after["tasks"]]
     assert versions == list(range(versions[0], versions[0] + 4))
     assert Clock.objects.get().tick == versions[-1]
-    assert_error(signed_in(alice)("get", "/sync?since=3"), 410, "RESYNC_REQUIRED")
+    assert_error(signed_in(alice)("get", f"/sync?since={since}"), 410, "RESYNC_REQUIRED")
     before["profile"]["has_password"] = False
     assert {**after, "tasks": 0, "sessions": 0} == {**before, "tasks": 0, "sessions": 0}
 
 
-def test_clients_start_over_after_each_of_two_restorations(tasks, alice, file, monkeypatch):
+def test_clients_start_over_after_each_of_two_restorations(tasks, alice, file):
     """After the second one, too, no client confuses the new versions with those that it knows."""
-    known: list[int] = []
-    for seconds in range(3):  # The clock starts at the time in seconds.
-        later = timezone.now() + timedelta(seconds=seconds)
-        monkeypatch.setattr("tasks.importing.timezone", SimpleNamespace(now=lambda later=later: later))
+    known: list[str] = []
+    for _ in range(3):
         run("erase_user", alice.email, "--yes")
         run("import_user", file)
         caller = signed_in(alice)
@@ -99,9 +98,10 @@ def test_a_syncing_client_receives_restored_tasks(tasks, as_alice, alice, file):
     since = as_alice("get", "/sync").json()["since"]
     import_alice(file)
 
+    seen = int(since.partition("-")[2])
     changes = as_alice("get", f"/sync?since={since}").json()["changes"]
-    assert without_versions(changes) == without_versions(tasks)
-    assert [change["version"] for change in changes] == list(range(since + 1, since + 5))
+    assert without_versions(changes) == without_versions(map(entry, tasks))
+    assert [change["version"] for change in changes] == list(range(seen + 1, seen + 5))
 
 
 def test_equal_tasks_are_not_changed(tasks, as_alice, alice, file):
@@ -189,7 +189,7 @@ def test_every_field_of_a_task_is_required(tasks, alice, file, name):
 
 @pytest.mark.parametrize("batch_size", [1, 1000])
 def test_a_task_that_occurs_twice_in_the_file_is_rejected(tasks, alice, file, monkeypatch, batch_size):
-    monkeypatch.setattr("tasks.importing.BATCH_SIZE", batch_size)
+    monkeypatch.setattr("tasks.ledger.importing.BATCH_SIZE", batch_size)
     change_third_task(file, id=tasks[0]["id"])
     run("erase_user", alice.email, "--yes")
 
@@ -226,6 +226,6 @@ def test_an_imported_task_can_be_purged_again(tasks, as_alice, file):
 
 def test_a_long_import_reports_its_progress(tasks, alice, file, monkeypatch):
     monkeypatch.setattr(progress, "INTERVAL", 0)
-    monkeypatch.setattr("tasks.importing.BATCH_SIZE", 3)
+    monkeypatch.setattr("tasks.ledger.importing.BATCH_SIZE", 3)
 
     assert run("import_user", file, "--into", "alice@example.com")[1] == "tasks: 3 so far\ntasks: 4 so far\n"

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from tasks import reads
+from tasks.ledger import reads
 from tests.support.assertions import assert_error
 from tests.support.caller import UNKNOWN_ID, Caller
 from tests.support.tasks import create_task, store_tasks, trashed
@@ -296,7 +296,7 @@ def test_the_etag_of_a_list_is_strong(etags):
         ("post", f"/trash/{TRASHED}/restore", None),
         ("delete", f"/trash/{TRASHED}", None),
         ("delete", "/trash", None),
-        ("post", "/tasks/bulk", bulk("complete", DONE, OPEN)),
+        ("post", "/bulk", bulk("complete", DONE, OPEN)),
     ],
 )
 def test_every_write_that_changes_a_task_changes_the_etags(as_alice, etags, method, path, body):
@@ -319,7 +319,7 @@ def test_every_write_that_changes_a_task_changes_the_etags(as_alice, etags, meth
         ("post", f"/tasks/{OPEN}/reopen", None, "*", 200),
         ("delete", f"/tasks/{TRASHED}", None, "*", 200),
         ("post", f"/trash/{OPEN}/restore", None, "*", 200),
-        ("post", "/tasks/bulk", bulk("reopen", OPEN, OPEN), "*", 200),
+        ("post", "/bulk", bulk("reopen", OPEN, OPEN), "*", 200),
         # Refused writes.
         ("post", "/tasks", {"title": " "}, "*", 400),
         ("put", f"/tasks/{OPEN}", {"priority": 1}, "*", 400),
@@ -331,7 +331,7 @@ def test_every_write_that_changes_a_task_changes_the_etags(as_alice, etags, meth
         ("patch", f"/tasks/{OPEN}", {"title": "x"}, '"9"', 412),
         ("delete", f"/tasks/{OPEN}", None, '"9"', 412),
         ("delete", f"/trash/{TRASHED}", None, '"9"', 412),
-        ("post", "/tasks/bulk", bulk("complete", OPEN, UNKNOWN_ID), "*", 404),
+        ("post", "/bulk", bulk("complete", OPEN, UNKNOWN_ID), "*", 404),
     ],
 )
 def test_a_request_without_effect_keeps_the_etags(as_alice, etags, method, path, body, if_match, status):

@@ -20,7 +20,7 @@ from tests.support.processes import TIMEOUT
 from tests.support.run_app import prepare
 from tests.support.servers.gunicorn import Gunicorn
 from tests.support.servers.postgres import Postgres
-from tests.support.tasks import server_state
+from tests.support.tasks import server_entries
 
 
 def load_example():
@@ -71,7 +71,7 @@ class Person:
         return client
 
     def state(self):
-        return server_state(lambda path: self.call("GET", path))
+        return server_entries(lambda path: self.call("GET", path))
 
 
 @pytest.fixture

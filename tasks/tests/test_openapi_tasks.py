@@ -33,7 +33,7 @@ def ids(as_alice):
         ("delete", "/tasks/{id}", "task", None, 200),
         ("post", "/tasks/{id}/complete", "task", None, 200),
         ("post", "/tasks/{id}/reopen", "task", None, 200),
-        ("post", "/tasks/bulk", None, {"operations": [{"op": "create", "data": {"title": "milk"}}]}, 200),
+        ("post", "/bulk", None, {"operations": [{"op": "create", "data": {"title": "milk"}}]}, 200),
         ("get", "/tasks/stats", None, None, 200),
         ("get", "/trash", None, None, 200),
         ("get", "/trash/{id}", "trashed", None, 200),

@@ -163,7 +163,7 @@ def test_the_task_before_a_cursor_may_be_purged(as_alice, many_tasks, ordering):
 @pytest.mark.parametrize("ordering", ["created_at", "-created_at", "updated_at", "-updated_at"])
 def test_pages_contain_all_tasks_of_one_bulk_although_their_times_are_equal(as_alice, ordering):
     operations = [{"op": "create", "data": {"title": str(number)}} for number in range(10)]
-    tasks = as_alice("post", "/tasks/bulk", {"operations": operations}).json()["results"]
+    tasks = as_alice("post", "/bulk", {"operations": operations}).json()["results"]
 
     seen = [task for page in pages(as_alice, f"/tasks?limit=3&ordering={ordering}") for task in page]
 

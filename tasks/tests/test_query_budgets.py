@@ -6,7 +6,8 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.support.tasks import create_task, trashed
 
-# A read loads the user and the rows; a write also the tick and the UPDATE or INSERT.
+# A read loads the user and the rows. A write loads the user, locks the clock, loads the rows that it names,
+# and writes the clock and the row: on PostgreSQL in one statement for one row.
 BUDGETS = [
     ("get", "/tasks", None, 2),
     ("get", "/tasks?q=milk&ordering=-due_at&completed=false", None, 2),
@@ -19,14 +20,14 @@ BUDGETS = [
     ("post", "/tasks", {"title": "bread"}, 3),
     ("put", "/tasks/{live}", {"title": "bread"}, 4),
     ("patch", "/tasks/{live}", {"title": "bread"}, 4),
-    ("patch", "/tasks/{live}", {}, 4),
+    ("patch", "/tasks/{live}", {}, 3),
     ("post", "/tasks/{live}/complete", None, 4),
     ("post", "/tasks/{live}/reopen", None, 4),
     ("delete", "/tasks/{live}", None, 4),
     ("post", "/trash/{gone}/restore", None, 4),
-    ("delete", "/trash/{gone}", None, 4),
-    ("delete", "/trash", None, 4),
-    ("post", "/tasks/bulk", {"operations": [{"op": "create", "data": {"title": "bread"}}] * 20}, 3),
+    ("delete", "/trash/{gone}", None, 5),
+    ("delete", "/trash", None, 5),
+    ("post", "/bulk", {"operations": [{"op": "create", "data": {"title": "bread"}}] * 20}, 4),
 ]
 
 
@@ -45,5 +46,7 @@ def test_a_route_makes_this_number_of_queries(as_alice, method, path, body, budg
     # In the transaction of a test, savepoints take the place of BEGIN and COMMIT.
     savepoints = [sql for sql in queries if "SAVEPOINT" in sql]
     assert response.status_code in {200, 201}
-    assert len(queries) - len(savepoints) == budget
+    # SQLite cannot write the clock and the row in one statement.
+    separate = connection.vendor == "sqlite" and any("UPDATE" in sql and "clock" in sql for sql in queries)
+    assert len(queries) - len(savepoints) <= budget + separate
     assert len(savepoints) in {0, 2}

@@ -8,7 +8,8 @@ from functools import partial
 import pytest
 from django.db import transaction
 
-from tasks.models import Clock, Task
+from tasks.ledger.models import Clock
+from tasks.models import Task
 from tests.support.caller import signed_in
 from tests.support.processes import TIMEOUT
 from tests.support.tasks import create_task
@@ -101,12 +102,12 @@ def test_concurrent_bulk_requests_for_the_same_tasks_do_not_deadlock(as_alice):
         order = random.Random(next(seeds)).sample(tasks, k=20)
         verbs = itertools.cycle(["complete", "reopen"])
         operations = [{"op": next(verbs), "id": task} for task in order]
-        return as_alice("post", "/tasks/bulk", {"operations": operations}).status_code
+        return as_alice("post", "/bulk", {"operations": operations}).status_code
 
     assert run_together(8, lambda: [shuffle_and_complete() for _ in range(5)]) == [[200] * 5] * 8
 
 
-@pytest.mark.parametrize("path", ["/tasks", "/tasks/bulk"])
+@pytest.mark.parametrize("path", ["/tasks", "/bulk"])
 def test_fifty_concurrent_retries_create_one_task_and_get_equal_responses(as_alice, path):
     task = {"title": "milk"}
     body = task if path == "/tasks" else {"operations": [{"op": "create", "data": task}]}
@@ -125,7 +126,7 @@ def test_a_write_does_not_wait_for_a_write_of_another_owner(as_alice, as_bob, al
 
     def hold():
         with transaction.atomic():
-            Clock.objects.tick(alice)
+            Clock.objects.lock(alice)
             locked.set()
             return finished.wait(timeout=TIMEOUT)
 

@@ -73,7 +73,7 @@ ID = "0b8f3c1d-e5a9-4f0c-8a54-e9e1f2f7d9aa"
     "value", [5, ID.replace("-", ""), f"{{{ID}}}", f"urn:uuid:{ID}", f" {ID}", 15322464214624312309]
 )
 def test_an_id_in_another_form_is_rejected(as_alice, value):
-    response = as_alice("post", "/tasks/bulk", {"operations": [{"op": "complete", "id": value}]})
+    response = as_alice("post", "/bulk", {"operations": [{"op": "complete", "id": value}]})
     error = assert_error(response, 400, "VALIDATION_ERROR", field="operations.0.id")
 
     assert error["message"] == f"Id must be a UUID, such as {ID}."

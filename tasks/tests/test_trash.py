@@ -2,8 +2,9 @@
 
 import pytest
 
-from tasks import trash
-from tasks.models import Task, Tombstone
+from tasks.ledger import trash
+from tasks.ledger.models import Tombstone
+from tasks.models import Task
 from tests.support.assertions import assert_error
 from tests.support.caller import UNKNOWN_ID
 from tests.support.tasks import create_task, trashed
@@ -57,7 +58,12 @@ def test_purging_a_task_leaves_a_tombstone(as_alice):
     response = as_alice("delete", f"/trash/{task['id']}")
 
     assert response.status_code == 200
-    assert response.json() == {"id": task["id"], "version": task["version"] + 1, "purged": True}
+    assert response.json() == {
+        "kind": "task",
+        "id": task["id"],
+        "version": task["version"] + 1,
+        "purged": True,
+    }
     assert not Task.objects.exists()
     assert as_alice("get", "/sync?since=0").json()["changes"] == [response.json()]
 
@@ -136,7 +142,7 @@ def test_emptying_the_trash_purges_in_batches(as_alice, monkeypatch, number):
     gone = {trashed(as_alice)["id"] for _ in range(number)}
 
     assert as_alice("delete", "/trash").json() == {"purged": number}
-    assert {str(task) for task in Tombstone.objects.values_list("task", flat=True)} == gone
+    assert {str(task) for task in Tombstone.objects.values_list("object_id", flat=True)} == gone
     assert create_task(as_alice)["version"] > max(Tombstone.objects.values_list("version", flat=True))
 
 

@@ -8,8 +8,10 @@ from django.core.management import call_command
 from django.db import connection
 
 from accounts.models import User
+from tasks.kinds import TASK
+from tasks.ledger.kinds import CREATE
+from tasks.ledger.operations import Operation, perform
 from tasks.models import Task
-from tasks.operations import CREATE, Operation, perform
 
 from .client import Client
 
@@ -35,9 +37,9 @@ def staff_client(role: str) -> Client:
 
 def create_tasks(owner: User, *titles: str, verbs: tuple[str, ...] = ()) -> list[Task]:
     """Create a task for each title, and perform the verbs on all of them."""
-    tasks = perform(owner, [Operation(CREATE, values={"title": title}) for title in titles])
+    tasks = perform(owner, [Operation(TASK, CREATE, values={"title": title}) for title in titles])
     for verb in verbs:
-        tasks = perform(owner, [Operation(verb, task.pk) for task in tasks])
+        tasks = perform(owner, [Operation(TASK, verb, task.pk) for task in tasks])
     return tasks
 
 

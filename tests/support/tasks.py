@@ -1,13 +1,15 @@
 """Create tasks over HTTP or in the database, and read all tasks of a user."""
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from django.utils import timezone
 
-from tasks.models import Clock, Task, Tombstone
-from tasks.trash import prune_tombstones_of
+from tasks.ledger.models import Clock, Tombstone
+from tasks.ledger.trash import prune_tombstones_of
+from tasks.models import Task
 
 from .caller import API, Caller
 
@@ -28,9 +30,27 @@ def trashed(caller: Caller, **fields: Any) -> dict[str, Any]:
 
 def store_tasks(owner: Any, *rows: dict[str, Any]) -> list[Task]:
     """Insert tasks with ids and times that no request can set."""
-    versions = Clock.objects.tick(owner, by=len(rows))
-    tasks = [Task(owner=owner, version=version, **row) for version, row in zip(versions, rows, strict=True)]
+    clock = Clock.objects.lock(owner)
+    tasks = [Task(owner=owner, version=clock.next_version(), **row) for row in rows]
+    clock.count("task", Counter(task.state for task in tasks))
+    Clock.objects.store(clock)
     return Task.objects.bulk_create(tasks)
+
+
+def entry(task: dict[str, Any]) -> dict[str, Any]:
+    """A task as a change in the feed, or as a result of a bulk request."""
+    return {"kind": "task", **task}
+
+
+def position(caller: Caller, version: int, *more: str) -> str:
+    """The `since` of a client that has seen this version."""
+    epoch = caller("get", "/sync").json()["since"].partition("-")[0]
+    return "-".join([epoch, str(version), *more])
+
+
+def server_entries(get: Callable[[str], Any]) -> dict[str, Any]:
+    """The tasks of server_state() as the feed lists them."""
+    return {id_: entry(task) for id_, task in server_state(get).items()}
 
 
 def prune_tombstones(owner: Any, *, up_to: int) -> int:

@@ -25,6 +25,9 @@ class Endpoint:
     idempotent: bool = True
     """Whether the response to a POST is stored for retries. A response that contains a secret must not be."""
 
+    success: tuple[int, ...] = ()
+    """The statuses of the view's serializer, where drf-spectacular assumes another one."""
+
     extra_statuses: tuple[int, ...] = ()
     """Error statuses for the description, beyond those that follow from the method and the fields above."""
 

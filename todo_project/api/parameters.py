@@ -1,6 +1,7 @@
 """Query parameters are declared as the fields of a serializer, which validates and documents them."""
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -31,13 +32,26 @@ class TrueFalseField(serializers.BooleanField):
     default_error_messages = {"invalid": "This field must be true or false."}
 
 
-class UUIDListField(serializers.ListField):
-    """Up to `max_length` UUIDs, separated by commas."""
+class CommaSeparatedField(serializers.ListField):
+    def to_internal_value(self, data: Any) -> Any:
+        return super().to_internal_value(data.split(","))
 
+
+class UUIDListField(CommaSeparatedField):
     child = UUIDField()
 
-    def to_internal_value(self, data: Any) -> list[Any]:
-        return super().to_internal_value(data.split(","))
+
+class FieldsField(CommaSeparatedField):
+    """Selects the fields of the objects in a response."""
+
+    def __init__(self, names: Iterable[str], **options: Any) -> None:
+        options.setdefault(
+            "help_text", "Only these fields, separated by commas. `id` and `version` are always included."
+        )
+        super().__init__(child=serializers.ChoiceField(choices=[*names]), **options)
+
+    def to_internal_value(self, data: Any) -> Any:
+        return frozenset(super().to_internal_value(data))
 
 
 class QueryParameters(serializers.Serializer[Any]):

@@ -104,8 +104,23 @@ class AutoSchema(openapi.AutoSchema):
                 schema["properties"][name] = {key: value for key, value in field.items() if key != "default"}
         return schema
 
+    @property
+    def parameters(self) -> type[QueryParameters]:
+        view: Any = self.view
+        view.endpoint = self.endpoint
+        parameters: type[QueryParameters] = view.get_parameters()
+        return parameters
+
     def get_override_parameters(self) -> list[Any]:
-        return [self.endpoint.parameters] if self.endpoint.parameters is not QueryParameters else []
+        return [self.parameters] if self.parameters is not QueryParameters else []
+
+    def get_request_serializer(self) -> Any:
+        get = getattr(self.view, "get_request_serializer", super().get_request_serializer)
+        return get()
+
+    def get_response_serializers(self) -> Any:
+        serializer = super().get_response_serializers()
+        return dict.fromkeys(self.endpoint.success, serializer) or serializer
 
     def get_description(self) -> str:  # type: ignore[override]
         """The docstring of the action or of its view, but not of a base class."""
@@ -122,12 +137,18 @@ class AutoSchema(openapi.AutoSchema):
         operation = super().get_operation(*args, **kwargs)
         if operation is None:
             return None
+        if kind := getattr(self.view, "kind", None):
+            for text in operation.keys() & {"summary", "description"}:
+                operation[text] = operation[text].format(kind=kind.name, kinds=kind.plural)
         for response in operation["responses"].values():
             response.setdefault("headers", {}).update(COMMON_HEADERS)
             if self.takes_idempotency_key:
                 response["headers"] |= refer("Idempotent-Replayed")
-            if issubclass(self.endpoint.parameters, DryRunParameters):
+            if issubclass(self.parameters, DryRunParameters):
                 response["headers"] |= refer("Dry-Run")
+        for parameter in operation.get("parameters", []):
+            if parameter["in"] == "query" and parameter["schema"]["type"] == "array":
+                parameter["explode"] = False  # Separated by commas, not repeated.
         for status in self.error_statuses(operation):
             operation["responses"].setdefault(
                 str(status), {"$ref": f"#/components/responses/{response_name(status)}"}

@@ -3,8 +3,7 @@
 import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from rest_framework.exceptions import APIException
@@ -17,6 +16,7 @@ from rest_framework.viewsets import GenericViewSet
 from .endpoints import Endpoint
 from .errors import ApiError, MalformedRequest, MethodNotAllowed, ValidationFailed
 from .idempotency import run_once
+from .parameters import QueryParameters
 from .transactions import run_and_roll_back, run_in_transaction
 from .write_only import without_content
 
@@ -73,8 +73,12 @@ class ApiView(APIView):
         # DRF takes an empty body for {}, which would be an update of no field.
         if method == "patch" and not request._request.body:
             raise MalformedRequest("The body is empty. Send a JSON object with the fields to change.")
-        self.query = self.endpoint.parameters.clean(request.query_params)
+        self.query = self.get_parameters().clean(request.query_params)
         return handler
+
+    def get_parameters(self) -> type[QueryParameters]:
+        """The query parameters of the current action."""
+        return self.endpoint.parameters
 
     def run(self, request: Request, handler: Callable[..., Response]) -> Response:
         handle = partial(handler, request, *self.args, **self.kwargs)
@@ -100,9 +104,4 @@ class ApiView(APIView):
 
 
 class ApiViewSet(ApiView, GenericViewSet[Any]):
-    @classmethod
-    def rows_for(cls, user: Any) -> Any:
-        """The result of get_queryset() for this user, or for a placeholder in a compiled query."""
-        view = cls()
-        view.request = cast(Request, SimpleNamespace(user=user))
-        return view.get_queryset()
+    """A base class without actions."""

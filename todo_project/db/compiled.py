@@ -4,7 +4,7 @@ A queryset is compiled at its first use, with placeholders for the values of eac
 query plan too, except behind a pooler.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -15,6 +15,9 @@ from django.db.models.sql import UpdateQuery
 from .errors import plan_is_stale, statement_is_missing
 
 T = TypeVar("T")
+
+Statement = tuple[str, list[Any]]
+"""SQL and its parameters."""
 
 
 def execute(sql: str, params: list[Any], read: Callable[[Any], T]) -> T:
@@ -30,6 +33,19 @@ def execute(sql: str, params: list[Any], read: Callable[[Any], T]) -> T:
             raise  # Results in 503. The rollback clears the prepared statements, so a retry succeeds.
     connection.close()
     return _execute(sql, params, read)
+
+
+def execute_all(*statements: Statement) -> int:
+    """Run writes of different rows, on PostgreSQL in one round trip, and return the rowcount of the last."""
+    *others, (sql, params) = statements
+    if connection.vendor == "postgresql" and others:
+        parts = [f"write_{number} AS ({each})" for number, (each, _) in enumerate(others)]
+        sql = f"WITH {', '.join(parts)} {sql}"
+        params = [*(value for _, values in others for value in values), *params]
+        others = []
+    for each, values in others:
+        execute(each, values, lambda cursor: None)
+    return execute(sql, params, lambda cursor: int(cursor.rowcount))
 
 
 def _execute(sql: str, params: list[Any], read: Callable[[Any], T]) -> T:
@@ -96,7 +112,7 @@ class CompiledQuery(_Compiled):
 
 
 class CompiledUpdate(_Compiled):
-    """Stores an instance. `build` takes the placeholders and returns the queryset to update."""
+    """The UPDATE that stores an instance. `build` takes the placeholders and returns the rows to update."""
 
     def __init__(
         self, build: Callable[..., QuerySet[Any, Any]], fields: Iterable[Any], **placeholders: Any
@@ -104,11 +120,10 @@ class CompiledUpdate(_Compiled):
         super().__init__(build, **placeholders)
         self.fields = list(fields)
 
-    def __call__(self, row: Model, **values: Any) -> int:
-        """Write the fields of `row`, and return the number of updated rows."""
+    def statement(self, row: Model, **values: Any) -> Statement:
         values |= {f"new_{field.attname}": getattr(row, field.attname) for field in self.fields}
         sql, params, _ = self.prepare(values)
-        return execute(sql, params, lambda cursor: int(cursor.rowcount))
+        return sql, params
 
     def compile(self) -> tuple[str, list[Any], None]:
         query: Any = self.build(**self.placeholders).query.chain(UpdateQuery)
@@ -124,11 +139,42 @@ def _literal(value: Any) -> str:
     return text.replace("%", "%%")
 
 
-def insert(row: Model) -> None:
-    """Like save(force_insert=True), but with constant SQL."""
+def insert_statement(row: Model) -> Statement:
+    """The INSERT of save(force_insert=True), but always the same SQL."""
     fields: Any = row._meta.concrete_fields
     quote = connection.ops.quote_name
     columns = ", ".join(quote(field.column) for field in fields)
     sql = f"INSERT INTO {quote(row._meta.db_table)} ({columns}) VALUES ({', '.join(['%s'] * len(fields))})"  # noqa: S608
-    params = [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
-    execute(sql, params, lambda cursor: None)
+    return sql, [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
+
+
+def update_many(rows: Sequence[Model], columns: Iterable[str], *, key: Sequence[str]) -> int:
+    """Write columns of rows of one model in one statement, and return the number of updated rows.
+
+    bulk_update() would compile a CASE expression for each value.
+    """
+    if not rows:
+        return 0
+    options: Any = rows[0]._meta
+    quote, table = connection.ops.quote_name, connection.ops.quote_name(options.db_table)
+    fields = [options.get_field(name) for name in [*key, *sorted(columns)]]
+    values = [
+        [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields] for row in rows
+    ]
+    # Both databases name the columns of VALUES column1, column2 …
+    new = [(quote(field.column), f"new.column{number}") for number, field in enumerate(fields, 1)]
+    assignments = ", ".join(f"{name} = {value}" for name, value in new[len(key) :])
+    condition = " AND ".join(f"{table}.{name} = {value}" for name, value in new[: len(key)])
+    # Not necessary, but a distributed database finds the shards by it.
+    first_keys = list(dict.fromkeys(each[0] for each in values))
+    condition += f" AND {table}.{new[0][0]} IN ({', '.join(['%s'] * len(first_keys))})"
+    one = f"({', '.join(['%s'] * len(fields))})"
+    lines = [one] * len(rows)
+    if connection.vendor == "postgresql":
+        # It takes the types of the list from the first row. Without a length, which would cut texts.
+        types = [field.db_type(connection).partition("(")[0] for field in fields]
+        lines[0] = f"({', '.join(f'CAST(%s AS {each})' for each in types)})"
+    sql = f"UPDATE {table} SET {assignments} FROM (VALUES {', '.join(lines)}) AS new WHERE {condition}"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*(value for each in values for value in each), *first_keys])
+        return int(cursor.rowcount)

@@ -64,6 +64,10 @@ def sqlstate_of(error: DatabaseError) -> str | None:
     return getattr(error.__cause__, "sqlstate", None)
 
 
+SHARD_SUFFIX = re.compile(r"_\d{6,}$")
+"""Citus appends the number of the shard to the names of constraints."""
+
+
 def violates(error: IntegrityError, constraint: str) -> bool:
     return _constraint_name(error) == constraint
 
@@ -88,7 +92,8 @@ def _rejection(error: IntegrityError) -> Rejected:
 def _constraint_name(error: IntegrityError) -> str | None:
     """SQLite names check constraints and indexes, but lists the columns of a unique constraint."""
     if diagnosis := getattr(error.__cause__, "diag", None):
-        return diagnosis.constraint_name
+        name: str | None = diagnosis.constraint_name
+        return SHARD_SUFFIX.sub("", name) if name else None
     text = str(error)
     if named := re.search(r"CHECK constraint failed: (\w+)|index '(\w+)'", text):
         return named[1] or named[2]

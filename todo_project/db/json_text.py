@@ -8,7 +8,7 @@ import datetime as dt
 import uuid
 from collections.abc import Callable, Iterable
 from copy import copy
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, cast
 
 import orjson
@@ -46,14 +46,17 @@ def json_fragments(texts: Iterable[str]) -> list[orjson.Fragment]:
 
 
 class JSONText(Expression):
-    """A row as the text of a JSON object of these model fields. "key=field" renames a field."""
+    """A row as the text of a JSON object of these model fields. "key=field" renames a field.
+
+    `opening` may contain a first member, `ending` a last one.
+    """
 
     output_field = TextField()
     model: type[Model]
 
-    def __init__(self, *fields: str, ending: str = "}") -> None:
+    def __init__(self, *fields: str, opening: str = "{", ending: str = "}") -> None:
         super().__init__()
-        self.fields, self.ending = fields, ending
+        self.fields, self.opening, self.ending = fields, opening, ending
 
     def resolve_expression(self, query: Any = None, *args: Any, **kwargs: Any) -> "JSONText":
         resolved = copy(self)
@@ -62,12 +65,12 @@ class JSONText(Expression):
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:
         # Composing this of Django expressions would cost more than the rest of the query.
-        return _sql(self.model, self.fields, self.ending, connection.vendor), []
+        return _sql(self.model, self.fields, self.opening, self.ending, connection.vendor), []
 
 
-@cache
-def _sql(model: type[Model], fields: tuple[str, ...], ending: str, vendor: str) -> str:
-    pieces, opening = [], "{"
+@lru_cache(maxsize=1000)
+def _sql(model: type[Model], fields: tuple[str, ...], opening: str, ending: str, vendor: str) -> str:
+    pieces = []
     for key, _, name in (field.partition("=") for field in fields):
         field: Any = model._meta.get_field(name or key)
         column = f'"{model._meta.db_table}"."{field.column}"'

@@ -67,8 +67,8 @@ class Keyset:
         return [self.field.to_python(value), self.pk.to_python(pk)]
 
     def position(self, row: Any) -> list[Any]:
-        """The sort key of a row, which may be an instance, a mapping or the result of JSONText."""
-        row = orjson.loads(row) if isinstance(row, str) else row
+        """The sort key of a row, which may be an instance, a mapping or a tuple that ends in JSON text."""
+        row = orjson.loads(row[-1]) if isinstance(row, tuple) else row
         read = row.__getitem__ if isinstance(row, Mapping) else lambda name: getattr(row, name)
         value = read(self.field.name)
         return [self.missing if value is None else value, read(self.pk.name)]

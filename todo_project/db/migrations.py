@@ -15,3 +15,23 @@ class RunPostgreSQL(migrations.RunSQL):
     def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         if schema_editor.connection.vendor == "postgresql":
             super().database_backwards(app_label, schema_editor, from_state, to_state)
+
+
+class AddOwnerToPrimaryKey(RunPostgreSQL):
+    """Make (owner_id, id) the primary key, so that the table can be distributed by owner.
+
+    Django keeps `id` as the primary key of the model: it registers no composite ones in the admin.
+    """
+
+    def __init__(self, table: str, *, index: str) -> None:
+        key = f"{table}_pkey"
+        super().__init__(
+            f"ALTER TABLE {table} DROP CONSTRAINT {key}, ADD CONSTRAINT {key} PRIMARY KEY (owner_id, id);"
+            f"CREATE INDEX {index} ON {table} (id);",
+            f"DROP INDEX {index};"
+            f"ALTER TABLE {table} DROP CONSTRAINT {key}, ADD CONSTRAINT {key} PRIMARY KEY (id);",
+        )
+        self.table, self.index = table, index
+
+    def deconstruct(self) -> Any:
+        return type(self).__name__, [self.table], {"index": self.index}

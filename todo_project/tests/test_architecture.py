@@ -18,7 +18,15 @@ DOMAIN = {
         "login_guard erasure",
         "identities purge",
     ],
-    "tasks": ["apps representation", "querysets", "models", "operations", "sync trash", "purge export demo"],
+    "tasks.ledger": [
+        "apps querysets",
+        "models",
+        "kinds",
+        "operations",
+        "counts sync trash",
+        "purge export",
+    ],
+    "tasks": ["apps", "querysets", "models", "kinds demo"],
 }
 """The modules that import neither DRF nor a type of HTTP. Each imports only from the lines above its own."""
 
@@ -41,10 +49,16 @@ LAYERS = {
         "views admin management",
         "urls",
     ],
+    "tasks.ledger": [
+        *DOMAIN["tasks.ledger"],
+        "serializers filters reads importing",
+        "views",
+        "urls",
+    ],
     "tasks": [
+        "ledger",
         *DOMAIN["tasks"],
         "roles dashboard serializers filters",
-        "reads importing",
         "views admin management",
         "urls",
     ],
@@ -83,25 +97,26 @@ def module_of(path: Path) -> str:
     return ".".join(relative(path).with_suffix("").parts).removesuffix(".__init__")
 
 
-def part(name: str) -> str:
-    """The module or package of an app that a dotted name is in."""
-    return name.split(".")[1]
+def is_in(package: str, name: str) -> bool:
+    return name.startswith(f"{package}.")
 
 
-def rank(name: str) -> int:
-    app = name.partition(".")[0]
-    [found] = [number for number, line in enumerate(LAYERS[app]) if part(name) in line.split()]
+def part(package: str, name: str) -> str:
+    """The module or package that a dotted name is in, of those directly in the package."""
+    return name.removeprefix(f"{package}.").partition(".")[0]
+
+
+def rank(package: str, name: str) -> int:
+    [found] = [number for number, line in enumerate(LAYERS[package]) if part(package, name) in line.split()]
     return found
 
 
 def modules(package: str) -> list[Path]:
-    """All but migrations, which Django writes, and the empty __init__.py of the package itself."""
+    """All but migrations, which Django writes, and the empty __init__.py of packages."""
     return [
         path
         for path in sources()
-        if relative(path).parts[0] == package
-        and "migrations" not in path.parts
-        and (module_of(path) != package or path.read_text())
+        if is_in(package, module_of(path)) and "migrations" not in path.parts and path.read_text()
     ]
 
 
@@ -114,18 +129,19 @@ def violations(package: str, is_allowed) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("package", LAYERS)
 def test_each_module_has_one_place_in_the_layers(package):
     placed = " ".join(LAYERS[package]).split()
 
-    assert sorted(placed) == sorted({part(module_of(path)) for path in modules(package)})
+    assert sorted(placed) == sorted({part(package, module_of(path)) for path in modules(package)})
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("package", LAYERS)
 def test_a_module_imports_only_from_the_layers_below_it(package):
     def is_allowed(module: str, name: str) -> bool:
-        outside = not name.startswith(f"{package}.")
-        return outside or part(name) == part(module) or rank(name) < rank(module)
+        if not is_in(package, name) or part(package, name) == part(package, module):
+            return True
+        return rank(package, name) < rank(package, module)
 
     assert violations(package, is_allowed) == []
 
@@ -142,12 +158,21 @@ def test_the_apps_do_not_import_each_other_and_the_frame_imports_neither(package
     assert violations(package, lambda module, name: name.partition(".")[0] not in strangers) == []
 
 
-@pytest.mark.parametrize("package", ["accounts", "tasks"])
+def test_the_ledger_knows_no_kind_of_object():
+    assert (
+        violations(
+            "tasks.ledger", lambda module, name: is_in("tasks.ledger", f"{name}.") or not is_in("tasks", name)
+        )
+        == []
+    )
+
+
+@pytest.mark.parametrize("package", ["accounts", "tasks", "tasks.ledger"])
 def test_the_domain_imports_no_drf_and_no_http_type(package):
     domain = " ".join(DOMAIN[package]).split()
 
     def is_allowed(module: str, name: str) -> bool:
-        return part(module) not in domain or is_free_of_http(name)
+        return part(package, module) not in domain or is_free_of_http(name)
 
     assert violations(package, is_allowed) == []
 

@@ -8,7 +8,7 @@ import pytest
 from django.db import DatabaseError, connection, connections, models, transaction
 
 from accounts.models import User
-from todo_project.db.compiled import CompiledQuery, CompiledUpdate, insert
+from todo_project.db.compiled import CompiledQuery, CompiledUpdate, execute_all, insert_statement
 from todo_project.db.errors import Unavailable, diagnose
 from todo_project.db.keyset import MIN_DATETIME
 
@@ -43,17 +43,17 @@ def test_a_value_is_never_part_of_the_sql(alice):
 
 def test_an_insert_and_an_update_with_a_condition(db):
     user = User(email="carol@example.com", name="Carol")
-    insert(user)
+    execute_all(insert_statement(user))
     user.name, user.email = "Caroline", "nobody@example.com"
 
-    assert RENAME(user, user=user.id, old_name="Carol") == 1
-    assert RENAME(user, user=user.id, old_name="Carol") == 0
+    assert execute_all(RENAME.statement(user, user=user.id, old_name="Carol")) == 1
+    assert execute_all(RENAME.statement(user, user=user.id, old_name="Carol")) == 0
     assert User.objects.values_list("name", "email").get() == ("Caroline", "carol@example.com")
 
 
 def test_a_database_error_is_raised_as_a_django_exception(alice):
     with pytest.raises(DatabaseError), transaction.atomic():
-        insert(User(id=alice.id, email="other@example.com"))
+        execute_all(insert_statement(User(id=alice.id, email="other@example.com")))
 
 
 @pytest.mark.postgres

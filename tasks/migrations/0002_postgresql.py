@@ -1,11 +1,12 @@
-"""Index for searching tasks on PostgreSQL. The expressions match the SQL of `icontains`.
+"""On PostgreSQL: a primary key that includes the owner, and an index for searching.
 
-TrigramExtension is not used, because reversing it queries PostgreSQL's catalogue even on SQLite.
+The expressions of the index match the SQL of `icontains`. TrigramExtension is not used, because reversing it
+queries PostgreSQL's catalogue even on SQLite.
 """
 
 from django.db import migrations
 
-from todo_project.db.migrations import RunPostgreSQL
+from todo_project.db.migrations import AddOwnerToPrimaryKey, RunPostgreSQL
 
 FORWARD = """
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
@@ -20,4 +21,4 @@ BACKWARD = "DROP INDEX task_search;"
 class Migration(migrations.Migration):
     dependencies = [("tasks", "0001_initial")]
 
-    operations = [RunPostgreSQL(FORWARD, BACKWARD)]
+    operations = [AddOwnerToPrimaryKey("tasks_task", index="task_id"), RunPostgreSQL(FORWARD, BACKWARD)]

@@ -1,0 +1,130 @@
+"""Kinds of objects. Each is declared once, in the module `kinds` of its app."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from django.utils.module_loading import import_string
+
+from todo_project.config.registry import Registry
+from todo_project.db import json_text
+from todo_project.db.json_text import JSONText
+
+from .models import OwnedObject, Tombstone
+from .querysets import ObjectQuerySet, TombstoneQuerySet
+
+CREATE, UPDATE, DELETE, RESTORE, PURGE = "create", "update", "delete", "restore", "purge"
+
+Verb = Callable[[Any, Mapping[str, Any], datetime], set[str]]
+"""Changes an object by values at a time, and returns the names of the changed columns."""
+
+VERBS: dict[str, Verb] = {
+    CREATE: lambda each, values, at: each.change(values, at=at),
+    UPDATE: lambda each, values, at: each.change(values, at=at),
+    DELETE: lambda each, values, at: each.trash(at=at),
+    RESTORE: lambda each, values, at: each.restore(at=at),
+}
+"""The verbs of every kind. PURGE is not included, because it leaves no object."""
+
+ALLOWED_IN_TRASH = {DELETE, RESTORE, PURGE}
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    name: str
+    """In JSON, and the prefix of keys from which ids are computed."""
+
+    model: type[OwnedObject]
+    fields: tuple[str, ...]
+    """The fields in JSON, besides those of every object. "key=field" renames a field."""
+
+    serializer: str
+    """The dotted path of the serializer that validates the fields."""
+
+    verbs: Mapping[str, Verb] = field(default_factory=dict)
+    """The verbs that only this kind has."""
+
+    has_trash: bool = True
+    """Whether deleting moves to the trash. Otherwise it is final."""
+
+    @property
+    def plural(self) -> str:
+        return str(self.model._meta.verbose_name_plural)
+
+    @cached_property
+    def json_fields(self) -> tuple[str, ...]:
+        return (
+            "id", "user_id=owner", *self.fields, "created_at", "updated_at", "deleted_at", "version",
+        )  # fmt: skip
+
+    @property
+    def field_names(self) -> list[str]:
+        """The names of the fields in JSON."""
+        return [each.partition("=")[0] for each in self.json_fields]
+
+    @cached_property
+    def serializer_class(self) -> Any:
+        return import_string(self.serializer)
+
+    @cached_property
+    def all_verbs(self) -> dict[str, Verb]:
+        verbs = {**VERBS, **self.verbs}
+        return verbs if self.has_trash else {name: verbs[name] for name in verbs.keys() - {DELETE, RESTORE}}
+
+    @property
+    def bulk_verbs(self) -> list[str]:
+        """The verbs that a bulk request may use; purging has routes of its own."""
+        return [CREATE, UPDATE, *self.verbs, DELETE, *([RESTORE] if self.has_trash else [])]
+
+    def id_for(self, owner: Any, key: str) -> uuid.UUID:
+        return uuid.uuid5(owner.pk, f"{self.name}:{key}")
+
+    def allows(self, verb: str, each: OwnedObject) -> bool:
+        if self.has_trash:
+            return verb in ALLOWED_IN_TRASH if each.deleted_at else verb != PURGE
+        return True
+
+    def as_dict(self, each: OwnedObject, *, with_kind: bool = False) -> dict[str, Any]:
+        return {**({"kind": self.name} if with_kind else {}), **json_text.as_dict(each, self.json_fields)}
+
+    def json(self, *, fields: frozenset[str] = frozenset(), with_kind: bool = False) -> JSONText:
+        """An object as JSON text, with these fields, id and version; by default with all fields."""
+        names = [
+            each
+            for each in self.json_fields
+            if not fields or each.partition("=")[0] in fields | {"id", "version"}
+        ]
+        return JSONText(*names, opening=f'{{"kind":"{self.name}",' if with_kind else "{")
+
+    def versions_and_json(self, rows: ObjectQuerySet, **options: Any) -> Any:
+        return rows.values_list("version", self.json(**options))
+
+
+kinds: Registry[Kind] = Registry("kinds of objects")
+
+
+def owned(kind: Kind, owner: Any) -> ObjectQuerySet:
+    """The objects of an owner: the source of rows for code that serves no request."""
+    rows: ObjectQuerySet = kind.model.objects.for_user(owner)
+    return rows
+
+
+RowsFor = Callable[[Kind, Any], ObjectQuerySet]
+"""Returns the objects of a kind and an owner, or a placeholder: owned, or a viewset's rows_for."""
+
+
+def tombstone_dict(tombstone: Tombstone) -> dict[str, Any]:
+    return {
+        "kind": tombstone.kind,
+        "id": str(tombstone.object_id),
+        "version": tombstone.version,
+        "purged": True,
+    }
+
+
+def tombstone_json(rows: TombstoneQuerySet) -> Any:
+    """The versions and the JSON texts of tombstones."""
+    return rows.values_list("version", JSONText("kind", "id=object_id", "version", ending=',"purged":true}'))

@@ -1,0 +1,139 @@
+"""The base of owned objects, the clocks that order their changes, and tombstones of purged ones."""
+
+import secrets
+import uuid
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Case, Value, When
+from django.utils import timezone
+
+from todo_project.db.user_annotations import USER_ANNOTATIONS, UserAnnotation
+
+from .querysets import ClockQuerySet, ObjectQuerySet, TombstoneQuerySet
+
+
+def random_epoch() -> int:
+    return secrets.randbelow(2**32 - 1) + 1
+
+
+class Clock(models.Model):
+    """A counter per owner. Each change of an object increments it and stores it as the object's version.
+
+    The row lock makes an owner's writes commit in the order of their versions, so a client that has seen all
+    versions up to a number has missed nothing. Owners do not wait for each other.
+    """
+
+    owner = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="clock"
+    )
+    epoch = models.BigIntegerField(
+        default=random_epoch,
+        help_text="Changes when versions may have been given out that the database does not know.",
+    )
+    tick = models.BigIntegerField(default=0, help_text="The last version.")
+    counts = models.JSONField(default=dict, help_text="Number of objects by kind and state.")
+    pruned_version = models.BigIntegerField(
+        default=0, help_text="The newest version of a tombstone that is no longer kept."
+    )
+    prune_count = models.IntegerField(default=0, help_text="How often tombstones have been pruned.")
+
+    objects = ClockQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return str(self.tick)
+
+    def next_version(self) -> int:
+        self.tick += 1
+        return self.tick
+
+    def count(self, kind: str, changes: Mapping[str, int]) -> None:
+        """Add to the number of objects in each state. Equal counts are equal JSON: there are no zeros."""
+        states = Counter(self.counts.get(kind, {}))
+        states.update(changes)
+        counts = {**self.counts, kind: {state: number for state, number in states.items() if number}}
+        self.counts = {name: each for name, each in counts.items() if each}
+
+
+# request.user.epoch and .tick save a query for list ETags, and for the sync feed if nothing has changed.
+USER_ANNOTATIONS["epoch"] = UserAnnotation("clock__epoch", default=0)
+USER_ANNOTATIONS["tick"] = UserAnnotation("clock__tick", default=0)
+
+
+class OwnedObject(models.Model):
+    """The methods change the instance and return the names of the changed columns, which perform() stores."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="%(class)ss", db_index=False
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    version = models.BigIntegerField(editable=False)
+
+    objects = ObjectQuerySet.as_manager()
+
+    search_columns: ClassVar[tuple[str, ...]]
+    """The columns with text that the parameter `q` searches."""
+
+    is_new = False
+    """Whether this instance was created by the current request."""
+
+    class Meta:
+        abstract = True
+        constraints = [
+            # Also the index for the sync feed and for deleting a user.
+            models.UniqueConstraint(fields=["owner", "version"], name="%(class)s_version_once_per_owner")
+        ]
+
+    @property
+    def state(self) -> str:
+        """The state that the clock counts this object under."""
+        return "trashed" if self.deleted_at else "live"
+
+    @classmethod
+    def state_expression(cls) -> Case:
+        """The same in SQL."""
+        return Case(When(deleted_at__isnull=False, then=Value("trashed")), default=Value("live"))
+
+    def change(self, values: Mapping[str, Any], *, at: datetime) -> set[str]:
+        """Set fields."""
+        for name, value in values.items():
+            setattr(self, name, value)
+        return set(values)
+
+    def trash(self, *, at: datetime) -> set[str]:
+        """Move to the trash. Trashing a trashed object changes nothing."""
+        return set() if self.deleted_at else self.change({"deleted_at": at}, at=at)
+
+    def restore(self, *, at: datetime) -> set[str]:
+        """Move out of the trash. Restoring a live object changes nothing."""
+        return self.change({"deleted_at": None}, at=at) if self.deleted_at else set()
+
+
+class Tombstone(models.Model):
+    """A record of a purged object in the sync feed, until it is pruned."""
+
+    pk = models.CompositePrimaryKey("owner", "object_id")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    kind = models.CharField(max_length=30)
+    object_id = models.UUIDField()
+    version = models.BigIntegerField()
+    purged_at = models.DateTimeField(db_index=True)
+
+    objects = TombstoneQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "version"], name="tombstone_version_once_per_owner")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.object_id}"

@@ -1,0 +1,157 @@
+"""Querysets of owned objects, tombstones and clocks. Other modules do not filter by columns."""
+
+import operator
+import uuid
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from functools import cache, reduce
+from typing import Any, Self
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+from django.db.models import BigIntegerField, CharField, DateTimeField, Q, Value, Window
+from django.db.models.functions import RowNumber
+
+from todo_project.db.compiled import CompiledQuery, CompiledUpdate, Statement, update_many
+from todo_project.db.querysets import OwnedQuerySet
+
+BATCH_SIZE = 1000
+
+
+class VersionedQuerySet(OwnedQuerySet):
+    def since(self, version: int) -> Self:
+        return self.filter(version__gt=version)
+
+
+class ObjectQuerySet(VersionedQuerySet):
+    """Objects of one kind."""
+
+    def live(self) -> Self:
+        return self.filter(deleted_at__isnull=True)
+
+    def trashed(self) -> Self:
+        return self.filter(deleted_at__isnull=False)
+
+    def trashed_before(self, at: datetime) -> Self:
+        return self.trashed().filter(deleted_at__lt=at)
+
+    def created_before(self, at: datetime) -> Self:
+        return self.filter(created_at__lt=at)
+
+    def created_after(self, at: datetime) -> Self:
+        return self.filter(created_at__gt=at)
+
+    def updated_after(self, at: datetime) -> Self:
+        return self.filter(updated_at__gt=at)
+
+    def with_ids(self, ids: Collection[uuid.UUID]) -> Self:
+        return self.filter(pk__in=ids)
+
+    def search_text(self, text: str) -> Self:
+        """The text in one of the model's search columns, case-insensitive."""
+        matches = (Q(**{f"{column}__icontains": text}) for column in self.model.search_columns)
+        return self.filter(reduce(operator.or_, matches))
+
+    def latest_change_first(self) -> Self:
+        """For the objects of one owner."""
+        return self.order_by("-version")
+
+    def latest_trashed_first(self) -> Self:
+        return self.order_by("-deleted_at", "-pk")
+
+    def in_batches_by(self, key: str) -> Iterator[Any]:
+        """Iterate over a values_list() whose first column is the key, in the order of the key.
+
+        iterator() loads all rows into memory behind a pooler, which does not support server-side cursors.
+        """
+        rows = self.order_by(key)
+        batch = list(rows[:BATCH_SIZE])
+        yield from batch
+        while len(batch) == BATCH_SIZE:
+            batch = list(rows.filter(**{f"{key}__gt": batch[-1][0]})[:BATCH_SIZE])
+            yield from batch
+
+
+class TombstoneQuerySet(VersionedQuerySet):
+    def purged_before(self, at: datetime) -> Self:
+        return self.filter(purged_at__lt=at)
+
+    def with_ids(self, ids: Collection[uuid.UUID]) -> Self:
+        return self.filter(object_id__in=ids)
+
+    def replace(self, kind: str, rows: ObjectQuerySet, owner: Any, *, after: int, at: datetime) -> int:
+        """Replace objects of an owner by tombstones, in the order of the queryset, and return their number.
+
+        The versions follow `after`. INSERT … SELECT, so that no rows are loaded into memory.
+        """
+        numbers = Window(RowNumber(), order_by=rows.query.order_by or "pk")  # type: ignore[arg-type]
+        tombstones = rows.order_by().values_list(
+            "owner_id",
+            "id",
+            Value(kind, CharField()),
+            Value(after, BigIntegerField()) + numbers,
+            Value(at, DateTimeField()),
+        )
+        try:
+            sql, params = tombstones.query.sql_with_params()
+        except EmptyResultSet:
+            return 0
+        table = connection.ops.quote_name(self.model._meta.db_table)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO {table} (owner_id, object_id, kind, version, purged_at) {sql}",
+                params,
+            )
+            number = int(cursor.rowcount)
+        if number:
+            replaced = self.for_user(owner).since(after)
+            rows.order_by().filter(pk__in=replaced.values("object_id")).delete()
+        return number
+
+
+class ClockQuerySet(OwnedQuerySet):
+    CHANGED = ("tick", "counts")
+    """The columns that a write changes."""
+
+    model: Any
+
+    def lock(self, owner: Any) -> Any:
+        """Lock the owner's clock until the end of the transaction, which makes the owner's writes serial."""
+        query = _lock_query(self.model)
+        rows = query(owner=owner.pk)
+        if not rows:
+            self.bulk_create([self.model(owner_id=owner.pk)], ignore_conflicts=True)
+            rows = query(owner=owner.pk)
+        return self.model.from_db(connection.alias, _columns(self.model), rows[0])
+
+    def lock_many(self, owners: Collection[uuid.UUID]) -> dict[uuid.UUID, Any]:
+        """In the order of their keys, so that two calls cannot deadlock."""
+        rows = self.filter(pk__in=owners).order_by("pk").select_for_update(no_key=True)
+        return {clock.pk: clock for clock in rows}
+
+    def store(self, *clocks: Any) -> None:
+        """Write locked clocks."""
+        update_many(clocks, self.CHANGED, key=["owner"])
+
+    def store_statement(self, clock: Any) -> Statement:
+        return _store_query(self.model).statement(clock, owner=clock.pk)
+
+
+def _columns(model: Any) -> list[str]:
+    return [column.attname for column in model._meta.concrete_fields]
+
+
+@cache
+def _lock_query(model: Any) -> CompiledQuery:
+    rows = model.objects.select_for_update(no_key=True)
+    return CompiledQuery(
+        lambda owner: rows.for_user(owner).values_list(*_columns(model)), owner=model._meta.pk.target_field
+    )
+
+
+@cache
+def _store_query(model: Any) -> CompiledUpdate:
+    fields = [model._meta.get_field(name) for name in ClockQuerySet.CHANGED]
+    return CompiledUpdate(
+        lambda owner: model.objects.for_user(owner), fields, owner=model._meta.pk.target_field
+    )

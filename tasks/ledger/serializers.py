@@ -1,0 +1,202 @@
+"""Request bodies for objects of every kind, and the descriptions of responses."""
+
+from functools import cache
+from typing import Any
+
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
+from rest_framework import serializers
+from rest_framework.serializers import ValidationError
+
+from todo_project.api.fields import CharField, ChoiceField, InstantField, IntegerField, UUIDField
+from todo_project.api.serializers import StrictSerializer, body_example
+
+from .kinds import CREATE, UPDATE, Kind, kinds
+from .operations import Operation
+
+MAX_BULK_OPERATIONS = 100
+
+
+class ObjectSerializer(StrictSerializer):
+    """The fields of every object, as the first and the last ones."""
+
+    id = UUIDField(read_only=True)
+    user_id = UUIDField(read_only=True, help_text="ID of the owner.")
+    created_at = InstantField(read_only=True)
+    updated_at = InstantField(read_only=True)
+    deleted_at = InstantField(read_only=True, allow_null=True, help_text="Time it was moved to the trash.")
+    version = IntegerField(read_only=True, min_value=1, help_text="The ETag without quotes.")
+
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        for name in ("created_at", "updated_at", "deleted_at", "version"):
+            fields[name] = fields.pop(name)
+        return fields
+
+
+class KeySerializer(serializers.Serializer[Any]):
+    key = CharField(
+        max_length=200,
+        required=False,
+        write_only=True,
+        trim_whitespace=False,
+        help_text="Your name for the object. Creating again with the same key returns the existing object. "
+        "The ID is UUIDv5(`user_id`, `<kind>:<key>`).",
+    )
+
+    def validate_key(self, key: str) -> str:
+        if not key.isprintable():
+            raise ValidationError("Key must consist of printable characters.", code="invalid")
+        return key
+
+
+@cache
+def new_serializer_class(kind: Kind) -> Any:
+    """The serializer of a body that creates an object."""
+    name = kind.serializer_class.__name__
+    return type(f"New{name}", (KeySerializer, kind.serializer_class), {"__doc__": None})
+
+
+# Shared, because run_validation() keeps no state and creating a serializer costs more than validating.
+
+
+@cache
+def new_body(kind: Kind) -> Any:
+    return new_serializer_class(kind)()
+
+
+@cache
+def full_body(kind: Kind) -> Any:
+    return kind.serializer_class()
+
+
+@cache
+def partial_body(kind: Kind) -> Any:
+    return kind.serializer_class(partial=True)
+
+
+NO_BODY = StrictSerializer()
+
+
+def any_kind(name: str, serializer: Any) -> PolymorphicProxySerializer:
+    """A description: one of the serializers that the function returns for each kind."""
+    return PolymorphicProxySerializer(
+        component_name=name,
+        serializers=lambda: [serializer(kind) for kind in kinds.values()],
+        resource_type_field_name=None,
+    )
+
+
+@extend_schema_field(any_kind("OperationData", lambda kind: new_serializer_class(kind)(partial=True)))
+class DataField(serializers.DictField):
+    """The fields of an object. OperationSerializer validates them, depending on the kind and operation."""
+
+
+@body_example(
+    op="update", id="0b8f3c1d-e5a9-4f0c-8a54-e9e1f2f7d9aa", data={"title": "Buy oat milk"}, if_match=17
+)
+class OperationSerializer(StrictSerializer):
+    """One change: `create` takes `data`, `update` takes `id` and `data`, the others take `id`."""
+
+    op = CharField()
+    kind = CharField()
+    id = UUIDField(required=False, help_text="ID of the object; required except for `create`.")
+    data = DataField(  # type: ignore[assignment]
+        required=False, help_text="The fields: as in POST for `create`, as in PATCH for `update`."
+    )
+    if_match = IntegerField(
+        required=False,
+        min_value=0,
+        help_text="Version the object must have before this request; 0 if this request creates it.",
+    )
+
+    FIELDS_BY_OP = {CREATE: {"op", "kind", "data"}, UPDATE: {"op", "kind", "id", "data", "if_match"}}
+    DEFAULT_FIELDS = {"op", "kind", "id", "if_match"}
+
+    def get_fields(self) -> dict[str, Any]:
+        """Kinds are declared after this class."""
+        verbs = dict.fromkeys(verb for kind in kinds.values() for verb in kind.bulk_verbs)
+        self._declared_fields |= {
+            "op": ChoiceField(choices=[*verbs]),
+            "kind": ChoiceField(choices=[*kinds], default=next(iter(kinds))),
+        }
+        return super().get_fields()
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        """Errors in `data` are reported for the operation itself, as operations.3.title."""
+        operation: dict[str, Any] = super().to_internal_value(data)
+        kind = operation["kind"] = kinds[operation["kind"]]
+        if operation["op"] not in kind.bulk_verbs:
+            allowed = ", ".join(kind.bulk_verbs)
+            message = f"Not allowed for a {kind.name}. Allowed: {allowed}."
+            raise ValidationError({"op": message}, code="invalid_choice")
+        fields = self.FIELDS_BY_OP.get(operation["op"], self.DEFAULT_FIELDS)
+        if extra := sorted(operation.keys() - fields):
+            raise ValidationError(
+                dict.fromkeys(extra, f"Not allowed with {operation['op']}."), code="unknown"
+            )
+        if missing := sorted(fields - operation.keys() - {"if_match"}):
+            raise ValidationError(dict.fromkeys(missing, "This field is required."), code="required")
+        if "data" in operation:
+            serializer = new_body(kind) if operation["op"] == CREATE else partial_body(kind)
+            operation["data"] = serializer.run_validation(operation["data"])
+        return operation
+
+
+class BulkSerializer(StrictSerializer):
+    operations = OperationSerializer(many=True, allow_empty=False, max_length=MAX_BULK_OPERATIONS)  # type: ignore[call-arg]
+
+    def validate_operations(self, operations: list[dict[str, Any]]) -> list[Operation]:
+        return [
+            Operation(
+                operation["kind"],
+                operation["op"],
+                operation.get("id"),
+                operation.get("data", {}),
+                key=operation.get("data", {}).pop("key", None),
+                versions={operation["if_match"]} if "if_match" in operation else None,
+                path=f"operations.{index}",
+            )
+            for index, operation in enumerate(operations)
+        ]
+
+
+class TombstoneSerializer(serializers.Serializer[Any]):
+    kind = serializers.CharField()
+    id = UUIDField()
+    version = IntegerField()
+    purged = serializers.BooleanField(help_text="Always true.")
+
+
+@cache
+def with_kind(kind: Kind) -> Any:
+    """The serializer of an object in a response that lists several kinds."""
+    own = {"kind": ChoiceField(choices=[kind.name], read_only=True), "__doc__": None}
+    return type(
+        f"{kind.serializer_class.__name__.removesuffix('Serializer')}EntrySerializer",
+        (kind.serializer_class,),
+        own,
+    )
+
+
+def change() -> PolymorphicProxySerializer:
+    return PolymorphicProxySerializer(
+        component_name="Change",
+        serializers=lambda: [*(with_kind(kind) for kind in kinds.values()), TombstoneSerializer],
+        resource_type_field_name=None,
+    )
+
+
+class BulkResponseSerializer(serializers.Serializer[Any]):
+    results = serializers.ListField(
+        child=change(), help_text="The object of each operation, as it is after all operations."
+    )
+
+
+class EmptyTrashSerializer(serializers.Serializer[Any]):
+    purged = IntegerField(help_text="Number of objects deleted permanently.")
+
+
+class ChangesSerializer(serializers.Serializer[Any]):
+    changes = serializers.ListField(child=change(), help_text="Ordered by version.")
+    since = serializers.CharField(help_text="Pass as `since` in the next request. Opaque.")
+    has_more = serializers.BooleanField(help_text="Whether more changes are available now.")

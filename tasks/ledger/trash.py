@@ -1,0 +1,105 @@
+"""Purging of trashed objects, and pruning of the tombstones that purging leaves."""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.db.models import F, Max, QuerySet
+from django.utils import timezone
+
+from todo_project.api.errors import PreconditionFailed
+
+from .kinds import Kind, RowsFor, kinds
+from .models import Clock, Tombstone
+from .querysets import ObjectQuerySet
+
+BATCH_SIZE = 10_000
+
+
+def kinds_with_trash() -> list[Kind]:
+    return [kind for kind in kinds.values() if kind.has_trash]
+
+
+def empty_trash(
+    owner: Any, kinds: Iterable[Kind], rows_for: RowsFor, *, allows: Callable[[Clock], bool]
+) -> int:
+    """Purge an owner's trash if `allows` accepts the clock, and return the number of objects."""
+    clock = Clock.objects.lock(owner)
+    if not allows(clock):
+        raise PreconditionFailed("Your objects have changed since you read the trash. Read it again.")
+    purged = 0
+    for kind in kinds:
+        number = BATCH_SIZE
+        while number == BATCH_SIZE:
+            number = _purge_batch(kind, owner, rows_for(kind, owner).trashed(), clock)
+            purged += number
+    return purged
+
+
+def purge_trash(before: datetime) -> Iterator[int]:
+    """Purge all owners' objects trashed before this time, and yield the number of each batch.
+
+    A batch is one transaction with objects of one kind and owner.
+    """
+    for kind in kinds_with_trash():
+        for owner in _owners(kind.model.objects.trashed_before(before).order_by("deleted_at")):
+            number = BATCH_SIZE
+            while number == BATCH_SIZE:
+                with transaction.atomic():
+                    trashed = kind.model.objects.for_user(owner).trashed_before(before)
+                    number = _purge_batch(kind, owner, trashed, Clock.objects.lock(owner))
+                    if not number:  # Another process purged them, or deleted the owner and the clock.
+                        transaction.set_rollback(True)
+                yield number
+
+
+def prune_tombstones(before: datetime) -> Iterator[int]:
+    """Delete all owners' tombstones older than this, and yield the number of each batch."""
+    for owner in _owners(Tombstone.objects.purged_before(before).order_by("purged_at")):
+        yield from _prune(owner, before)
+
+
+def prune_tombstones_of(owner: Any, *, before: datetime) -> int:
+    """The same for one owner. Clients that have not synced these purges must start over."""
+    return sum(_prune(owner, before))
+
+
+def _owners(rows: QuerySet[Any]) -> Iterator[Any]:
+    """Yield the owners of these rows until none are left. The caller deletes the rows of each owner."""
+    while owners := set(rows.values_list("owner", flat=True)[:BATCH_SIZE]):
+        for owner in sorted(owners):
+            yield get_user_model()(pk=owner)
+
+
+def _prune(owner: Any, before: datetime) -> Iterator[int]:
+    """Oldest first. Each batch's transaction also moves the clock's pruned_version."""
+    tombstones = Tombstone.objects.for_user(owner)
+    newest = tombstones.purged_before(before).aggregate(newest=Max("version"))["newest"]
+    number = BATCH_SIZE if newest else 0
+    while number == BATCH_SIZE:
+        with transaction.atomic():
+            Clock.objects.lock(owner)
+            batch = tombstones.filter(version__lte=newest).order_by("version").values("version")[:BATCH_SIZE]
+            last = batch.aggregate(last=Max("version"))["last"]
+            if last is None:  # Another process pruned them, or deleted the owner and the clock.
+                transaction.set_rollback(True)
+                return
+            number, _ = tombstones.filter(version__lte=last).delete()
+            Clock.objects.for_user(owner).update(pruned_version=last, prune_count=F("prune_count") + 1)
+        yield number
+
+
+def _purge_batch(kind: Kind, owner: Any, trashed: ObjectQuerySet, clock: Clock) -> int:
+    """Purge up to BATCH_SIZE objects, and return their number."""
+    # The subquery limits the rows first; otherwise the database would number and sort the whole trash.
+    batch = trashed.filter(pk__in=trashed.order_by("deleted_at", "pk").values("pk")[:BATCH_SIZE])
+    number = Tombstone.objects.replace(
+        kind.name, batch.order_by("deleted_at", "pk"), owner, after=clock.tick, at=timezone.now()
+    )
+    if number:
+        clock.tick += number
+        clock.count(kind.name, {"trashed": -number})
+        Clock.objects.store(clock)
+    return number
