@@ -25,7 +25,7 @@ class RequestThrottle(BaseThrottle):
     def allow_request(self, request: Request, view: Any) -> bool:
         user = request.user
         if user.is_authenticated:
-            caller, rate = f"user:{user.pk}", settings.RATE_LIMIT_USER
+            caller, rate = str(user.pk), settings.RATE_LIMIT_USER
         else:
             caller, rate = client_address(request._request), settings.RATE_LIMIT_ANONYMOUS
         if rate is None or not caller:
@@ -47,7 +47,7 @@ def count_up(name: str, *, period: int) -> tuple[int, int]:
     """The number of calls in the current window, and the seconds until it ends."""
     now = time.time()
     window, reset = int(now // period), math.ceil(period - now % period)
-    key = f"rate:{name}:{period}:{window}"
+    key = f"rate:{name}:{window}"
     try:
         # Both are atomic in Redis. The extra minute covers clocks that differ between servers.
         cache.add(key, 0, timeout=period + 60)

@@ -17,6 +17,13 @@ PRODUCTION = {
     "DATABASE_URL": "postgresql://ann:s3cret@ep-a-1-pooler.eu.aws.neon.tech/neondb?sslmode=verify-full",
     "DATABASE_URL_UNPOOLED": "postgresql://ann:s3cret@ep-a-1.eu.aws.neon.tech/neondb?sslmode=verify-full",
 }
+PRINT_HSTS = """
+import django
+django.setup()
+from django.test import Client
+headers = {"Host": "api.example.com", "X-Forwarded-Proto": "https"}
+print(Client().get("/docs", headers=headers).get("Strict-Transport-Security"))
+"""
 PRINT_HOST = "from django.conf import settings; print(settings.DATABASES['default']['HOST'])"
 
 
@@ -77,6 +84,20 @@ def test_a_request_that_the_proxy_received_by_https_is_served(client, https_only
 
     assert response.status_code == 200
     assert response["Strict-Transport-Security"].startswith("max-age=31536000")
+
+
+@pytest.mark.parametrize(
+    ("environment", "header"),
+    [
+        ({}, "max-age=31536000; includeSubDomains; preload"),
+        ({"HSTS_SECONDS": "60"}, "max-age=60; includeSubDomains; preload"),
+        ({"HSTS_SECONDS": "0"}, "None"),
+    ],
+)
+def test_hsts_lasts_a_year_unless_the_setting_changes_it(environment, header):
+    process = python("-c", PRINT_HSTS, DJANGO_SETTINGS_MODULE="todo_project.settings", **environment)
+
+    assert process.stdout.splitlines()[-1] == header, process.stderr
 
 
 @pytest.mark.parametrize("path", ["/docs", "/api/v1/schema", "/api/v1/nothing"])

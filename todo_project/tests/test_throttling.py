@@ -6,6 +6,7 @@ from django.core.cache.backends.redis import RedisCache
 
 from tests.support.assertions import assert_error
 from tests.support.caller import API
+from todo_project.api.throttling import count_up
 
 NOTES = f"{API}/notes"
 NOON = 1_893_499_200.0
@@ -49,6 +50,22 @@ def test_a_request_over_the_limit_is_429_until_the_next_window(notes_alice, limi
     limits["now"] = NOON + 60
 
     assert notes_alice("get", "/notes").status_code == 200
+
+
+def test_the_count_is_kept_to_the_end_of_the_window(notes_alice, limits):
+    for _ in range(3):
+        notes_alice("get", "/notes")
+    limits["now"] = NOON + 59
+
+    assert_error(notes_alice("get", "/notes"), 429, "RATE_LIMITED")
+
+
+def test_many_clients_do_not_displace_the_count_of_another(client, notes):
+    assert statuses(client, {}, {}) == [401, 401]
+    for number in range(50_000):
+        count_up(f"client-{number}", period=60)
+
+    assert statuses(client, {}) == [429]
 
 
 def test_each_user_has_a_limit_of_their_own(notes_alice, notes_bob):
