@@ -75,7 +75,7 @@ def test_erasing_deletes_tasks_and_tombstones_and_their_titles_in_the_history(
         LogEntry.objects.log_actions(admin_user.pk, [task], CHANGE, single_object=True)
     report, _ = run("erase_user", alice.email, "--yes")
 
-    assert "  tasks: 1\n  tombstones: 1\n" in report
+    assert "  tombstones: 1\n  tasks: 1\n" in report
     assert [task.title for task in Task.objects.all()] == ["of Bob"]
     assert not Tombstone.objects.exists()
     assert Clock.objects.get().owner == bob

@@ -11,7 +11,7 @@ from django.core import signing
 from tasks.models import Task
 from tests.support.assertions import assert_error
 from tests.support.caller import UNKNOWN_ID, pages
-from tests.support.tasks import create_task, store_tasks
+from tests.support.tasks import create_task, entry, store_tasks
 
 NOON = dt.datetime(2020, 1, 1, 12, tzinfo=dt.UTC)
 DUE = [None, *(dt.datetime(year, 1, 1, tzinfo=dt.UTC) for year in (2001, 2002, 2998, 2999))]
@@ -165,7 +165,8 @@ def test_pages_contain_all_tasks_of_one_bulk_although_their_times_are_equal(as_a
     operations = [{"op": "create", "data": {"title": str(number)}} for number in range(10)]
     tasks = as_alice("post", "/bulk", {"operations": operations}).json()["results"]
 
-    seen = [task for page in pages(as_alice, f"/tasks?limit=3&ordering={ordering}") for task in page]
+    walked = pages(as_alice, f"/tasks?limit=3&ordering={ordering}")
+    seen = [entry(task) for page in walked for task in page]
 
     assert len({task["created_at"] for task in tasks}) == 1
     assert seen == sorted(tasks, key=lambda task: task["id"], reverse=ordering.startswith("-"))
