@@ -44,6 +44,11 @@ if HTTPS_ONLY and not TRUSTED_PROXY_COUNT:
         "TRUSTED_PROXY_COUNT is 0, but HTTPS_ONLY needs a proxy that terminates TLS: without one, every "
         "request is redirected forever. Set it to the number of proxies, or set HTTPS_ONLY=false."
     )
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
+if TRUSTED_PROXIES and not TRUSTED_PROXY_COUNT:
+    raise ImproperlyConfigured(
+        "TRUSTED_PROXIES lists proxies, but TRUSTED_PROXY_COUNT is 0; set it to the number of proxies in a row."
+    )
 if TRUSTED_PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = HTTPS_ONLY

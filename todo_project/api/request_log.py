@@ -87,7 +87,7 @@ class SlowClientFilter(logging.Filter):
     """Lowers the level of slow clients' timeouts, which gunicorn logs as server errors."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.exc_info and isinstance(record.exc_info[1], BlockingIOError):
+        if record.exc_info and isinstance(record.exc_info[1], TimeoutError):
             record.msg, record.exc_info = "A client was too slow and was disconnected.", None
             record.levelno, record.levelname = logging.INFO, "INFO"
         return True

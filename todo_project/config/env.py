@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterable
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -85,6 +86,15 @@ def choice(name: str, choices: Iterable[str], *, default: str) -> str:
 
 def listing(name: str, *, default: Iterable[str] = ()) -> list[str]:
     return [word.strip() for word in text(name, default=",".join(default)).split(",") if word.strip()]
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    try:
+        return [ip_network(word) for word in listing(name)]
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{name} must list IP addresses and networks such as 10.0.0.0/8: {error}."
+        ) from error
 
 
 def minutes(name: str, *, default: int, high: int) -> timedelta:

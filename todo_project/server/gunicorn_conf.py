@@ -28,6 +28,11 @@ timeout = 60
 graceful_timeout = 30
 # In memory, because a slow disk makes a worker look dead.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+# Only Django reads the headers of proxies, and only X-Forwarded-For and X-Forwarded-Proto.
+forwarder_headers = ""
+secure_scheme_headers: dict[str, str] = {}
+# Python's socket.sendfile() waits for a client that does not read, whatever the socket's timeout.
+sendfile = False
 control_socket_disable = True
 accesslog = None
 logconfig_dict = settings.LOGGING
@@ -47,6 +52,14 @@ def on_starting(server: Any) -> None:
                 probe.bind(address)
             except OSError as error:
                 sys.exit(f"Not started: port {address[1]} cannot be used ({error.strerror}). Change PORT.")
+
+
+def post_worker_init(worker: Any) -> None:
+    worker.log.info("Worker ready (pid:%s)", worker.pid)
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    worker.forget_connections()
 
 
 def when_ready(server: Any) -> None:

@@ -1,15 +1,23 @@
-"""gunicorn's threaded worker with socket timeouts, and with errors in the API's format."""
+"""gunicorn's threaded worker, made safe against slow clients, and with errors in the API's format."""
 
 import logging
+import mmap
+import selectors
 import socket
-import struct
+import time
 import uuid
+from contextlib import suppress
+from functools import partial
+from ipaddress import ip_address
 from typing import Any
 
+from django.conf import settings
 from gunicorn.http import errors
 from gunicorn.workers.gthread import ThreadWorker
 
 from todo_project.api.encoder import dumps
+
+from .receiving import PEEK_SIZE, is_complete
 
 logger = logging.getLogger(__name__)
 
@@ -21,17 +29,138 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
 }
 SERVER_ERRORS = (errors.ConfigurationProblem, errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)
 
+RECEIVE_TIMEOUT = 10
+"""Seconds for a whole request to arrive, head and body."""
 
-# For each read and each write: 10 seconds, 0 microseconds. gunicorn has no such timeout, so a phone that
-# loses its network during a request would occupy a thread forever.
-SOCKET_TIMEOUT = struct.pack("ll", 10, 0)
+SEND_TIMEOUT = 10
+"""Seconds for each write. A phone that loses its network would otherwise occupy a thread forever."""
+
+# The number of connections of each process, plus one, in memory that all processes share.
+_connections = memoryview(mmap.mmap(-1, 512)).cast("i")
 
 
 class Worker(ThreadWorker):
+    """Only complete requests occupy threads; the main thread waits for the rest in its poller."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.deadlines: dict[Any, float] = {}
+        """When the requests that threads are reading must have arrived, by connection."""
+        super().__init__(*args, **kwargs)
+
+    @property
+    def nr_conns(self) -> int:
+        return _connections[self.age % len(_connections)] - 1
+
+    @nr_conns.setter
+    def nr_conns(self, number: int) -> None:
+        _connections[self.age % len(_connections)] = number + 1
+
+    def forget_connections(self) -> None:
+        """For the master, when this process has ended."""
+        self.nr_conns = -1
+
+    def accept(self, listener: Any) -> None:
+        if self.nr_conns >= min(filter(None, _connections)):
+            time.sleep(0.001)  # Every process wakes up for a connection. One with fewer goes first.
+        super().accept(listener)
+        if self.nr_conns >= self.worker_connections:
+            self.close_oldest_connection()
+
+    def close_oldest_connection(self) -> None:
+        """Make room for the next connection, because silent clients must not keep others out."""
+        for waiting, close_expired in (
+            (self.pending_conns, self.murder_pending),
+            (self.keepalived_conns, self.murder_keepalived),
+        ):
+            if waiting:
+                waiting[0].timeout = 0
+                close_expired()
+                return
+
+    def enqueue_req(self, conn: Any) -> None:
+        """Called for every new, reused or pipelined connection."""
+        conn.data_ready = True  # Otherwise a thread would wait for the first byte.
+        conn.sock.setblocking(False)
+        if self.has_complete_request(conn):
+            super().enqueue_req(conn)
+            return
+        conn.timeout = time.monotonic() + RECEIVE_TIMEOUT
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
+
+    def on_pending_socket_readable(self, conn: Any, client: Any) -> None:
+        if self.has_complete_request(conn):
+            self.poller.unregister(client)
+            self.pending_conns.remove(conn)
+            super().enqueue_req(conn)
+
+    def has_complete_request(self, conn: Any) -> bool:
+        read_ahead = conn.parser.unreader.buf.getvalue() if conn.parser else b""
+        try:
+            return is_complete(conn.sock, read_ahead, max_body=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        except OSError:
+            return True  # The thread meets the same error and closes the connection.
+
     def handle(self, conn: Any) -> Any:
-        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, SOCKET_TIMEOUT)
-        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, SOCKET_TIMEOUT)
-        return super().handle(conn)
+        self.deadlines[conn] = time.monotonic() + RECEIVE_TIMEOUT
+        try:
+            return super().handle(conn)
+        finally:
+            del self.deadlines[conn]
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        req._expected_100_continue = False  # Answered before the request came to a thread.
+        if not is_trusted_proxy(conn.client):
+            req.headers = [header for header in req.headers if not header[0].startswith("X-FORWARDED-")]
+        conn.sock.settimeout(SEND_TIMEOUT)
+        return super().handle_request(req, conn)
+
+    def murder_pending(self) -> None:
+        """Called every second: end requests that have not arrived in time, in the poller or in threads."""
+        super().murder_pending()
+        now = time.monotonic()
+        for conn, deadline in list(self.deadlines.items()):
+            if deadline < now:
+                with suppress(OSError):
+                    conn.sock.shutdown(socket.SHUT_RD)
+
+    def finish_request(self, conn: Any, future: Any) -> None:
+        """gunicorn waits up to two seconds, in the main thread, for the client to close a connection."""
+        if future.exception() or future.result():
+            super().finish_request(conn, future)
+            return
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.nr_conns -= 1
+            conn.close()
+            return
+        conn.sock.setblocking(False)
+        conn.set_timeout()
+        self.keepalived_conns.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.discard, conn))
+
+    def discard(self, conn: Any, client: Any) -> None:
+        """Read on until the client closes: otherwise the kernel would discard the response, too."""
+        with suppress(OSError):
+            if client.recv(PEEK_SIZE):
+                return
+        self.poller.unregister(client)
+        self.keepalived_conns.remove(conn)
+        self.nr_conns -= 1
+        conn.close()
+
+    def is_parent_alive(self) -> bool:
+        if not super().is_parent_alive():
+            self.alive = False
+        return self.alive
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """A process that ends releases the port at once, and not only after its last request."""
+        super().set_accept_enabled(enabled)
+        if not self.alive:
+            for listener in self.sockets:
+                listener.close()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """gunicorn's own response is HTML and contains parts of the request."""
@@ -52,7 +181,16 @@ class Worker(ThreadWorker):
             f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(body)}\r\nX-Request-ID: {request_id}\r\n\r\n"
         )
+        client.settimeout(SEND_TIMEOUT)
         try:
             client.sendall(head.encode("ascii") + body)
         except OSError:
             logger.debug("The client disconnected before the response.")
+
+
+def is_trusted_proxy(client: Any) -> bool:
+    """A client without an address is one of a Unix socket."""
+    if not settings.TRUSTED_PROXIES or not isinstance(client, tuple):
+        return True
+    address = ip_address(client[0])
+    return any(address in network for network in settings.TRUSTED_PROXIES)

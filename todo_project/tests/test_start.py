@@ -5,11 +5,15 @@ import re
 import signal
 import socket
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
-from tests.support.processes import TIMEOUT, becomes_true
-from tests.support.raw_http import HOST, json_request, levels, receive
+from tests.support.processes import TIMEOUT, becomes_true, is_running
+from tests.support.raw_http import HOST, ask, json_request, levels, receive, request
 from tests.support.run_app import MEMORY, SERVED, run_program
 from tests.support.servers.gunicorn import ROOT, Gunicorn, command
 
@@ -29,6 +33,8 @@ INVALID: list[tuple[str, str | None]] = [
     ("DATABASE_URL", "mysql://todo:hunter2@db.example.com/todo"),
     ("DATABASE_URL", "postgresql://todo:hunter2@[db.example.com/todo"),
     ("DATABASE_URL_UNPOOLED", FAR.replace("db.", "ep-cool-1-pooler.")),
+    ("TRUSTED_PROXIES", "10.0.0.1/8"),
+    ("TRUSTED_PROXIES", "10.0.0.0/8"),  # without TRUSTED_PROXY_COUNT
     ("PORT", "abc"),
     ("WEB_CONCURRENCY", "0"),
     ("RATE_LIMIT_USER", "lots"),
@@ -160,6 +166,59 @@ def test_a_running_request_is_finished_before_the_server_stops(sqlite_url):
         client.sendall(body)
 
         assert receive(client).status_code == 201
+
+
+def test_a_killed_master_leaves_no_process_that_keeps_the_port(sqlite_url):
+    with (
+        Gunicorn(settings=SERVED, DATABASE_URL=sqlite_url, ALLOWED_HOSTS=HOST) as server,
+        socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT) as client,
+    ):
+        client.sendall(json_request(b'{"title": "half"}')[:-1])  # Requests in progress have 30 seconds.
+        assert server.process
+        server.process.kill()
+        killed = time.monotonic()
+
+        assert becomes_true(lambda: port_is_free(server.port))
+        assert time.monotonic() - killed < 5
+        server.start()
+
+
+def port_is_free(port: int) -> bool:
+    with socket.socket() as probe, suppress(OSError):
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
+
+
+def test_a_second_master_takes_over_without_a_failed_or_slow_request():
+    """The restart that docs/operations.md describes."""
+    durations: list[float] = []
+    over = threading.Event()
+
+    def call() -> None:
+        while not over.is_set():
+            started = time.monotonic()
+            assert ask(server, request("GET /healthz", "Connection: close")).status_code == 200
+            durations.append(time.monotonic() - started)
+
+    with Gunicorn(DATABASE_URL=MEMORY, ALLOWED_HOSTS=HOST, WEB_CONCURRENCY="2") as server:
+        assert becomes_true(lambda: server.log.count("Worker ready") == 2)
+        old = server.pids[0]
+        with ThreadPoolExecutor(4) as pool:
+            calls = [pool.submit(call) for _ in range(4)]
+            os.kill(old, signal.SIGUSR2)
+            assert becomes_true(lambda: server.log.count("Worker ready") == 4)
+            os.kill(old, signal.SIGTERM)
+            assert becomes_true(lambda: not is_running(old))
+            over.set()
+        new = server.pids[3]
+        os.kill(new, signal.SIGTERM)
+        assert becomes_true(lambda: not is_running(new))
+
+    for each in calls:
+        each.result()
+    assert max(durations) < 1
 
 
 def test_a_command_reports_missing_tables_without_a_traceback(sqlite_file):

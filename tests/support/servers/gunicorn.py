@@ -38,7 +38,9 @@ def command(port: int) -> list[str]:
     """The command of Procfile, on a port of the tests' own."""
     config = "python:todo_project.server.gunicorn_conf"
     bind = f"127.0.0.1:{port}"
-    return [sys.executable, "-m", "gunicorn", "todo_project.wsgi", "--config", config, "--bind", bind]
+    # Not `python -m gunicorn`, which cannot start a second master at SIGUSR2.
+    program = str(Path(sys.executable).with_name("gunicorn"))
+    return [program, "todo_project.wsgi", "--config", config, "--bind", bind]
 
 
 class Gunicorn(Server):

@@ -1,0 +1,56 @@
+"""Looks at a request without reading it, so that the kernel holds it until it is complete, and no thread."""
+
+import re
+import socket
+
+PEEK_SIZE = 65_536
+"""A longer head, or a longer chunked body, is read by a thread before it is complete."""
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+_content_length = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n", re.IGNORECASE)
+_chunked = re.compile(rb"\r\ntransfer-encoding:[^\r\n]*chunked[ \t]*\r\n", re.IGNORECASE)
+_expects_continue = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re.IGNORECASE)
+
+
+def is_complete(sock: socket.socket, read_ahead: bytes, *, max_body: int) -> bool:
+    """Whether a thread can read the request without waiting. If not, poll() reports the rest of it.
+
+    `read_ahead` is the part that was read together with the previous request.
+    """
+    expected = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT)
+    try:
+        received = sock.recv(PEEK_SIZE, socket.MSG_PEEK)
+        # poll() reports less if the client sends no more or the kernel holds no more.
+        missing = 0 if len(received) < expected else bytes_missing(read_ahead + received, max_body=max_body)
+    except BlockingIOError:
+        received, missing = b"", bytes_missing(read_ahead, max_body=max_body)
+    if missing and waits_for_continue(read_ahead + received):
+        sock.send(CONTINUE)
+    # Back to 1 for the thread, because reads wait for as many bytes, too.
+    low_water_mark = len(received) + missing if missing else 1
+    if low_water_mark != expected:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, low_water_mark)
+    return not missing
+
+
+def bytes_missing(data: bytes, *, max_body: int) -> int:
+    """A lower bound for the number of bytes that complete a request."""
+    end = data.find(b"\r\n\r\n") + 4
+    if end < 4:
+        return int(len(data) < PEEK_SIZE)
+    head = data[:end]
+    if _chunked.search(head):
+        last_chunk = data.find(b"\r\n0\r\n", end - 2)
+        complete = last_chunk >= 0 and data.find(b"\r\n\r\n", last_chunk + 3) >= 0
+        return int(not complete and len(data) < PEEK_SIZE)
+    length = _content_length.search(head)
+    body = int(length[1]) if length else 0
+    # A body that is too large is rejected without being read.
+    return max(0, end + body - len(data)) if body <= max_body else 0
+
+
+def waits_for_continue(data: bytes) -> bool:
+    """Whether the client has sent a head and waits for 100 Continue before it sends the body."""
+    head, end, body = data.partition(b"\r\n\r\n")
+    return bool(end and not body and b" HTTP/1.1\r\n" in head and _expects_continue.search(head + end))
