@@ -7,11 +7,10 @@ from http.client import HTTPException
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage
-from django.db import DatabaseError
 from django.utils import timezone
 
 from todo_project.operations.doctor.redaction import redacted
-from todo_project.operations.doctor.runner import app_checks
+from todo_project.operations.doctor.runner import app_checks, app_database_checks
 
 from . import jwks
 from .models import FailedLogin, Session, User
@@ -36,15 +35,12 @@ def identity_providers() -> Iterator[CheckMessage]:
             yield checks.Info(f"The keys of {issuer.issuer} can be fetched ({number}).")
 
 
-@app_checks.register("second factor")
+@app_database_checks.register("second factor")
 def second_factors() -> Iterator[CheckMessage]:
     """Whether staff members can enter the code that the admin asks for."""
     if not settings.STAFF_SECOND_FACTOR:
         return
-    try:
-        without = User.objects.active().staff().filter(totpdevice=None).count()
-    except DatabaseError:
-        return  # Reported by another check.
+    without = User.objects.active().staff().filter(totpdevice=None).count()
     if without:
         yield checks.Warning(
             f"Staff members without a second factor, who cannot sign in: {without}.",
@@ -54,17 +50,14 @@ def second_factors() -> Iterator[CheckMessage]:
         yield checks.Info("All staff members have a second factor.")
 
 
-@app_checks.register("client addresses")
+@app_database_checks.register("client addresses")
 def client_addresses() -> Iterator[CheckMessage]:
     """Whether the server could read the addresses of clients that signed in within the last day."""
     since = timezone.now() - timedelta(days=1)
     # Both lists are read from an index; there is none on the creation of sessions.
     sessions = Session.objects.order_by("-expires_at").values_list("address", "created_at")
     failures = FailedLogin.objects.order_by("-at").values_list("address", "at")
-    try:
-        sign_ins = [*sessions[:MAX_SIGN_INS], *failures[:MAX_SIGN_INS]]
-    except DatabaseError:
-        return  # Reported by another check.
+    sign_ins = [*sessions[:MAX_SIGN_INS], *failures[:MAX_SIGN_INS]]
     recent = [address for address, at in sign_ins if at > since]
     if unreadable := recent.count(""):
         yield checks.Warning(

@@ -17,8 +17,10 @@ from tests.support.processes import becomes_true
 from tests.support.programs import require
 from tests.support.servers.postgres import Postgres
 from tests.support.servers.server import chown_to_server_user
+from todo_project.config import database
 from todo_project.operations.doctor import databases
 from todo_project.operations.doctor import postgres as postgres_checks
+from todo_project.operations.doctor.endpoints import query
 
 pytestmark = pytest.mark.own_servers
 
@@ -122,6 +124,44 @@ def test_a_read_only_database_is_an_error(postgres, direct):
         execute(postgres.url, "ALTER ROLE app RESET default_transaction_read_only")
 
     assert report.of("server")[-1].startswith("error: The database rejects writes")
+
+
+@pytest.mark.parametrize(
+    ("number", "is_replica", "is_read_only", "levels"),
+    [
+        (14, False, False, [checks.WARNING]),
+        (15, False, False, [checks.INFO]),
+        (18, False, False, [checks.INFO]),
+        (19, False, False, [checks.WARNING]),
+        (18, True, False, [checks.INFO, checks.ERROR]),
+        (18, False, True, [checks.INFO, checks.ERROR]),
+    ],
+)
+def test_a_server_is_judged_by_its_version_and_whether_it_accepts_writes(
+    number, is_replica, is_read_only, levels
+):
+    messages = postgres_checks.judge_server(f"{number}.1", number, is_replica, is_read_only)
+
+    assert [message.level for message in messages] == levels
+
+
+@pytest.mark.parametrize(("seconds", "level"), [(0.029, checks.INFO), (0.031, checks.WARNING)])
+def test_a_round_trip_of_more_than_30_milliseconds_is_a_warning(seconds, level):
+    assert databases.judge_round_trip(seconds, connecting=0.1).level == level
+
+
+def test_checks_cannot_write_and_have_five_seconds_for_each_query(direct, settings, django_db_blocker):
+    config = database.configure(direct, base_dir=settings.BASE_DIR, variable="DATABASE_URL")
+    settings.DATABASE_ENDPOINTS = {"pooled": config}
+    both = databases.Databases()
+    both.reached = both.endpoints
+
+    def show(connection):
+        yield from query(connection, "SHOW transaction_read_only")
+        yield from query(connection, "SHOW statement_timeout")
+
+    with django_db_blocker.unblock():
+        assert list(both.run_inside(show)) == [("on",), ("5s",)]
 
 
 def test_an_invalid_index_is_an_error(postgres, direct):

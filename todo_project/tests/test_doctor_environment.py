@@ -9,6 +9,7 @@ from django.core import checks
 from tests.support.doctor import KEY, MAIL_PASSWORD, OTHER_KEY, Report
 from tests.support.issuer import Issuer
 from tests.support.run_app import MEMORY
+from todo_project.config import mail
 from todo_project.operations.doctor import environment
 
 pytestmark = pytest.mark.own_servers
@@ -113,13 +114,71 @@ def test_origins_must_use_https_in_production(settings, origins, level):
     assert message.level == level
 
 
-def test_local_hosts_are_a_warning(settings):
-    settings.ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
+@pytest.mark.parametrize(
+    ("hosts", "level"),
+    [
+        (["api.example.com", "localhost"], checks.INFO),
+        (["localhost", "127.0.0.1"], checks.WARNING),
+        (["api.example.com", "*"], checks.ERROR),
+    ],
+)
+def test_hosts_must_be_public_and_listed(settings, hosts, level):
+    settings.ALLOWED_HOSTS = hosts
 
     [message] = environment.hosts()
 
-    assert message.level == checks.WARNING
-    assert message.msg == "ALLOWED_HOSTS contains only local hosts."
+    assert message.level == level
+
+
+@pytest.mark.parametrize(
+    ("seconds", "level", "text"),
+    [
+        (60, checks.INFO, "HTTPS only, with HSTS."),
+        (0, checks.WARNING, "HTTPS only, but without HSTS (HSTS_SECONDS is 0)."),
+    ],
+)
+def test_https_without_hsts_is_a_warning(settings, seconds, level, text):
+    settings.HTTPS_ONLY, settings.HSTS_SECONDS = True, seconds
+
+    [message] = environment.https()
+
+    assert (message.level, message.msg) == (level, text)
+
+
+@pytest.mark.parametrize(
+    ("url", "level"),
+    [
+        ("redis://cache.example.com/0", checks.WARNING),
+        ("rediss://cache.example.com/0", checks.INFO),
+        ("redis://localhost/0", checks.INFO),
+    ],
+)
+def test_an_unencrypted_connection_to_a_remote_cache_is_a_warning(settings, url, level):
+    settings.CACHE_URL = url
+
+    [message] = environment.cache()
+
+    assert message.level == level
+
+
+@pytest.mark.parametrize(
+    ("scheme", "host", "is_reported"),
+    [
+        ("smtp", "mail.invalid", True),
+        ("smtp+tls", "mail.invalid", False),
+        ("smtp+ssl", "mail.invalid", False),
+        ("smtp", "127.0.0.1", False),
+    ],
+)
+def test_unencrypted_mail_to_a_remote_server_is_an_error(settings, scheme, host, is_reported):
+    url = f"{scheme}://ann:{MAIL_PASSWORD}@{host}:1"
+    settings.EMAIL_URL = url
+    for name, value in mail.configure(url, debug=False).items():
+        setattr(settings, name, value)
+
+    messages = [message.msg for message in environment.email(None)]
+
+    assert ("Mail and its password are sent unencrypted." in messages) == is_reported
 
 
 def test_missing_static_files_are_an_error(settings):

@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,7 @@ from todo_project.config import database
 from .endpoints import Endpoint, connected, endpoints, is_missing_file, query
 from .postgres import CHECKS, SAMPLES, migrations
 from .redaction import redacted
-from .runner import Check
+from .runner import Check, app_database_checks
 
 SLOW_ROUND_TRIP = 0.03
 
@@ -49,6 +50,8 @@ class Databases:
         yield "database", self.warn_if_unreachable
         for name, check in CHECKS.items():
             yield name, partial(self.run_inside, check)
+        for name, app_check in app_database_checks.items():
+            yield name, partial(self.run_app_check, app_check)
 
     def reach(self, endpoint: Endpoint) -> Iterator[CheckMessage]:
         if is_missing_file(endpoint):
@@ -118,6 +121,12 @@ class Databases:
                 elif check is migrations:
                     yield from check(connection)
 
+    def run_app_check(self, check: Check) -> Iterator[CheckMessage]:
+        """Through Django's connection, which uses one of the URLs. Another check reports missing tables."""
+        if len(self.reached) == len(self.endpoints):
+            with suppress(DatabaseError):
+                yield from check()
+
 
 def place_of(connection: BaseDatabaseWrapper) -> tuple[Any, ...]:
     if connection.vendor != "postgresql":
@@ -140,7 +149,10 @@ def round_trip(connection: BaseDatabaseWrapper, *, connecting: float) -> CheckMe
         started = time.perf_counter()
         query(connection, "SELECT 1")
         durations.append(time.perf_counter() - started)
-    median = statistics.median(durations)
+    return judge_round_trip(statistics.median(durations), connecting=connecting)
+
+
+def judge_round_trip(median: float, *, connecting: float) -> CheckMessage:
     summary = f"Reachable: {connecting * 1000:.0f} ms to connect, {median * 1000:.1f} ms for a round trip."
     if median < SLOW_ROUND_TRIP:
         return checks.Info(summary)

@@ -50,11 +50,15 @@ def applied_migrations(connection: BaseDatabaseWrapper) -> set[tuple[str, str]]:
 
 
 def server(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
-    [(version, number, recovering, read_only)] = query(
+    [row] = query(
         connection,
         "SELECT current_setting('server_version'), current_setting('server_version_num')::int / 10000, "
         "pg_is_in_recovery(), current_setting('default_transaction_read_only')::bool",
     )
+    yield from judge_server(*row)
+
+
+def judge_server(version: str, number: int, is_replica: bool, is_read_only: bool) -> Iterator[CheckMessage]:
     if number in TESTED_VERSIONS:
         yield checks.Info(f"PostgreSQL {version}.")
     else:
@@ -62,7 +66,7 @@ def server(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
             f"PostgreSQL {version} is not a tested version.",
             hint=f"Use a version from {TESTED_VERSIONS.start} to {TESTED_VERSIONS.stop - 1}.",
         )
-    if recovering or read_only:
+    if is_replica or is_read_only:
         yield checks.Error(
             "The database rejects writes: it is a read replica or is set to read-only.",
             hint="Use the URL of the primary compute; this application does not use replicas.",

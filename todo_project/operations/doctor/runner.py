@@ -19,6 +19,8 @@ TIMEOUT = 15
 Check = Callable[[], Iterator[CheckMessage]]
 
 app_checks: Registry[Check] = Registry("doctor checks")
+app_database_checks: Registry[Check] = Registry("doctor checks of the database")
+"""They run only if the database can be reached."""
 
 
 def run_check(check: Check, *, timeout: float | None = TIMEOUT) -> list[CheckMessage]:
