@@ -5,7 +5,7 @@ from typing import Any, TextIO
 
 from django.db.models import Q
 
-from todo_project.api.fields import BooleanField, CharField, InstantField, TextField, UUIDField
+from todo_project.api.fields import BooleanField, CharField, InstantField, TextField, TimeZoneField, UUIDField
 from todo_project.api.serializers import StrictSerializer
 from todo_project.operations.importing import (
     Import,
@@ -30,6 +30,7 @@ class ExportedProfileSerializer(StrictSerializer):
     id = UUIDField()
     email = EmailField(allow_null=True)
     name = TextField(max_length=150, allow_blank=True, trim_whitespace=False)
+    time_zone = TimeZoneField()
     has_password = BooleanField()
     created_at = InstantField()
     is_active = BooleanField()

@@ -11,6 +11,8 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from todo_project.db.fields import TimeZoneField
+
 from . import tokens
 from .querysets import (
     ErasedIdentityQuerySet,
@@ -65,6 +67,9 @@ class User(AbstractBaseUser, PermissionsMixin):
         help_text="Used to sign in. Empty for users who sign in only through an identity provider.",
     )
     name = models.CharField(max_length=150, blank=True)
+    time_zone = TimeZoneField(
+        default="UTC", help_text="Where the user's days begin and end, such as Europe/Berlin."
+    )
     is_active = models.BooleanField(
         default=True,
         help_text="Uncheck to disable this account without deleting it. All sessions end immediately.",

@@ -9,7 +9,15 @@ from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.fields import get_error_detail
 
-from todo_project.api.fields import CharField, ChoiceField, InstantField, IntegerField, TextField, UUIDField
+from todo_project.api.fields import (
+    CharField,
+    ChoiceField,
+    InstantField,
+    IntegerField,
+    TextField,
+    TimeZoneField,
+    UUIDField,
+)
 from todo_project.api.serializers import StrictSerializer, body_example
 
 from .models import PersonalToken, User
@@ -44,6 +52,7 @@ class UserSerializer(StrictSerializer):
     id = serializers.UUIDField(read_only=True)
     email = serializers.EmailField(read_only=True, allow_null=True)
     name = TextField(max_length=150, required=False, allow_blank=True)
+    time_zone = TimeZoneField(required=False, help_text="Where your days begin and end. The default is UTC.")
     has_password = serializers.BooleanField(
         source="has_usable_password",
         read_only=True,
@@ -57,6 +66,7 @@ class RegistrationSerializer(StrictSerializer):
     email = EmailField()
     password = PasswordField()
     name = TextField(max_length=150, required=False, allow_blank=True)
+    time_zone = TimeZoneField(required=False, help_text="Where your days begin and end. The default is UTC.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         user = User(email=attrs["email"], name=attrs.get("name", ""))

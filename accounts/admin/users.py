@@ -38,7 +38,7 @@ class UserAdmin(BoundedModelAdmin, auth_admin.UserAdmin):
     change_password_form = SetPasswordForm
     add_fieldsets = [(None, {"fields": ["email", "name", "usable_password", "password1", "password2"]})]
     fieldsets = [
-        (None, {"fields": ["email", "name", "id", "sign_in_method"]}),
+        (None, {"fields": ["email", "name", "time_zone", "id", "sign_in_method"]}),
         ("Permissions", {"fields": ["is_active", "is_staff", "is_superuser", "groups"]}),
         ("Dates", {"fields": ["created_at", "last_login"]}),
     ]

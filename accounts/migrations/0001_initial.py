@@ -8,6 +8,8 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
+import todo_project.db.fields
+
 
 class Migration(migrations.Migration):
     initial = True
@@ -44,6 +46,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("name", models.CharField(blank=True, max_length=150)),
+                (
+                    "time_zone",
+                    todo_project.db.fields.TimeZoneField(
+                        default="UTC",
+                        help_text="Where the user's days begin and end, such as Europe/Berlin.",
+                        max_length=64,
+                    ),
+                ),
                 (
                     "is_active",
                     models.BooleanField(

@@ -12,7 +12,7 @@ NEW = "another horse, another battery"
 def test_the_profile_describes_the_signed_in_user(as_alice, alice):
     profile = as_alice("get", "/me").json()
 
-    assert set(profile) == {"id", "email", "name", "has_password", "created_at"}
+    assert set(profile) == {"id", "email", "name", "time_zone", "has_password", "created_at"}
     assert (profile["id"], profile["has_password"]) == (str(alice.pk), True)
 
 
@@ -24,6 +24,13 @@ def test_the_name_can_be_changed_and_an_empty_change_changes_nothing(as_alice):
     assert as_alice("patch", "/me", {}).json() == changed
 
 
+def test_a_user_has_a_time_zone(as_alice):
+    assert as_alice("get", "/me").json()["time_zone"] == "UTC"
+    for name in ("Australia/Lord_Howe", "Pacific/Kiritimati", "America/Santiago", "Etc/GMT+12"):
+        assert as_alice("patch", "/me", {"time_zone": name}).json()["time_zone"] == name
+    assert as_alice("get", "/me").json()["time_zone"] == "Etc/GMT+12"
+
+
 @pytest.mark.parametrize(
     ("body", "field", "constraint"),
     [
@@ -33,6 +40,11 @@ def test_the_name_can_be_changed_and_an_empty_change_changes_nothing(as_alice):
         ({"password": NEW}, "password", "unknown"),
         ({"name": None}, "name", "null"),
         ({"name": "x" * 151}, "name", "max_length"),
+        ({"time_zone": "Mars/Base"}, "time_zone", "unknown"),
+        ({"time_zone": "europe/berlin"}, "time_zone", "unknown"),
+        ({"time_zone": "Factory"}, "time_zone", "unknown"),
+        ({"time_zone": ""}, "time_zone", "blank"),
+        ({"time_zone": 1}, "time_zone", "invalid"),
     ],
 )
 def test_any_other_change_of_the_profile_is_refused_with_the_field(as_alice, body, field, constraint):

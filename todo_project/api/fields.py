@@ -8,6 +8,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from todo_project.db.fields import time_zones
+
 UUID_FORMAT = re.compile("[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 WITHOUT_OFFSET = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?", re.ASCII)
@@ -80,6 +82,18 @@ class InstantField(serializers.DateTimeField):
         if not isinstance(value, str) or not RFC_3339.fullmatch(value):
             self.fail("invalid", format="RFC 3339")
         return super().to_internal_value(value)
+
+
+class TimeZoneField(CharField):
+    """The name of a time zone."""
+
+    default_error_messages = {"unknown": "This field must be the name of a time zone, such as Europe/Berlin."}
+
+    def to_internal_value(self, data: Any) -> str:
+        name = super().to_internal_value(data)
+        if name not in time_zones():
+            self.fail("unknown")
+        return name
 
 
 def is_visible(text: str) -> bool:
