@@ -1,6 +1,7 @@
 """The public keys of identity providers, fetched from a local HTTP server."""
 
 import itertools
+import json
 import socket
 import threading
 import time
@@ -12,7 +13,9 @@ import pytest
 from accounts import jwks
 from tests.support.assertions import assert_error
 from tests.support.caller import Caller
+from tests.support.certificates import CERTIFICATE, write_certificate
 from tests.support.issuer import SECRET, Issuer, claims, private_key, public_jwk
+from todo_project.config import issuers
 
 
 @pytest.fixture
@@ -149,6 +152,27 @@ def test_a_redirect_is_not_followed(issuer):
 
         assert_error(me(issuer.token()), 503, "SERVICE_UNAVAILABLE")
         assert elsewhere.fetches == 0
+
+
+@pytest.mark.parametrize(
+    ("host", "is_trusted", "status"),
+    [
+        ("localhost", True, 200),
+        ("localhost", False, 503),
+        ("127.0.0.1", True, 503),
+    ],
+)
+def test_the_certificate_of_an_issuer_must_be_trusted_and_name_its_host(
+    settings, db, tmp_path, monkeypatch, host, is_trusted, status
+):
+    write_certificate(tmp_path)
+    if is_trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / CERTIFICATE))
+    with closing(Issuer(certificate=tmp_path)) as issuer:
+        registered = json.dumps([issuer.registered]).replace("localhost", host)
+        settings.TRUSTED_ISSUERS = issuers.parse(registered)
+
+        assert me(issuer.token(iss=issuer.name.replace("localhost", host))).status_code == status
 
 
 @pytest.mark.parametrize("part", ["headers", "body"])

@@ -1,17 +1,20 @@
 """A real issuer of tokens: a local HTTP server that publishes its keys, and simulates failures."""
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
+from .certificates import CERTIFICATE, KEY
 from .processes import TIMEOUT
 
 AUDIENCE = "todo"
@@ -36,9 +39,10 @@ def public_jwk(algorithm: str, kid: str, **changes: Any) -> dict[str, Any]:
 
 
 class Issuer:
-    """Serves `answer` at `jwks_url`; `fetches` counts how often it was asked."""
+    """Serves `answer` at `jwks_url`; `fetches` counts how often it was asked. A certificate turns TLS on."""
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Path | None = None) -> None:
+        self.certificate = certificate
         self.fetches = 0
         self.status, self.content, self.headers = 200, b"", {"Content-Type": "application/json"}
         self.dripping = ""  # the part that takes five seconds, byte by byte: "headers" or "body"
@@ -51,7 +55,7 @@ class Issuer:
 
     @property
     def name(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"https://localhost:{self.port}" if self.certificate else f"http://127.0.0.1:{self.port}"
 
     @property
     def registered(self) -> dict[str, Any]:
@@ -103,6 +107,10 @@ class Issuer:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
         self.port = self.server.server_port
+        if self.certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certificate / CERTIFICATE, self.certificate / KEY)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(
             target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
         ).start()

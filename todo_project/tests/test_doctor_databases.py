@@ -1,17 +1,13 @@
 """The doctor checks real databases and poolers, healthy and broken ones."""
 
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from django.core import checks
 
+from tests.support.certificates import CERTIFICATE, KEY, write_certificate
 from tests.support.doctor import PASSWORD, UNREACHABLE, Report, execute, with_user
 from tests.support.processes import becomes_true
 from tests.support.programs import require
@@ -224,39 +220,19 @@ def test_the_migrations_of_a_sqlite_file_are_checked(sqlite_url):
 @pytest.fixture(scope="module")
 def certificate(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The server's certificate, issued for localhost only."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = made.public_bytes(serialization.Encoding.PEM).decode()
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
     with psycopg.connect(postgres.url) as connection:
         [folder] = connection.execute("SHOW data_directory").fetchone() or [""]
         [library] = connection.execute("SHOW ssl_library").fetchone() or [""]
     require(library, "no PostgreSQL that speaks TLS: install Debian's postgresql")
-    for file, text in {"server.crt": pem, "server.key": secret}.items():
-        path = Path(folder) / file
-        path.write_text(text)
-        path.chmod(0o600)
-        chown_to_server_user(path)
+    write_certificate(Path(folder))
+    for file in (CERTIFICATE, KEY):
+        Path(folder, file).chmod(0o600)
+        chown_to_server_user(Path(folder, file))
     execute(postgres.url, "ALTER SYSTEM SET ssl = on", "SELECT pg_reload_conf()")
     assert becomes_true(lambda: speaks_tls(postgres.url))
-    path = tmp_path_factory.mktemp("tls") / "ca.pem"
-    path.write_text(pem)
-    return str(path)
+    bundle = tmp_path_factory.mktemp("tls") / "ca.pem"
+    bundle.write_bytes(Path(folder, CERTIFICATE).read_bytes())
+    return str(bundle)
 
 
 def speaks_tls(url: str) -> bool:
