@@ -1,7 +1,7 @@
 """The client's address, as forwarded by TRUSTED_PROXY_COUNT proxies."""
 
-import ipaddress
 import re
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -13,23 +13,30 @@ def client_address(request: HttpRequest) -> str:
     Empty if it cannot be read. Nothing is counted by it then, because all such clients would share one limit.
     """
     try:
-        parsed = ipaddress.ip_address(_without_port(_forwarded(request)))
+        address = _parse(_forwarded(request))
     except ValueError:
         return ""
-    if isinstance(parsed, ipaddress.IPv6Address):
-        return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False))
-    return str(parsed)
+    return str(ip_network((address, 64), strict=False) if isinstance(address, IPv6Address) else address)
+
+
+def is_trusted_proxy(address: str) -> bool:
+    """Whether X-Forwarded-* is read in requests from this address, which is empty for a Unix socket."""
+    if not settings.TRUSTED_PROXIES or not address:
+        return True
+    parsed = _parse(address)
+    return any(parsed in network for network in settings.TRUSTED_PROXIES)
 
 
 def _forwarded(request: HttpRequest) -> str:
-    proxies = settings.TRUSTED_PROXY_COUNT
-    if not proxies:
-        return str(request.META.get("REMOTE_ADDR", ""))
+    remote, proxies = str(request.META.get("REMOTE_ADDR", "")), settings.TRUSTED_PROXY_COUNT
+    if not proxies or not is_trusted_proxy(remote):
+        return remote
     # Each proxy appends the address of its client. A client can forge only the entries before those.
     hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
     return hops[-proxies].strip() if len(hops) >= proxies else ""
 
 
-def _without_port(address: str) -> str:
+def _parse(address: str) -> IPv4Address | IPv6Address:
     """Some proxies append the client's port, and put IPv6 addresses in brackets."""
-    return re.sub(r"^\[(.+)\](?::\d+)?$|^([\d.]+):\d+$", r"\1\2", address)
+    parsed = ip_address(re.sub(r"^\[(.+)\](?::\d+)?$|^([\d.]+):\d+$", r"\1\2", address))
+    return (isinstance(parsed, IPv6Address) and parsed.ipv4_mapped) or parsed

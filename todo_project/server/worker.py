@@ -8,13 +8,13 @@ import time
 import uuid
 from contextlib import suppress
 from functools import partial
-from ipaddress import ip_address
 from typing import Any
 
 from django.conf import settings
 from gunicorn.http import errors
 from gunicorn.workers.gthread import ThreadWorker
 
+from todo_project.api.addresses import is_trusted_proxy
 from todo_project.api.encoder import dumps
 
 from .receiving import PEEK_SIZE, is_complete
@@ -110,7 +110,8 @@ class Worker(ThreadWorker):
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         req._expected_100_continue = False  # Answered before the request came to a thread.
-        if not is_trusted_proxy(conn.client):
+        # A client of a Unix socket has no address.
+        if not is_trusted_proxy(conn.client[0] if isinstance(conn.client, tuple) else ""):
             req.headers = [header for header in req.headers if not header[0].startswith("X-FORWARDED-")]
         conn.sock.settimeout(SEND_TIMEOUT)
         return super().handle_request(req, conn)
@@ -186,11 +187,3 @@ class Worker(ThreadWorker):
             client.sendall(head.encode("ascii") + body)
         except OSError:
             logger.debug("The client disconnected before the response.")
-
-
-def is_trusted_proxy(client: Any) -> bool:
-    """A client without an address is one of a Unix socket."""
-    if not settings.TRUSTED_PROXIES or not isinstance(client, tuple):
-        return True
-    address = ip_address(client[0])
-    return any(address in network for network in settings.TRUSTED_PROXIES)

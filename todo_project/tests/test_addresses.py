@@ -1,5 +1,7 @@
 """The client's address, by which failed logins and anonymous requests are counted."""
 
+from ipaddress import ip_network
+
 import pytest
 from django.test import RequestFactory
 
@@ -67,3 +69,18 @@ def test_the_address_is_the_one_that_the_outermost_trusted_proxy_has_seen(
     settings.TRUSTED_PROXY_COUNT = proxies
 
     assert address_of(forwarded) == address
+
+
+@pytest.mark.parametrize(
+    ("remote", "address"),
+    [
+        ("10.0.0.1", "203.0.113.9"),
+        ("::ffff:10.0.0.1", "203.0.113.9"),
+        ("", "203.0.113.9"),
+        ("192.0.2.1", "192.0.2.1"),
+    ],
+)
+def test_a_client_that_is_no_trusted_proxy_has_its_own_address(settings, remote, address):
+    settings.TRUSTED_PROXY_COUNT, settings.TRUSTED_PROXIES = 1, [ip_network("10.0.0.0/8")]
+
+    assert address_of("203.0.113.9", remote=remote) == address
