@@ -113,11 +113,13 @@ def django_db_keepdb(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """The database has a table for the notes too: a user's deletion asks every model that names one."""
+    """There are tables for the tests' own models too: a user's deletion asks every model that names one."""
+    from tests.support.library import Book, Shelf
     from tests.support.notes import Note
 
     with django_db_blocker.unblock(), connection.schema_editor() as editor:
-        editor.create_model(Note)
+        for model in (Note, Book, Shelf):
+            editor.create_model(model)
 
 
 @pytest.fixture

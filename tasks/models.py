@@ -106,8 +106,6 @@ class Task(OwnedObject):
                 condition=Q(completed=True, deleted_at__isnull=True),
             ),
         ]
-        # Permission to view tasks does not imply permission to download all of them.
-        permissions = [("export_task", "Can export tasks")]
 
     def __str__(self) -> str:
         return self.title

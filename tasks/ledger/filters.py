@@ -10,15 +10,9 @@ from rest_framework import serializers
 from todo_project.api.fields import InstantField, TextField
 from todo_project.api.filters import Filter, parameters_of
 from todo_project.api.pagination import PageParameters, ordering_parameter
-from todo_project.api.parameters import (
-    DryRunParameters,
-    FieldsField,
-    NumberField,
-    QueryParameters,
-    UUIDListField,
-)
+from todo_project.api.parameters import DryRunParameters, NumberField, QueryParameters, UUIDListField
 
-from .kinds import kinds
+from .fields import AnyFieldsField, KindField
 from .querysets import ObjectQuerySet
 from .sync import Position
 
@@ -65,44 +59,21 @@ class SyncParameters(QueryParameters):
         help_text="`since` of the previous response. Omit it, or send 0, in the first request."
     )
     limit = NumberField(default=200, min_value=1, max_value=500, help_text="Changes in a response.")
-
-    def get_fields(self) -> dict[str, Any]:
-        return {**super().get_fields(), "fields": any_field()}
-
-
-class EmptyTrashParameters(DryRunParameters):
-    """All kinds are emptied unless one is named."""
-
-    def get_fields(self) -> dict[str, Any]:
-        return {**super().get_fields(), "kind": kind_parameter()}
-
-
-class TrashWriteParameters(DryRunParameters):
-    def get_fields(self) -> dict[str, Any]:
-        return {**super().get_fields(), "kind": kind_parameter(default=next(iter(kinds)))}
+    fields = AnyFieldsField()  # type: ignore[assignment]
 
 
 class TrashParameters(QueryParameters):
-    def get_fields(self) -> dict[str, Any]:
-        kind = kind_parameter(default=next(iter(kinds)))
-        return {**super().get_fields(), "kind": kind, "fields": any_field()}
+    kind = KindField(has_trash=True, has_default=True)
+    fields = AnyFieldsField()  # type: ignore[assignment]
 
 
 class TrashPageParameters(TrashParameters, PageParameters, parameters_of(SEARCH)):  # type: ignore[misc]
     ordering = ordering_parameter("deleted_at", default="-deleted_at")
 
 
-def kind_parameter(**options: Any) -> serializers.ChoiceField:
-    return serializers.ChoiceField(
-        choices=[kind.name for kind in kinds.values() if kind.has_trash],
-        help_text="The kind of object.",
-        required=False,
-        **options,
-    )
+class TrashWriteParameters(DryRunParameters):
+    kind = KindField(has_trash=True, has_default=True)
 
 
-def any_field() -> FieldsField:
-    """Selects among the fields of all kinds; each kind shows those that it has."""
-    return FieldsField(
-        dict.fromkeys(name for kind in kinds.values() for name in kind.field_names), required=False
-    )
+class EmptyTrashParameters(DryRunParameters):
+    kind = KindField(has_trash=True, help_text="Only this kind; by default all.")

@@ -65,6 +65,11 @@ class Kind:
         """The names of the fields in JSON."""
         return [each.partition("=")[0] for each in self.json_fields]
 
+    @property
+    def columns(self) -> list[str]:
+        """The model fields of the fields in JSON."""
+        return [name or key for key, _, name in (each.partition("=") for each in self.json_fields)]
+
     @cached_property
     def serializer_class(self) -> Any:
         return import_string(self.serializer)

@@ -86,6 +86,8 @@ class OwnedObject(models.Model):
 
     class Meta:
         abstract = True
+        # Permission to view objects does not imply permission to download all of them.
+        default_permissions = ("add", "change", "delete", "view", "export")
         constraints = [
             # Also the index for the sync feed and for deleting a user.
             models.UniqueConstraint(fields=["owner", "version"], name="%(class)s_version_once_per_owner")

@@ -10,6 +10,7 @@ from rest_framework.serializers import ValidationError
 from todo_project.api.fields import CharField, ChoiceField, InstantField, IntegerField, UUIDField
 from todo_project.api.serializers import StrictSerializer, body_example
 
+from .fields import KindField, VerbField
 from .kinds import CREATE, UPDATE, Kind, kinds
 from .operations import Operation
 
@@ -97,8 +98,8 @@ class DataField(serializers.DictField):
 class OperationSerializer(StrictSerializer):
     """One change: `create` takes `data`, `update` takes `id` and `data`, the others take `id`."""
 
-    op = CharField()
-    kind = CharField()
+    op = VerbField()
+    kind = KindField(has_default=True)
     id = UUIDField(required=False, help_text="ID of the object; required except for `create`.")
     data = DataField(  # type: ignore[assignment]
         required=False, help_text="The fields: as in POST for `create`, as in PATCH for `update`."
@@ -112,22 +113,13 @@ class OperationSerializer(StrictSerializer):
     FIELDS_BY_OP = {CREATE: {"op", "kind", "data"}, UPDATE: {"op", "kind", "id", "data", "if_match"}}
     DEFAULT_FIELDS = {"op", "kind", "id", "if_match"}
 
-    def get_fields(self) -> dict[str, Any]:
-        """Kinds are declared after this class."""
-        verbs = dict.fromkeys(verb for kind in kinds.values() for verb in kind.bulk_verbs)
-        self._declared_fields |= {
-            "op": ChoiceField(choices=[*verbs]),
-            "kind": ChoiceField(choices=[*kinds], default=next(iter(kinds))),
-        }
-        return super().get_fields()
-
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         """Errors in `data` are reported for the operation itself, as operations.3.title."""
         operation: dict[str, Any] = super().to_internal_value(data)
         kind = operation["kind"] = kinds[operation["kind"]]
         if operation["op"] not in kind.bulk_verbs:
             allowed = ", ".join(kind.bulk_verbs)
-            message = f"Not allowed for a {kind.name}. Allowed: {allowed}."
+            message = f"This field must be one of {allowed} for a {kind.name}."
             raise ValidationError({"op": message}, code="invalid_choice")
         fields = self.FIELDS_BY_OP.get(operation["op"], self.DEFAULT_FIELDS)
         if extra := sorted(operation.keys() - fields):

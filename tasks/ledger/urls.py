@@ -8,8 +8,9 @@ from .views import BulkViewSet, ObjectViewSet, SyncViewSet, TrashViewSet
 
 
 def object_routes(view: type[ObjectViewSet]) -> list[Any]:
-    one: Any = {"get": "retrieve", "put": "update", "patch": "partial_update", "delete": "destroy"}
     kind = view.kind
+    one: Any = {"get": "retrieve", "put": "update", "patch": "partial_update"}
+    one["delete"] = "destroy" if kind.has_trash else "delete_permanently"
     return [
         path(kind.plural, view.as_view({"get": "list", "post": "create"}), name=kind.plural),
         path(f"{kind.plural}/<id:id>", view.as_view(one), name=kind.name),

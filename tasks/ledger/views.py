@@ -198,6 +198,11 @@ class ObjectViewSet(OwnedViewSet):
         """Moves it to the trash. Repeating it changes nothing."""
         return self.change(DELETE, id)
 
+    @write_endpoint("Delete a {kind}", conditional=True, has_etag=False, responses={200: TombstoneSerializer})
+    def delete_permanently(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
+        """It cannot be restored. Repeating it is 404."""
+        return self.change(DELETE, id)
+
 
 class BulkViewSet(OwnedViewSet):
     @write_endpoint(

@@ -53,8 +53,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "permissions": [("export_task", "Can export tasks")],
                 "abstract": False,
+                "default_permissions": ("add", "change", "delete", "view", "export"),
                 "indexes": [
                     models.Index(
                         models.F("owner"),

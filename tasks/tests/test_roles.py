@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.admin import site
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import ImproperlyConfigured
@@ -28,6 +29,7 @@ from tests.support.admin_client import (
 from tests.support.commands import run
 from todo_project.admin.actions import bulk_action, selection_digest
 from todo_project.admin.dashboard import panel
+from todo_project.admin.options import BoundedModelAdmin
 from todo_project.admin.roles import Role
 
 NO_ROLE, SUPPORT, MODERATOR, SUPERUSER = "", "Support", "Moderator", "superuser"
@@ -330,14 +332,31 @@ def test_make_roles_before_migrate_is_an_error_and_creates_nothing(db):
     "declare",
     [
         Role("Auditor").grant,
-        lambda name: bulk_action("Archive", permission=name, done="archived"),
         lambda name: panel("Notes", permission=name)(lambda at: []),
     ],
-    ids=["role", "action", "panel"],
+    ids=["role", "panel"],
 )
 def test_an_unknown_permission_stops_the_start(declare, name):
     with pytest.raises(ImproperlyConfigured, match=f"There is no permission {name!r}."):
         declare(name)
+
+
+@pytest.mark.parametrize(
+    ("permission", "name"),
+    [
+        ("exprot", "tasks.exprot_task"),
+        ("tasks.exprot_task", "tasks.exprot_task"),
+        ("task.view_task", "task.view_task"),
+        ("", "tasks._task"),
+    ],
+)
+def test_an_unknown_permission_of_an_action_stops_the_start(permission, name):
+    class ArchiveAdmin(BoundedModelAdmin):
+        actions = ("archive",)
+        archive = bulk_action("Archive", permission=permission, done="archived")(lambda *arguments: [])
+
+    with pytest.raises(ImproperlyConfigured, match=f"There is no permission {name!r}."):
+        ArchiveAdmin(Task, site)
 
 
 def test_removing_a_role_takes_effect_immediately(one_of_each):

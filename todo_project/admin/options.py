@@ -20,6 +20,7 @@ from todo_project.api.errors import ApiError
 from .actions import BulkAction
 from .changelist import BoundedPaginator, FixedOrderChangeList
 from .forms import ValidatedAutocomplete
+from .permissions import checked_permission
 
 
 class BoundedModelAdmin(admin.ModelAdmin):
@@ -35,6 +36,14 @@ class BoundedModelAdmin(admin.ModelAdmin):
     """Columns by which a bulk action sorts its rows. The last one is pk."""
     owner_field = ""
     """The foreign key to the user who owns the row."""
+
+    def __init__(self, model: Any, admin_site: Any) -> None:
+        super().__init__(model, admin_site)
+        self.action_permissions = {
+            name: checked_permission(action.permission_on(self.opts))
+            for name in self.actions or ()
+            if isinstance(action := getattr(self, str(name), None), BulkAction)
+        }
 
     # The owner
 
@@ -121,7 +130,7 @@ class BoundedModelAdmin(admin.ModelAdmin):
         return {
             name: entry
             for name, entry in actions.items()
-            if not isinstance(entry[0], BulkAction) or request.user.has_perm(entry[0].permission)
+            if name not in self.action_permissions or request.user.has_perm(self.action_permissions[name])
         }
 
     def check_action_form(self, request: HttpRequest) -> None:

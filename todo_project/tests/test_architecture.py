@@ -51,8 +51,9 @@ LAYERS = {
     ],
     "tasks.ledger": [
         *DOMAIN["tasks.ledger"],
-        "serializers filters reads importing",
-        "views",
+        "fields reads importing",
+        "serializers filters",
+        "views admin",
         "urls",
     ],
     "tasks": [

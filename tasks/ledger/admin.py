@@ -1,0 +1,207 @@
+"""The base of the admin's pages of objects. Every change is an operation, so that clients sync it."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.models import DELETION
+from django.contrib.admin.utils import model_ngettext
+from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+
+from todo_project.admin.actions import bulk_action
+from todo_project.admin.changelist import ChoiceFilter, OwnerFilter
+from todo_project.admin.csv import csv_response
+from todo_project.admin.inlines import LatestInline
+from todo_project.admin.options import BoundedModelAdmin
+from todo_project.admin.search import indexed_words, parse_uuid, reject_search
+
+from .kinds import CREATE, DELETE, PURGE, RESTORE, UPDATE, Kind
+from .models import Clock
+from .operations import Operation, perform, perform_for_owners
+from .querysets import ObjectQuerySet
+
+
+class TrashFilter(ChoiceFilter):
+    title = parameter_name = "state"
+    CHOICES = {
+        "live": ("Not in the trash", lambda objects: objects.live()),
+        "trashed": ("In the trash", lambda objects: objects.trashed().latest_trashed_first()),
+    }
+
+
+class LatestOwnerFilter(OwnerFilter):
+    ordering = ("-version",)
+
+
+class ObjectForm(forms.ModelForm):
+    """Includes the version that the form was opened with."""
+
+    seen_version = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["seen_version"] = self.instance.version
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if self.instance.version != cleaned.get("seen_version"):
+            raise ValidationError(
+                f"Your changes were not saved because someone else changed this "
+                f"{self._meta.model._meta.verbose_name}. Reload it and apply them again."
+            )
+        return cleaned
+
+
+class ObjectAdmin(BoundedModelAdmin):
+    """The change list and the page of a kind of objects."""
+
+    kind: ClassVar[Kind]
+    fields: ClassVar[Any] = []
+    """The columns that staff can edit. The page shows the others as system fields."""
+
+    form = ObjectForm
+    owner_field = "owner"
+    # The order in which the owners' clocks are locked.
+    lock_order = ("owner", "pk")
+    list_select_related = ("owner",)
+    list_filter = [TrashFilter, LatestOwnerFilter, "created_at"]
+    ordering = ("-created_at", "-pk")
+    autocomplete_fields = ("owner",)
+    actions = ["trash", "restore", "purge", "export"]
+
+    # The change list
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return ["__str__", self.owner_display(request), "created_at", "deleted_at"]
+
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        return self.kind.model.search_columns
+
+    def search(self, request: HttpRequest, rows: Any, term: str) -> QuerySet[Any]:
+        if key := parse_uuid(term):
+            return rows.filter(pk=key)
+        if "@" in term:
+            owner = get_user_model().objects.filter(email=term.lower()).first()
+            if owner is not None:
+                return rows.for_user(owner).latest_change_first()
+        words = indexed_words(term)
+        return self.search_words(rows, words) if words else reject_search(self, request, rows)
+
+    def search_words(self, rows: Any, words: list[str]) -> QuerySet[Any]:
+        for word in words:
+            rows = rows.search_text(word)
+        return rows
+
+    # Actions
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions = super().get_actions(request)
+        if not self.kind.has_trash:
+            for name in ("trash", "restore", "purge"):
+                actions.pop(name, None)
+        return actions
+
+    def perform(self, verb: str, objects: Any) -> list[Any]:
+        return perform_for_owners(self.kind, verb, objects.values_list("pk", flat=True))
+
+    @bulk_action("Move to the trash", permission="change", done="moved to the trash")
+    def trash(self, request: HttpRequest, objects: Any) -> list[Any]:
+        return self.perform(DELETE, objects)
+
+    @bulk_action("Restore from the trash", permission="change", done="restored from the trash")
+    def restore(self, request: HttpRequest, objects: Any) -> list[Any]:
+        return self.perform(RESTORE, objects)
+
+    @bulk_action(
+        "Delete permanently",
+        permission="delete",
+        done="deleted permanently",
+        warning="Only objects in the trash are deleted. They cannot be restored.",
+        flag=DELETION,
+    )
+    def purge(self, request: HttpRequest, objects: Any) -> list[Any]:
+        return self.perform(PURGE, objects)
+
+    @bulk_action("Export as CSV", permission="export", done="exported as CSV", read_only=True)
+    def export(self, request: HttpRequest, objects: Any) -> StreamingHttpResponse:
+        columns = ["id", "owner_id", "owner__email", *self.kind.columns[2:]]
+        rows = objects.values_list(*columns).in_batches_by("id")
+        return csv_response(self.kind.plural, columns, rows)
+
+    # The page of an object
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return [(None, {"fields": ["owner", *self.fields]})]
+        hidden = ["seen_version"] if self.has_change_permission(request, obj) else []
+        return [
+            (None, {"fields": [self.owner_display(request), *self.fields, *hidden]}),
+            ("System fields", {"fields": self.system_fields}),
+        ]
+
+    @property
+    def system_fields(self) -> list[str]:
+        return [name for name in self.kind.columns if name not in {"owner", *self.fields}]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [self.owner_display(request), *self.system_fields] if obj else []
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """An object in the trash must be restored before it can be changed."""
+        return super().has_change_permission(request, obj) and (obj is None or obj.deleted_at is None)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whether it can be deleted permanently: it must be in the trash if its kind has one."""
+        allowed = obj is None or self.kind.allows(PURGE, obj)
+        return super().has_delete_permission(request, obj) and allowed
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Lock the owner's clock before the object is read for a change."""
+        found = super().get_object(request, object_id, from_field)
+        if found is not None and request.method == "POST":
+            Clock.objects.lock(found.owner)
+            found = super().get_object(request, object_id, from_field)
+        return found
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        try:
+            return super().changeform_view(request, object_id, *args, **kwargs)
+        except PermissionDenied:
+            if request.method != "POST" or object_id is None or not super().has_change_permission(request):
+                raise
+            # Someone else has moved it to the trash since the form was opened.
+            message = f"Your changes were not saved because this {self.kind.name} is now in the trash."
+            self.message_user(request, message, messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Write only the changed fields, and only over the version that the form was opened with."""
+        names = [name for name in form.changed_data if name not in {"owner", "seen_version"}]
+        values = {name: form.cleaned_data[name] for name in names}
+        if change:
+            seen = form.cleaned_data["seen_version"]
+            if values:
+                perform(obj.owner, [Operation(self.kind, UPDATE, obj.pk, values, versions={seen})])
+        else:
+            [new] = perform(obj.owner, [Operation(self.kind, CREATE, values=values)])
+            obj.pk = new.pk
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Nothing is deleted along with an object."""
+        objects = list(objs)
+        counts = {model_ngettext(self.opts, len(objects)): len(objects)}
+        return [str(each) for each in objects], counts, set(), []
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        perform_for_owners(self.kind, PURGE, [obj.pk])
+
+
+class LatestObjects(LatestInline):
+    def get_queryset(self, request: HttpRequest) -> ObjectQuerySet:
+        objects: ObjectQuerySet = self.model.objects.latest_change_first()
+        return objects
