@@ -4,10 +4,23 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
 from django.contrib.auth import get_user_model
 from django.db import transaction
-from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import (
+    BigIntegerField,
+    CharField,
+    Count,
+    IntegerField,
+    OuterRef,
+    QuerySet,
+    Subquery,
+    TextField,
+    Value,
+)
+from django.db.models.functions import Cast, Coalesce
+
+from todo_project.db.querysets import key_batches
 
 from .kinds import Kind, kinds, owned
 from .models import Clock
@@ -44,30 +57,48 @@ def count_rows(owner: Any) -> Counts:
     """The same as on the clock, from the rows."""
     counts: Counts = defaultdict(dict)
     for kind in kinds.values():
-        rows = owned(kind, owner).order_by().values_list(kind.model.state_expression())
-        for state, number in rows.annotate(number=Count("pk")):
-            counts[kind.name][state] = number
+        for name, state, number in _count_by_state(kind, owner):
+            counts[name][state] = number
     return dict(counts)
 
 
 def recount(*, repair: bool) -> Iterator[Any]:
     """Compare each owner's counts with the rows; yield the owner's id if they differ, else None."""
-    clocks = Clock.objects.order_by("pk")
-    owners = list(clocks.values_list("pk", flat=True)[:BATCH_SIZE])
-    while owners:
-        for owner_id in owners:
-            yield owner_id if _recount_one(get_user_model()(pk=owner_id), repair=repair) else None
-        owners = list(clocks.filter(pk__gt=owners[-1]).values_list("pk", flat=True)[:BATCH_SIZE])
+    for batch in key_batches(Clock.objects.all(), BATCH_SIZE):
+        for owner_id in batch:
+            owner = get_user_model()(pk=owner_id)
+            is_wrong = _is_wrong(owner)
+            if is_wrong and repair:
+                _repair(owner)
+            yield owner_id if is_wrong else None
+
+
+def _is_wrong(owner: Any) -> bool:
+    """In one statement, which compares the clock with the rows of the same moment without a lock."""
+    clock = Clock.objects.for_user(owner).values_list(
+        Value("", CharField()), Cast("counts", TextField()), Value(0, BigIntegerField())
+    )
+    counts: Counts = defaultdict(dict)
+    stored: Counts | None = None
+    for name, state, number in clock.union(
+        *(_count_by_state(kind, owner) for kind in kinds.values()), all=True
+    ):
+        if name:
+            counts[name][state] = number
+        else:
+            stored = orjson.loads(state)
+    return stored is not None and stored != counts
 
 
 @transaction.atomic
-def _recount_one(owner: Any, *, repair: bool) -> bool:
-    """Whether the counts differ. Locks the clock, so that the owner's writes wait."""
-    clock = Clock.objects.lock(owner)
-    counts = count_rows(owner)
-    if clock.counts == counts:
-        return False
-    if repair:
-        clock.counts = counts
+def _repair(owner: Any) -> None:
+    for clock in Clock.objects.lock_many([owner.pk]).values():  # None if the owner has just been deleted.
+        clock.counts = count_rows(owner)
         Clock.objects.store(clock)
-    return True
+
+
+def _count_by_state(kind: Kind, owner: Any) -> Any:
+    rows = owned(kind, owner).order_by()
+    return rows.values_list(Value(kind.name, CharField()), kind.model.state_expression()).annotate(
+        number=Count("pk")
+    )

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from tasks.models import Task
 from tests.support.tasks import create_task, trashed
 
 EMPTY = {"open": 0, "completed": 0, "overdue": 0, "trashed": 0}
@@ -22,3 +23,15 @@ def test_statistics_count_open_completed_overdue_and_trashed_tasks(as_alice, as_
 
     assert as_alice("get", path).json() == {"open": 3, "completed": 1, "overdue": 1, "trashed": 2}
     assert as_bob("get", path).json() == EMPTY
+
+
+def test_statistics_read_no_rows_of_tasks_but_overdue_ones(as_alice):
+    """Rows that are removed behind the clock's back are still counted."""
+    past = (timezone.now() - timedelta(hours=1)).isoformat()
+    create_task(as_alice)
+    create_task(as_alice, completed=True)
+    create_task(as_alice, due_at=past)
+    trashed(as_alice)
+    Task.objects.all().delete()
+
+    assert as_alice("get", "/tasks/stats").json() == {"open": 2, "completed": 1, "overdue": 0, "trashed": 1}

@@ -1,8 +1,9 @@
 """A client that follows the feed misses no change, however many clients write at once."""
 
 import random
+import re
 import threading
-import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -10,44 +11,17 @@ import pytest
 from django.db import connection
 
 from tasks.ledger.models import Tombstone
+from tasks.models import Task
+from tests.support.admin_client import TASKS, run_action
 from tests.support.caller import signed_in
-from tests.support.commands import purge
+from tests.support.commands import purge, run
+from tests.support.follower import Follower
 from tests.support.processes import TIMEOUT
 from tests.support.tasks import prune_tombstones, server_entries
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
 WRITERS, WRITES, ROUNDS = 4, 120, 6
-
-
-class Follower:
-    """A client that reads only the feed."""
-
-    def __init__(self, user, limit):
-        self.caller, self.limit = signed_in(user), limit
-        self.copy, self.since, self.resyncs = {}, "0", 0
-
-    def step(self):
-        """Read one page; return whether there are more."""
-        response = self.caller("GET", f"/sync?since={self.since}&limit={self.limit}")
-        if response.status_code == 410:
-            self.copy, self.since, self.resyncs = {}, "0", self.resyncs + 1
-            return True
-        assert response.status_code == 200, response.content
-        page = response.json()
-        for change in page["changes"]:
-            if change.get("purged"):
-                self.copy.pop(change["id"], None)
-            else:
-                self.copy[change["id"]] = change
-        self.since = page["since"]
-        return page["has_more"]
-
-    def follow(self, stop):
-        deadline = time.monotonic() + TIMEOUT
-        while not stop.is_set() or self.step():
-            assert time.monotonic() < deadline
-            self.step()
 
 
 def random_change(generator, task):
@@ -85,18 +59,18 @@ def write(user, seed, ids):
 @contextmanager
 def while_others_write(user, seed, limit):
     """Four writers and a follower of one user; at the end the follower has read all pages."""
-    follower, stop = Follower(user, limit), threading.Event()
+    follower, stop = Follower(signed_in(user), limit), threading.Event()
     ids = [signed_in(user)("POST", "/tasks", {"title": "the first"}).json()["id"]]
 
-    def run(work, *arguments):
+    def in_thread(work, *arguments):
         try:
             work(*arguments)
         finally:
             connection.close()
 
     with ThreadPoolExecutor(WRITERS + 1) as pool:
-        following = pool.submit(run, follower.follow, stop)
-        writing = [pool.submit(run, write, user, f"{seed}-{number}", ids) for number in range(WRITERS)]
+        following = pool.submit(in_thread, follower.follow, stop)
+        writing = [pool.submit(in_thread, write, user, f"{seed}-{number}", ids) for number in range(WRITERS)]
         try:
             yield follower, lambda: not all(each.done() for each in writing)
             for each in writing:
@@ -104,6 +78,17 @@ def while_others_write(user, seed, limit):
         finally:
             stop.set()
         following.result(timeout=TIMEOUT)
+
+
+def counts_are_correct(user):
+    rows, trashed = (
+        Counter(
+            Task.objects.for_user(user).filter(deleted_at__isnull=live).values_list("completed", flat=True)
+        )
+        for live in (True, False)
+    )
+    stats = signed_in(user)("GET", "/tasks/stats").json()
+    return stats == {"open": rows[False], "completed": rows[True], "overdue": 0, "trashed": trashed.total()}
 
 
 @pytest.mark.parametrize("seed", range(ROUNDS))
@@ -114,6 +99,7 @@ def test_a_follower_of_concurrent_writers_ends_with_the_state_of_the_server(alic
     assert follower.copy == server_entries(lambda path: signed_in(alice)("GET", path).json())
     assert len(follower.copy) > 50
     assert follower.resyncs == 0
+    assert counts_are_correct(alice)
 
 
 @pytest.mark.parametrize("seed", range(ROUNDS))
@@ -138,6 +124,7 @@ def test_a_follower_that_misses_pruned_tombstones_resyncs_and_ends_with_the_stat
     assert follower.resyncs == resyncs + 1
     assert follower.copy == server_entries(lambda path: caller("GET", path).json())
     assert gone not in follower.copy
+    assert counts_are_correct(alice)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -153,3 +140,21 @@ def test_a_follower_ends_with_the_state_of_the_server_while_trash_and_tombstones
     assert len(follower.copy) > 20
     assert purged > 10
     assert pruned > 10
+    assert counts_are_correct(alice)
+
+
+def test_counts_equal_the_rows_while_staff_and_commands_write_too(alice, superuser, tmp_path):
+    generator, file, imported = random.Random(0), tmp_path / "alice.json", 0
+    with while_others_write(alice, 0, limit=20) as (follower, others_write):
+        run("export_user", alice.email, "--output", file)
+        while others_write():
+            action = generator.choice(["complete", "reopen", "trash", "restore", "purge"])
+            run_action(superuser, TASKS, action, Task.objects.for_user(alice).order_by("?")[:20])
+            purge("--trash-days", "0", "--only", "trash")
+            output, _ = run("import_user", file, "--into", alice.email, "--on-conflict", "replace")
+            imported += int(re.findall(r"tasks: (\d+) new", output)[0])
+            run("export_user", alice.email, "--output", file, "--force")
+
+    assert counts_are_correct(alice)
+    assert follower.copy == server_entries(lambda path: signed_in(alice)("GET", path).json())
+    assert imported

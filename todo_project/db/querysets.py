@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 from django.db import models
@@ -9,3 +10,12 @@ class OwnedQuerySet(models.QuerySet[Any]):
     def for_user(self, user: Any) -> Self:
         """The only filter by owner. A row outside it does not exist for this user."""
         return self.filter(**{self.owner_field: user.pk})
+
+
+def key_batches(rows: models.QuerySet[Any], size: int) -> Iterator[list[Any]]:
+    """The primary keys of these rows in ascending order, each batch in one query."""
+    keys = rows.order_by("pk").values_list("pk", flat=True)
+    batch = list(keys[:size])
+    while batch:
+        yield batch
+        batch = list(keys.filter(pk__gt=batch[-1])[:size])

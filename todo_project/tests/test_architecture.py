@@ -23,8 +23,8 @@ DOMAIN = {
         "models",
         "kinds",
         "operations",
-        "counts sync trash",
-        "purge export",
+        "counts epochs sync trash",
+        "purge export diagnosis",
     ],
     "tasks": ["apps", "querysets", "models", "kinds demo"],
 }
@@ -53,7 +53,7 @@ LAYERS = {
         *DOMAIN["tasks.ledger"],
         "fields reads importing",
         "serializers filters",
-        "views admin",
+        "views admin management",
         "urls",
     ],
     "tasks": [

@@ -1,0 +1,100 @@
+"""manage.py recount, and the doctor's check of the counts."""
+
+import pytest
+from django.core import checks
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tasks.ledger import diagnosis
+from tasks.ledger.models import Clock
+from tasks.models import Task
+from tests.support.commands import run
+from tests.support.tasks import create_task, trashed
+
+CORRECT = {"task": {"open": 2, "completed": 1, "trashed": 1}}
+ONE_IS_WRONG = "Users: 2. Different counts: 1, "
+
+
+@pytest.fixture
+def counted(as_alice, as_bob, alice):
+    """Alice's clock; Bob has a task too."""
+    create_task(as_bob)
+    for completed in (False, False, True):
+        create_task(as_alice, completed=completed)
+    trashed(as_alice)
+    clock = Clock.objects.for_user(alice)
+    assert clock.get().counts == CORRECT
+    return clock
+
+
+WRONG = [
+    {},
+    {"task": {"open": 3, "completed": 1, "trashed": 1}},
+    {"task": {"open": 2, "completed": 1}},
+    {"task": {"open": 2, "completed": 1, "trashed": 1, "late": 1}},
+    {**CORRECT, "ghost": {"open": 1}},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_wrong_counts_are_repaired(counted, as_alice, alice, wrong):
+    counted.update(counts=wrong)
+    output, _ = run("recount")
+
+    assert output.splitlines() == [
+        f"The counts of user {alice.pk} differ from the rows.",
+        f"{ONE_IS_WRONG}repaired.",
+    ]
+    assert counted.get().counts == CORRECT
+    assert as_alice("get", "/tasks/stats").json() == {"open": 2, "completed": 1, "overdue": 0, "trashed": 1}
+    assert run("recount")[0] == "Users: 2. Different counts: 0, repaired.\n"
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_dry_run_only_reports_wrong_counts_and_exits_with_3(counted, alice, capsys, wrong):
+    counted.update(counts=wrong)
+    with pytest.raises(SystemExit) as ended:
+        run("recount", "--dry-run")
+
+    assert ended.value.code == 3
+    assert counted.get().counts == wrong
+
+
+def test_a_dry_run_ends_normally_if_all_counts_are_correct(counted):
+    assert run("recount", "--dry-run")[0] == "Users: 2. Different counts: 0, not changed.\n"
+
+
+def test_repairing_keeps_versions_and_epoch(counted):
+    before = counted.values("epoch", "tick", "pruned_version").get()
+    counted.update(counts={})
+    run("recount")
+
+    assert counted.values("epoch", "tick", "pruned_version").get() == before
+
+
+def test_comparing_takes_one_query_per_user_and_locks_nothing(counted):
+    with CaptureQueriesContext(connection) as captured:
+        run("recount")
+
+    statements = [query["sql"] for query in captured]
+    assert len(statements) == 2 + 2  # The owners, in two batches, and a query for each of two.
+    assert not any("FOR" in sql and "UPDATE" in sql for sql in statements)
+
+
+def test_the_doctor_finds_rows_that_were_changed_with_sql(counted):
+    [message] = diagnosis.counts()
+    assert message == checks.Info("Users whose counts were compared with the rows: 2; all are correct.")
+
+    Task.objects.filter(completed=True).delete()
+    [message] = diagnosis.counts()
+    assert message.level == checks.ERROR
+    assert message.msg == "Users whose counts were compared with the rows: 2; different: 1."
+    assert str(message.hint).startswith("Run `manage.py recount`")
+
+
+def test_the_doctor_compares_only_for_a_few_seconds(counted, monkeypatch):
+    monkeypatch.setattr(diagnosis, "SECONDS", 0)
+
+    assert list(diagnosis.counts()) == [
+        checks.Info("Users whose counts were compared with the rows: 1; all are correct.")
+    ]
