@@ -47,7 +47,7 @@ if HTTPS_ONLY and not TRUSTED_PROXY_COUNT:
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 if TRUSTED_PROXIES and not TRUSTED_PROXY_COUNT:
     raise ImproperlyConfigured(
-        "TRUSTED_PROXIES lists proxies, but TRUSTED_PROXY_COUNT is 0; set it to the number of proxies in a row."
+        "TRUSTED_PROXIES lists proxies, but TRUSTED_PROXY_COUNT is 0; set it to the number of proxies."
     )
 if TRUSTED_PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

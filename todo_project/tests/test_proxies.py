@@ -1,4 +1,4 @@
-"""The server reads X-Forwarded-* only in requests of the proxies that the settings name, and no other such header."""
+"""The server believes X-Forwarded-* only if the proxies that the settings name send it."""
 
 import pytest
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.own_servers
 
 @pytest.fixture(scope="module", params=["127.0.0.0/8,::1", "10.0.0.0/8", ""])
 def server_behind(request):
-    """A server that redirects to HTTPS, and the addresses of its proxies; the tests call it from 127.0.0.1."""
+    """A server that redirects to HTTPS, and the addresses of its proxies. The tests call from 127.0.0.1."""
     proxies = {"HTTPS_ONLY": "true", "TRUSTED_PROXY_COUNT": "1", "TRUSTED_PROXIES": request.param}
     with Gunicorn(DATABASE_URL=MEMORY, ALLOWED_HOSTS=HOST, **proxies) as server:
         yield server, request.param
