@@ -152,6 +152,10 @@ class Crash(ApiView):
         fail(how)
         return Response({})
 
+    @endpoint("Fail to write")
+    def post(self, request: Request, how: str) -> Response:
+        return self.get(request, how)
+
 
 class PlainCrash(View):
     """A Django view that fails in the way named by its URL."""
@@ -175,8 +179,12 @@ def fail(how: str) -> None:
             with connection.cursor() as cursor:
                 cursor.execute("SET LOCAL statement_timeout = '50ms'")
                 cursor.execute("SELECT pg_sleep(20)")
-        case _:
-            raise AssertionError(how)
+        case "slow":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_sleep(60)")
+        case sqlstate:
+            with connection.cursor() as cursor:
+                cursor.execute(f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{sqlstate}'; END $$")
 
 
 notes = NoteViewSet.as_view({"get": "list", "post": "create"})

@@ -117,7 +117,7 @@ class BoundedModelAdmin(admin.ModelAdmin):
 
     def show_error(self, request: HttpRequest, error: Exception) -> HttpResponseRedirect:
         """Show what the user can correct as a message; raise any other error again."""
-        api_error = translate(error)
+        api_error = translate(error, request.method)
         if api_error.status_code >= 500:
             raise error
         self.message_user(request, f"Nothing was changed. {api_error.message}", messages.ERROR)

@@ -23,6 +23,7 @@ from django.http.request import UnreadablePostError
 from django.shortcuts import render
 from rest_framework import exceptions as drf
 from rest_framework.fields import get_error_detail
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
@@ -60,20 +61,20 @@ class ErrorResponse(HttpResponse):
 
 def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:
     """DRF's EXCEPTION_HANDLER. Server errors are logged with their stack trace."""
-    error = translate(exc)
+    error = translate(exc, context["request"].method)
     if error.status_code >= 500:
         log = logger.exception if isinstance(error, errors.InternalError) else logger.warning
         log("%s: %s", error.code, type(exc).__name__, exc_info=exc)
     return Response(error_body(error), status=error.status_code, headers=error.headers)
 
 
-def translate(exc: Exception) -> ApiError:
-    """The documented error for any exception."""
+def translate(exc: Exception, method: str | None) -> ApiError:
+    """The documented error for any exception in a request with this method."""
     match exc:
         case ApiError():
             return exc
         case DatabaseError():
-            return _translate_database_error(exc)
+            return _translate_database_error(exc, method)
         case drf.ValidationError():
             return errors.ValidationFailed(flatten(exc.get_full_details()))
         case ValidationError():
@@ -96,7 +97,7 @@ def translate(exc: Exception) -> ApiError:
             return errors.InternalError()
 
 
-def _translate_database_error(exc: DatabaseError) -> ApiError:
+def _translate_database_error(exc: DatabaseError, method: str | None) -> ApiError:
     match diagnose(exc):
         case Rejected(field, code, message, conflict=True):
             return errors.Conflict(message, details={"field": field, "constraint": code})
@@ -104,7 +105,7 @@ def _translate_database_error(exc: DatabaseError) -> ApiError:
             return errors.ValidationFailed.of(field, code, message)
         case Unavailable(timeout=True):
             return errors.QueryTimeout()
-        case Unavailable(contention=True):
+        case Unavailable(contention=True) if method not in SAFE_METHODS:
             return errors.Conflict()
         case Unavailable():
             return errors.ServiceUnavailable()
@@ -165,7 +166,7 @@ class ErrorShapeMiddleware:
         return error
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        error = translate(exception)
+        error = translate(exception, request.method)
         if isinstance(error, errors.InternalError):
             return None  # Django logs it with its stack trace; __call__ then replaces the response.
         if error.status_code >= 500:

@@ -56,6 +56,21 @@ class MalformedRequest(ApiError):
     default_detail = "The request cannot be read. Check its URL, headers and body."
 
 
+class UriTooLong(MalformedRequest):
+    status_code = 414
+    default_detail = "The URL is too long. Send at most 8,190 bytes, including the method."
+
+
+class ExpectationFailed(MalformedRequest):
+    status_code = 417
+    default_detail = "The only supported expectation is 'Expect: 100-continue'."
+
+
+class HeadersTooLarge(MalformedRequest):
+    status_code = 431
+    default_detail = "The headers are too large. Send at most 100 headers of up to 8,190 bytes."
+
+
 class InvalidCursor(ApiError):
     status_code = 400
     default_code = "INVALID_CURSOR"

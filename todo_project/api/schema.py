@@ -64,9 +64,12 @@ STATUS_NAMES = {
     410: "Gone",
     412: "Precondition Failed",
     413: "Request Entity Too Large",
+    414: "URI Too Long",
     415: "Unsupported Media Type",
+    417: "Expectation Failed",
     422: "Unprocessable Entity",
     429: "Too Many Requests",
+    431: "Request Header Fields Too Large",
     500: "Internal Server Error",
     503: "Service Unavailable",
     504: "Gateway Timeout",
@@ -175,7 +178,7 @@ class AutoSchema(openapi.AutoSchema):
         return self.method == "POST" and self.endpoint.idempotent
 
     def error_statuses(self, operation: dict[str, Any]) -> list[int]:
-        statuses = {400, 406, 429, 500, 503, 504}
+        statuses = {400, 406, 414, 417, 429, 431, 500, 503, 504}
         statuses |= set(self.endpoint.extra_statuses)
         if not self.is_public:
             statuses |= {401, 403}

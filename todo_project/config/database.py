@@ -20,7 +20,7 @@ STRONG_TLS = {"require", "verify-ca", "verify-full"}
 MAX_AGE = 240
 
 CONNECTION: dict[str, Any] = {
-    "connect_timeout": 10,
+    "connect_timeout": 7,
     "keepalives": 1,
     "keepalives_idle": 30,
     "keepalives_interval": 10,

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from functools import cache
 
 from django.apps import apps
-from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError, models
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    models,
+)
 
 UNIQUE, FOREIGN_KEY, NOT_NULL = "23505", "23503", "23502"
 QUERY_CANCELED, READ_ONLY = "57014", "25006"
@@ -45,6 +53,9 @@ def diagnose(error: DatabaseError) -> Rejected | Unavailable | None:
     if sqlstate in CONTENTION:
         return Unavailable(contention=True)
     if isinstance(error, OperationalError | InterfaceError) or sqlstate == READ_ONLY or plan_is_stale(error):
+        return Unavailable()
+    # The driver's own, such as unexpected results from a pooler that has lost its connection.
+    if isinstance(error, InternalError) and sqlstate is None:
         return Unavailable()
     return None
 

@@ -46,4 +46,4 @@ class ProbeMiddleware:
                 raise MethodNotAllowed(headers={"Allow": "GET, HEAD"})
             return probe.func(request)
         except (ApiError, DatabaseError) as error:
-            return ErrorResponse(translate(error))
+            return ErrorResponse(translate(error, request.method))

@@ -8,6 +8,7 @@ import time
 import uuid
 from contextlib import suppress
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
@@ -16,16 +17,24 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from todo_project.api.addresses import is_trusted_proxy
 from todo_project.api.encoder import dumps
+from todo_project.api.errors import (
+    ApiError,
+    ExpectationFailed,
+    HeadersTooLarge,
+    InternalError,
+    MalformedRequest,
+    UriTooLong,
+)
+from todo_project.db.postgresql.base import DatabaseWrapper
 
 from .receiving import PEEK_SIZE, is_complete
 
 logger = logging.getLogger(__name__)
 
-STATUS: dict[type[Exception], tuple[int, str]] = {
-    errors.LimitRequestLine: (414, "URI Too Long"),
-    errors.LimitRequestHeaders: (431, "Request Header Fields Too Large"),
-    errors.ExpectationFailed: (417, "Expectation Failed"),
-    errors.UnsupportedTransferCoding: (501, "Not Implemented"),
+ERRORS: dict[type[Exception], type[ApiError]] = {
+    errors.LimitRequestLine: UriTooLong,
+    errors.LimitRequestHeaders: HeadersTooLarge,
+    errors.ExpectationFailed: ExpectationFailed,
 }
 SERVER_ERRORS = (errors.ConfigurationProblem, errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)
 
@@ -34,6 +43,9 @@ RECEIVE_TIMEOUT = 10
 
 SEND_TIMEOUT = 10
 """Seconds for each write. A phone that loses its network would otherwise occupy a thread forever."""
+
+STATEMENT_TIMEOUT = 6
+"""Seconds for each SQL statement, so that a request to a silent database gets 503 within ten."""
 
 # The number of connections of each process, plus one, in memory that all processes share.
 _connections = memoryview(mmap.mmap(-1, 512)).cast("i")
@@ -46,6 +58,10 @@ class Worker(ThreadWorker):
         self.deadlines: dict[Any, float] = {}
         """When the requests that threads are reading must have arrived, by connection."""
         super().__init__(*args, **kwargs)
+
+    def init_process(self) -> None:
+        DatabaseWrapper.statement_timeout = STATEMENT_TIMEOUT
+        super().init_process()
 
     @property
     def nr_conns(self) -> int:
@@ -167,19 +183,17 @@ class Worker(ThreadWorker):
         """gunicorn's own response is HTML and contains parts of the request."""
         request_id = uuid.uuid4().hex
         if isinstance(exc, errors.ParseException) and not isinstance(exc, SERVER_ERRORS):
-            status, reason = STATUS.get(type(exc), (400, "Bad Request"))
-            code, message = "MALFORMED_REQUEST", f"The request is not valid HTTP ({reason.lower()})."
+            error = ERRORS.get(type(exc), MalformedRequest)()
             logger.warning("unreadable request: %s", type(exc).__name__, extra={"request_id": request_id})
         else:
-            status, reason = 500, "Internal Server Error"
-            code, message = (
-                "INTERNAL_ERROR",
-                "Something went wrong on our side. Quote the request id when you report it.",
-            )
+            error = InternalError()
             logger.error("unhandled error", exc_info=exc, extra={"request_id": request_id})
-        body = dumps({"error": {"code": code, "message": message, "request_id": request_id, "details": {}}})
+        content = {"code": error.code, "message": error.message, "request_id": request_id, "details": {}}
+        body = dumps({"error": content})
+        status = 501 if isinstance(exc, errors.UnsupportedTransferCoding) else error.status_code
         head = (
-            f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
+            "Connection: close\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(body)}\r\nX-Request-ID: {request_id}\r\n\r\n"
         )
         client.settimeout(SEND_TIMEOUT)

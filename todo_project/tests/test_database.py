@@ -52,7 +52,7 @@ def test_a_connection_is_closed_before_neon_suspends_and_has_timeouts():
 
     assert config["CONN_MAX_AGE"] == 240
     assert config["CONN_HEALTH_CHECKS"] is True
-    assert options["connect_timeout"] == 10
+    assert options["connect_timeout"] == 7
     assert options["tcp_user_timeout"] == 10_000
     assert (options["keepalives"], options["keepalives_idle"]) == (1, 30)
     assert options["application_name"] == "todo"

@@ -84,7 +84,7 @@ def test_every_error_code_has_an_example(document):
     ],
 )
 def test_an_operation_lists_the_errors_it_can_return(operations, operation, statuses):
-    common = {"400", "406", "429", "500", "503", "504"}
+    common = {"400", "406", "414", "417", "429", "431", "500", "503", "504"}
 
     assert {status for status in operations[operation]["responses"] if status >= "400"} == common | statuses
 

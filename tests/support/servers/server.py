@@ -122,6 +122,20 @@ class Server:
             kill(self.process.pid)
             self.process.wait()
 
+    def suspend(self) -> None:
+        """Let the server fall silent: its kernel still accepts connections and data."""
+        for process in self._processes():
+            process.suspend()
+
+    def resume(self) -> None:
+        for process in self._processes():
+            process.resume()
+
+    def _processes(self) -> list[psutil.Process]:
+        assert self.process
+        main = psutil.Process(self.process.pid)
+        return [main, *main.children(recursive=True)]
+
     def close(self) -> None:
         """Stop the server and delete everything it wrote."""
         try:

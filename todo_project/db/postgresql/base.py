@@ -5,10 +5,13 @@ import secrets
 import select
 import time
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 from django.db.backends.postgresql import base, operations
+
+from .connection import Connection, outage
 
 logger = logging.getLogger(__name__)
 
@@ -33,20 +36,30 @@ class DatabaseOperations(operations.DatabaseOperations):
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
+    Database: Any = SimpleNamespace(**{**vars(psycopg), "connect": Connection.connect})
     ops_class = DatabaseOperations
+    statement_timeout: float | None = None
+    """Seconds for each statement; only the processes that serve requests have a limit."""
     pooler_detected = False
     """Whether this process has found a pooler that DATABASE_POOLER does not declare."""
     used_at = 0.0
     health_check_done: bool
 
-    def get_new_connection(self, conn_params: Mapping[str, Any]) -> psycopg.Connection[Any]:
-        connection = self._connect_with_retries(conn_params)
+    def get_new_connection(self, conn_params: Mapping[str, Any]) -> Connection:
+        if self.statement_timeout is not None:
+            outage.raise_if_silent()
+        try:
+            connection = self._connect_with_retries(conn_params)
+        except psycopg.errors.ConnectionTimeout:
+            outage.begin()
+            raise
+        connection.timeout = self.statement_timeout
         # psycopg names prepared statements _pg3_0, _pg3_1, …: behind an undeclared pooler, a name could run
         # the statement of another process. After a random start it finds its own statement or none.
         connection._prepared._prepared_idx = secrets.randbits(60)
         return connection
 
-    def _connect_with_retries(self, conn_params: Mapping[str, Any]) -> psycopg.Connection[Any]:
+    def _connect_with_retries(self, conn_params: Mapping[str, Any]) -> Connection:
         """Only connecting is retried, because a statement that was sent may have taken effect."""
         started = time.monotonic()
         for delay in RETRY_DELAYS:
@@ -68,6 +81,22 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self.health_check_done = True
         self.used_at = now
         super().close_if_health_check_failed()
+
+    def create_cursor(self, name: str | None = None) -> Any:
+        """Closing a named cursor is a statement, whose errors Django does not convert."""
+        cursor = super().create_cursor(name)
+        if name:
+            cursor.close = self.wrap_database_errors(cursor.close)
+        return cursor
+
+    def is_usable(self) -> bool:
+        if self.connection is not None:
+            self.connection.is_checked = True
+        try:
+            return super().is_usable()
+        finally:
+            if self.connection is not None:
+                self.connection.is_checked = False
 
     def prepared_cursor(self) -> Any:
         """A cursor that prepares its statements, except behind a pooler."""
