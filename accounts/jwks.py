@@ -101,7 +101,7 @@ def fetch_keys(url: str) -> dict[str | None, dict[str, Any]]:
         raise ValueError("not a key set")
     keys = {}
     for entry in entries:
-        if isinstance(entry, dict) and entry.get("use", "sig") == "sig" and entry.get("kty") != "oct":
+        if isinstance(entry, dict) and entry.get("use", "sig") == "sig":
             try:
                 keys[entry.get("kid")] = {"key": jwt.PyJWK(entry).key, "alg": entry.get("alg")}
             except (jwt.PyJWTError, ValueError, TypeError):

@@ -93,6 +93,11 @@ def test_a_token_signed_by_another_key_with_the_id_of_a_published_one_is_refused
     assert me(issuer.token()).status_code == 200
 
 
+def test_a_token_of_more_than_8192_characters_is_refused(issuer):
+    assert_error(me(backend_token(filler="x" * 8192)), 401, "INVALID_TOKEN")
+    assert me(backend_token(filler="x" * 5000)).status_code == 200
+
+
 def test_a_token_signed_by_another_secret_is_refused(issuer):
     assert_error(me(jwt.encode(claims("backend"), "x" * 40)), 401, "INVALID_TOKEN")
 
@@ -139,9 +144,16 @@ def test_a_subject_may_be_any_text(issuer, subject):
     assert Identity.objects.get().subject == subject
 
 
-@pytest.mark.parametrize("odd", [7, None, ["a"], "x" * 1000, "nul\0", "x\ud800"])
+@pytest.mark.parametrize("odd", [7, None, ["a"], "nul\0", "x\ud800"])
 def test_invalid_name_and_email_claims_are_ignored(issuer, odd):
     assert me(backend_token(name=odd, email=odd)).status_code == 200
+
+
+def test_long_name_and_email_claims_are_shortened(issuer):
+    me(backend_token(name="x" * 1000, email="x" * 1000))
+
+    assert len(User.objects.get().name) == 150
+    assert len(Identity.objects.get().email) == 254
 
 
 def test_a_banned_identity_is_refused(issuer):

@@ -34,11 +34,16 @@ def me(token):
     return Caller(token)("get", "/me")
 
 
-def test_keys_are_fetched_once(issuer):
+def test_keys_are_fetched_once_in_ten_minutes(issuer, clock):
     for number in range(5):
         me(issuer.token(sub=f"person-{number}"))
-
+    clock(599)
+    me(issuer.token())
     assert issuer.fetches == 1
+
+    clock(2)
+    me(issuer.token())
+    assert issuer.fetches == 2
 
 
 def test_a_new_key_is_fetched_when_it_is_first_used(issuer, clock):
@@ -102,10 +107,13 @@ def test_a_key_is_used_only_for_the_algorithm_it_was_published_for(issuer):
     assert me(issuer.token("RS256")).status_code == 200
 
 
-def test_a_single_key_needs_no_key_id(issuer):
+def test_a_key_id_is_needed_if_there_are_several_keys(issuer, clock):
     token = jwt.encode(claims(issuer.name), private_key("EdDSA", "k1"), algorithm="EdDSA")
-
     assert me(token).status_code == 200
+
+    clock(601)
+    issuer.publish(public_jwk("EdDSA", "k1"), public_jwk("ES256", "k2"))
+    assert_error(me(token), 401, "INVALID_TOKEN")
 
 
 def break_by(status, content, **headers):

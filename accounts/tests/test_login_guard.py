@@ -204,6 +204,16 @@ def test_the_admin_login_is_counted_and_blocked_too(alice):
     assert_error(try_from(HOME, password=PASSWORD), 429, "TOO_MANY_ATTEMPTS")
 
 
+def test_a_sign_in_to_the_admin_clears_failures_too(alice):
+    User.objects.update(is_staff=True)
+    fail(4)
+    fail(1, address=ELSEWHERE)
+    client = Client(headers={"X-Forwarded-For": HOME})
+    client.post("/admin/login/", {"username": "alice@example.com", "password": PASSWORD})
+
+    assert remaining() == {("alice@example.com", ELSEWHERE)}
+
+
 def test_checking_the_limits_takes_one_query(alice, django_assert_num_queries):
     fail(3)
 

@@ -2,6 +2,7 @@
 
 import pytest
 from django.core.cache import caches
+from django.core.cache.backends.dummy import DummyCache
 from django.core.cache.backends.redis import RedisCache
 
 from tests.support.assertions import assert_error
@@ -125,9 +126,13 @@ def test_addresses_of_one_ipv6_network_share_a_limit(client, notes):
     assert statuses(client, *requests) == [401, 401, 429]
 
 
-def test_requests_are_not_limited_while_the_cache_is_unreachable(notes_alice, monkeypatch, caplog):
-    dead = RedisCache("redis://127.0.0.1:1", {"OPTIONS": {"socket_connect_timeout": 1}})
-    monkeypatch.setattr("todo_project.api.throttling.cache", dead)
+@pytest.mark.parametrize(
+    "cache",
+    [RedisCache("redis://127.0.0.1:1", {"OPTIONS": {"socket_connect_timeout": 1}}), DummyCache("", {})],
+    ids=["unreachable", "loses values"],
+)
+def test_requests_are_not_limited_while_the_cache_does_not_work(notes_alice, monkeypatch, caplog, cache):
+    monkeypatch.setattr("todo_project.api.throttling.cache", cache)
 
     assert notes_alice("get", "/notes").status_code == 200
     assert "not rate limited" in caplog.text
