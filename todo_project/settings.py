@@ -35,6 +35,8 @@ PORT = env.integer("PORT", default=8000, low=1, high=65535)
 WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", default=2, low=1, high=64)
 WEB_THREADS = env.integer("WEB_THREADS", default=4, low=1, high=64)
 
+MAX_THREADS_PER_USER = max(1, WEB_THREADS // 2)
+
 # HTTPS. gunicorn serves HTTP behind a proxy that terminates TLS.
 
 HTTPS_ONLY = env.boolean("HTTPS_ONLY", default=not DEBUG)

@@ -12,7 +12,7 @@ from .processes import TIMEOUT
 from .servers.gunicorn import Gunicorn
 
 HOST = "api.example.com"
-ALICE = "alice@example.com"
+ALICE, BOB = "alice@example.com", "bob@example.com"
 NOTE = "/api/v1/notes/0191f3a8-7a52-7c9e-8a2f-3b1d5c6e7f80"
 
 

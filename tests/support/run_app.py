@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from .raw_http import ALICE, NOTE
+from .raw_http import ALICE, BOB, NOTE
 from .servers.gunicorn import ROOT, environment
 
 SERVED = "tests.settings_with_notes"
@@ -19,6 +19,7 @@ call_command("migrate", verbosity=0)
 with connection.schema_editor() as editor:
     editor.create_model(Note)
 alice = User.objects.create_user("{ALICE}", id="{ALICE_ID}")
+User.objects.create_user("{BOB}")
 Note.objects.create(id="{NOTE[-36:]}", owner=alice, title="the first")
 """
 

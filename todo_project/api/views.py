@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
+from .concurrency import occupied_thread
 from .endpoints import Endpoint
 from .errors import ApiError, MalformedRequest, MethodNotAllowed, ValidationFailed
 from .idempotency import run_once
@@ -40,11 +42,14 @@ class ApiView(APIView):
         self.args, self.kwargs = args, kwargs
         self.request = request = self.initialize_request(request, *args, **kwargs)
         self.headers = {"Vary": "Authorization"}
-        try:
-            self.initial(request, *args, **kwargs)
-            response = self.run(request, self.get_handler(request))
-        except Exception as error:
-            response = self.handle_exception(error)
+        with ExitStack() as self.until_the_end:
+            try:
+                self.initial(request, *args, **kwargs)
+                response = self.run(request, self.get_handler(request))
+            except Exception as error:
+                response = self.handle_exception(error)
+            if response.streaming:  # The thread sends it after this method has returned.
+                response._resource_closers.append(self.until_the_end.pop_all().close)  # type: ignore[attr-defined]
         self.response = self.finalize_response(request, response, *args, **kwargs)
         return self.response
 
@@ -59,6 +64,8 @@ class ApiView(APIView):
             self.check_throttles(request)
             raise
         self.check_throttles(request)
+        if request.user.is_authenticated:
+            self.until_the_end.enter_context(occupied_thread(request.user))
         self.check_permissions(request)
 
     def get_handler(self, request: Request) -> Callable[..., Response]:

@@ -80,7 +80,7 @@ def test_a_connection_that_a_pooler_loses_is_503(postgres):
             write = json_request(json.dumps({"title": uuid.uuid4().hex[:20]}))
             statuses.append(ask(server, write if number % 2 else VALID_REQUEST).status_code)
 
-    pooled = {"DATABASE_POOLER": "true", "ALLOWED_HOSTS": HOST}
+    pooled = {"DATABASE_POOLER": "true", "ALLOWED_HOSTS": HOST, "WEB_THREADS": "8"}
     with (
         PgBouncer(postgres.url) as pooler,
         Gunicorn(settings=SERVED, DATABASE_URL=pooler.url, **pooled) as server,

@@ -21,6 +21,8 @@ from tests.support.servers.gunicorn import Gunicorn
 from tests.support.servers.pgbouncer import PgBouncer
 from tests.support.servers.postgres import Postgres
 
+READYZ = request("GET /readyz")
+
 pytestmark = pytest.mark.own_servers
 
 
@@ -58,7 +60,7 @@ def test_every_request_to_a_silent_database_gets_503_within_ten_seconds(database
 
     def statuses() -> Counter[int]:
         with ThreadPoolExecutor(30) as pool:
-            return Counter(answer.status_code for _, answer in pool.map(timed, [VALID_REQUEST] * 60))
+            return Counter(answer.status_code for _, answer in pool.map(timed, [READYZ] * 60))
 
     with Gunicorn(
         settings=SERVED,
@@ -71,7 +73,7 @@ def test_every_request_to_a_silent_database_gets_503_within_ten_seconds(database
 
         database.fall_silent()
         with ThreadPoolExecutor(60) as pool:
-            requests = [VALID_REQUEST, write(), write(), request("GET /readyz")] * 15
+            requests = [VALID_REQUEST, write(), write(), READYZ] * 15
             during = list(pool.map(timed, requests))
         seconds, alive = timed(request("GET /healthz"))
         database.respond()

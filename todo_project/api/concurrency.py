@@ -1,0 +1,29 @@
+"""Bounds the threads of this process that one user occupies, so that others are served, too."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any
+
+from django.conf import settings
+
+from .errors import RateLimited
+
+_running: Counter[Any] = Counter()
+_lock = Lock()
+
+
+@contextmanager
+def occupied_thread(user: Any) -> Iterator[None]:
+    with _lock:
+        if _running[user.pk] >= settings.MAX_THREADS_PER_USER:
+            raise RateLimited(retry_after=1)
+        _running[user.pk] += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _running[user.pk] -= 1
+            if not _running[user.pk]:
+                del _running[user.pk]

@@ -1,0 +1,57 @@
+"""One user occupies at most half of the threads of a process."""
+
+import contextlib
+import socket
+
+import psycopg
+import pytest
+
+from tests.support.assertions import assert_error
+from tests.support.processes import TIMEOUT, becomes_true
+from tests.support.raw_http import BOB, HOST, VALID_REQUEST, ask, json_request, receive, request
+from tests.support.run_app import SERVED
+from tests.support.servers.gunicorn import Gunicorn
+
+INSERT = """
+    INSERT INTO todo_project_note (id, owner_id, title, rank, extra, version, created_at)
+    SELECT gen_random_uuid(), owner_id, 'waits', 0, '{}', 1, now() FROM todo_project_note
+"""
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+
+
+@pytest.mark.own_servers
+def test_a_user_who_occupies_half_of_the_threads_gets_429_while_others_are_served(postgres):
+    with (
+        Gunicorn(settings=SERVED, DATABASE_URL=postgres.url, ALLOWED_HOSTS=HOST) as server,
+        psycopg.connect(postgres.url) as operator,
+        contextlib.ExitStack() as stack,
+    ):
+        operator.execute(INSERT)  # Writes of the same title wait for the end of this transaction.
+        waiting = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port), TIMEOUT))
+            for _ in range(2)
+        ]
+        for client in waiting:
+            client.sendall(json_request('{"title": "waits"}'))
+        assert becomes_true(lambda: operator.execute(WAITING).fetchone() == (2,))
+
+        refused = ask(server, VALID_REQUEST)
+        served = ask(server, request("GET /api/v1/notes", f"Authorization: Bearer {BOB}", alice=False))
+        operator.rollback()
+
+        assert_error(refused, 429, "RATE_LIMITED")
+        assert refused["Retry-After"] == "1"
+        assert served.status_code == 200
+        assert sorted(receive(client).status_code for client in waiting) == [201, 409]
+        assert ask(server, VALID_REQUEST).status_code == 200
+
+
+def test_a_download_occupies_a_thread_until_its_end(as_alice, settings):
+    settings.MAX_THREADS_PER_USER = 1
+    download = as_alice("get", "/me/export")
+
+    assert_error(as_alice("get", "/me"), 429, "RATE_LIMITED")
+
+    b"".join(download.streaming_content)
+    download.close()
+    assert as_alice("get", "/me").status_code == 200
