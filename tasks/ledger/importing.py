@@ -9,6 +9,7 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.module_loading import autodiscover_modules
+from rest_framework.serializers import ValidationError
 
 from todo_project.db.compiled import update_many
 from todo_project.operations.importing import (
@@ -21,7 +22,7 @@ from todo_project.operations.importing import (
     validated,
 )
 
-from .kinds import Kind, kinds
+from .kinds import Kind, kinds, owned
 from .models import Clock, OwnedObject, Tombstone
 
 Row = tuple[str, dict[str, Any]]
@@ -34,7 +35,13 @@ def exported_serializer(kind: Kind) -> Any:
     for name in kind.fields:
         # Unlike a request, an export has null only where the database has.
         serializer.fields[name].allow_null = kind.model._meta.get_field(name).null
+    if not kind.has_trash:
+        serializer.fields["deleted_at"].validators = [must_be_null]
     return serializer
+
+
+def must_be_null(value: Any) -> None:
+    raise ValidationError("This field must be null.")
 
 
 def import_objects(kind: Kind, into: Import, rows: Iterable[Any]) -> Outcome:
@@ -84,13 +91,22 @@ def _store(kind: Kind, into: Import, batch: list[Row], outcome: Outcome, clock: 
 
 
 def _existing(kind: Kind, into: Import, batch: list[Row], before: int) -> dict[uuid.UUID, OwnedObject]:
-    """The objects of this batch that exist; rejects another user's object, and an id that occurs twice."""
-    existing: dict[uuid.UUID, Any] = kind.model.objects.in_bulk([values["id"] for _, values in batch])
+    """The objects of this batch that exist; rejects ids of other users and kinds, and repeated ones."""
+    ids = [values["id"] for _, values in batch]
+    existing: dict[uuid.UUID, Any] = kind.model.objects.in_bulk(ids)
+    others = {
+        found: other
+        for other in kinds.values()
+        if other is not kind
+        for found in owned(other, into.user).with_ids(ids).values_list("pk", flat=True)
+    }
     seen = set()
     for place, values in batch:
         found = existing.get(values["id"])
         if found and found.owner_id != into.user.pk:
             raise NotImportable(f"{place}.id: Another user has a {kind.name} with this id.")
+        if other := others.get(values["id"]):
+            raise NotImportable(f"{place}.id: A {other.name} has this id.")
         if values["id"] in seen or (found and found.version > before):
             raise NotImportable(f"{place}.id: This {kind.name} is in the file twice.")
         seen.add(values["id"])

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import pytest
 from django.contrib import admin
+from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.urls import include, path
 from rest_framework.request import Request
@@ -168,3 +169,5 @@ def register(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(importers, kind.plural, partial(import_objects, kind))
     # Query parameters with the names of kinds and of their fields are created once.
     monkeypatch.setattr(QueryParameters, "_cached_fields", classmethod(lambda cls: dict(cls().fields)))
+    # An earlier test may have created the types of these models and rolled back.
+    ContentType.objects.clear_cache()
