@@ -12,6 +12,7 @@ class KindField(ChoiceField):
     """A kind of object. `has_default` makes it optional: then it is the first kind."""
 
     def __init__(self, *, has_trash: bool = False, has_default: bool = False, **options: Any) -> None:
+        options.setdefault("help_text", "The kind of object.")
         names = [kind.name for kind in kinds.values() if kind.has_trash or not has_trash]
         if has_default:
             options["default"] = next(iter(names), None)

@@ -7,7 +7,7 @@ from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_fiel
 from rest_framework import serializers
 from rest_framework.serializers import ValidationError
 
-from todo_project.api.fields import CharField, ChoiceField, InstantField, IntegerField, UUIDField
+from todo_project.api.fields import CharField, InstantField, IntegerField, UUIDField
 from todo_project.api.serializers import StrictSerializer, body_example
 
 from .fields import KindField, VerbField
@@ -17,9 +17,8 @@ from .operations import Operation
 MAX_BULK_OPERATIONS = 100
 
 
+# The fields of every object. This is not a docstring because every kind's description would repeat it.
 class ObjectSerializer(StrictSerializer):
-    """The fields of every object, as the first and the last ones."""
-
     id = UUIDField(read_only=True)
     user_id = UUIDField(read_only=True, help_text="ID of the owner.")
     created_at = InstantField(read_only=True)
@@ -50,11 +49,16 @@ class KeySerializer(serializers.Serializer[Any]):
         return key
 
 
+def renamed(serializer_class: type, kind: Kind, name: str) -> type:
+    """The same class with the name of its component in the description, where {} is the kind's."""
+    name = name.format(kind.serializer_class.__name__.removesuffix("Serializer"))
+    return type(f"{name}Serializer", (serializer_class,), {"__doc__": None})
+
+
 @cache
 def new_serializer_class(kind: Kind) -> Any:
     """The serializer of a body that creates an object."""
-    name = kind.serializer_class.__name__
-    return type(f"New{name}", (KeySerializer, kind.serializer_class), {"__doc__": None})
+    return renamed(type("NewSerializer", (KeySerializer, kind.serializer_class), {}), kind, "New{}")
 
 
 # Shared, because run_validation() keeps no state and creating a serializer costs more than validating.
@@ -87,7 +91,21 @@ def any_kind(name: str, serializer: Any) -> PolymorphicProxySerializer:
     )
 
 
-@extend_schema_field(any_kind("OperationData", lambda kind: new_serializer_class(kind)(partial=True)))
+@cache
+def data_serializer_class(kind: Kind) -> Any:
+    """A description of `data`: what is required, and what omitted fields become, depends on the operation."""
+
+    class DataSerializer(new_serializer_class(kind)):  # type: ignore[misc]
+        def get_fields(self) -> dict[str, Any]:
+            fields: dict[str, Any] = super().get_fields()
+            for field in fields.values():
+                field.required, field.default = False, serializers.empty
+            return fields
+
+    return renamed(DataSerializer, kind, "{}Data")
+
+
+@extend_schema_field(any_kind("OperationData", data_serializer_class))
 class DataField(serializers.DictField):
     """The fields of an object. OperationSerializer validates them, depending on the kind and operation."""
 
@@ -152,28 +170,30 @@ class BulkSerializer(StrictSerializer):
         ]
 
 
+def constant(value: Any) -> Any:
+    """A field of a response that always has this value."""
+    field = type("ConstantField", (serializers.ReadOnlyField,), {})
+    return extend_schema_field({"const": value})(field)()
+
+
 class TombstoneSerializer(serializers.Serializer[Any]):
-    kind = serializers.CharField()
+    kind = KindField()
     id = UUIDField()
     version = IntegerField()
-    purged = serializers.BooleanField(help_text="Always true.")
+    purged = constant(True)
 
 
 @cache
-def with_kind(kind: Kind) -> Any:
-    """The serializer of an object in a response that lists several kinds."""
-    own = {"kind": ChoiceField(choices=[kind.name], read_only=True), "__doc__": None}
-    return type(
-        f"{kind.serializer_class.__name__.removesuffix('Serializer')}EntrySerializer",
-        (kind.serializer_class,),
-        own,
-    )
+def entry_serializer_class(kind: Kind) -> Any:
+    """The serializer of an object in a response with objects of several kinds."""
+    first = type("KindSerializer", (serializers.Serializer,), {"kind": constant(kind.name)})
+    return renamed(type("EntrySerializer", (first, kind.serializer_class), {}), kind, "{}Entry")
 
 
 def change() -> PolymorphicProxySerializer:
     return PolymorphicProxySerializer(
         component_name="Change",
-        serializers=lambda: [*(with_kind(kind) for kind in kinds.values()), TombstoneSerializer],
+        serializers=lambda: [*(entry_serializer_class(kind) for kind in kinds.values()), TombstoneSerializer],
         resource_type_field_name=None,
     )
 

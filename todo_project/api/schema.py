@@ -7,6 +7,7 @@ from typing import Any
 
 from drf_spectacular import openapi
 from drf_spectacular.generators import SchemaGenerator
+from rest_framework.fields import empty
 from rest_framework.permissions import SAFE_METHODS, AllowAny
 
 from .encoder import dumps
@@ -99,12 +100,15 @@ class AutoSchema(openapi.AutoSchema):
     def _map_basic_serializer(self, serializer: Any, direction: str) -> dict[str, Any]:
         """Responses always have all fields, even those that requests may omit."""
         schema: dict[str, Any] = super()._map_basic_serializer(serializer, direction)
-        if direction == "response" and "properties" in schema:
-            schema["required"] = sorted(schema["properties"])
-        if getattr(serializer, "partial", False):
-            # A client that sent the defaults in a PATCH would reset fields by accident.
-            for name, field in schema["properties"].items():
-                schema["properties"][name] = {key: value for key, value in field.items() if key != "default"}
+        properties = schema.get("properties", {})
+        if direction == "response" and properties:
+            schema["required"] = sorted(properties)
+        # A client that sent the defaults in a PATCH would reset fields by accident.
+        has_defaults = direction == "request" and not getattr(serializer, "partial", False)
+        for name, field in properties.items():
+            properties[name] = {key: value for key, value in field.items() if key != "default"}
+            if has_defaults and (default := serializer.fields[name].default) is not empty:
+                properties[name]["default"] = default
         return schema
 
     @property
