@@ -59,11 +59,13 @@ def client_addresses() -> Iterator[CheckMessage]:
     failures = FailedLogin.objects.order_by("-at").values_list("address", "at")
     sign_ins = [*sessions[:MAX_SIGN_INS], *failures[:MAX_SIGN_INS]]
     recent = [address for address, at in sign_ins if at > since]
-    if unreadable := recent.count(""):
+    unreadable = recent.count("")
+    summary = f"Recent sign-ins from an address that cannot be read: {unreadable} of {len(recent)}."
+    if unreadable:
         yield checks.Warning(
-            f"Of {len(recent)} recent sign-ins, {unreadable} came from an address that cannot be read.",
+            summary,
             hint="Set TRUSTED_PROXY_COUNT to the number of proxies in front, and let each of them append its "
             "client's address to X-Forwarded-For. Until then, nothing is limited by address.",
         )
     else:
-        yield checks.Info(f"All of {len(recent)} recent sign-ins came from an address that can be read.")
+        yield checks.Info(summary)

@@ -68,7 +68,7 @@ def test_clients_whose_address_cannot_be_read_are_a_warning(settings, alice):
     sign_in(password="wrong")
     [message] = diagnosis.client_addresses()
     assert message.level == checks.WARNING
-    assert message.msg == "Of 3 recent sign-ins, 2 came from an address that cannot be read."
+    assert message.msg == "Recent sign-ins from an address that cannot be read: 2 of 3."
     assert "TRUSTED_PROXY_COUNT" in str(message.hint)
 
     FailedLogin.objects.update(at=timezone.now() - timedelta(days=2))
