@@ -193,7 +193,7 @@ class ObjectViewSet(OwnedViewSet):
         """Concurrent changes to other fields are kept. `If-Match` rejects the update after any change."""
         return self.change(UPDATE, id, body=partial_body(self.kind))
 
-    @write_endpoint("Delete a {kind}", conditional=True, success=(200,))
+    @write_endpoint("Delete a {kind}", conditional=True, success=(200,), moves_to="trash")
     def destroy(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         """Moves it to the trash. Repeating it changes nothing."""
         return self.change(DELETE, id)

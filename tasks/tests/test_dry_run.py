@@ -72,6 +72,8 @@ def test_a_dry_run_has_the_same_errors(as_alice, task):
     assert_error(as_alice("post", "/tasks?dry_run=true", {"title": ""}), 400, "VALIDATION_ERROR")
     stale = as_alice("delete", f"/tasks/{task['id']}?dry_run=true", **{"If-Match": '"99"'})
     assert_error(stale, 412, "PRECONDITION_FAILED")
+    long_key = as_alice("post", "/tasks?dry_run=true", {"title": "milk"}, **{"Idempotency-Key": "k" * 256})
+    assert_error(long_key, 400, "VALIDATION_ERROR", field="Idempotency-Key")
 
 
 def test_dry_run_false_performs_the_write(as_alice):

@@ -28,6 +28,9 @@ class Endpoint:
     success: tuple[int, ...] = ()
     """The statuses of the view's serializer, where drf-spectacular assumes another one."""
 
+    moves_to: str | None = None
+    """The collection that has the object afterwards, if it is another one. The description links to it."""
+
     extra_statuses: tuple[int, ...] = ()
     """Error statuses for the description, beyond those that follow from the method and the fields above."""
 

@@ -24,6 +24,7 @@ from .errors import ApiError, IdempotencyKeyReused, RequestInProgress, Validatio
 from .transactions import run_in_transaction
 
 HEADER = "Idempotency-Key"
+FORMAT = r"[ -~]{1,255}"
 RETENTION = timedelta(hours=24)
 WAIT_SECONDS = 5
 ATTEMPTS = 3
@@ -34,15 +35,17 @@ class _AlreadyUsed(Exception):
     """Another request has used this key."""
 
 
-def run_once(request: Request, handle: Callable[[], Response], *, owner: uuid.UUID | None) -> Response:
-    """Run a write in one transaction, or return the stored response if the owner has used its key before."""
-    key = request.headers.get(HEADER)
-    if key is None or request.method != "POST" or owner is None:
-        return run_in_transaction(handle)
-    if not re.fullmatch(r"[ -~]{1,255}", key):
+def read_key(request: Request) -> str | None:
+    key: str | None = request.headers.get(HEADER)
+    if key is not None and not re.fullmatch(FORMAT, key):
         raise ValidationFailed.of(
             HEADER, "invalid", "Idempotency-Key must have 1 to 255 printable ASCII characters."
         )
+    return key
+
+
+def run_once(request: Request, handle: Callable[[], Response], *, key: str, owner: uuid.UUID) -> Response:
+    """Run a write in one transaction, or return the stored response if the owner has used its key before."""
     fingerprint, *rotated = _fingerprints(request)
     for _ in range(ATTEMPTS):
         try:

@@ -33,6 +33,9 @@ class TrueFalseField(serializers.BooleanField):
 
 
 class CommaSeparatedField(serializers.ListField):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_empty=False, **options)
+
     def to_internal_value(self, data: Any) -> Any:
         return super().to_internal_value(data.split(","))
 
@@ -61,7 +64,6 @@ class QueryParameters(serializers.Serializer[Any]):
         fields = super().get_fields()
         for field in fields.values():
             field.required = False
-            set_plain_messages(field)
         return fields
 
     @classmethod
@@ -100,7 +102,10 @@ class QueryParameters(serializers.Serializer[Any]):
     @cache
     def _cached_fields(cls) -> dict[str, Any]:
         """Fields are stateless, and creating them costs more than validating."""
-        return dict(cls().fields)
+        fields = dict(cls().fields)
+        for field in fields.values():
+            set_plain_messages(field)
+        return fields
 
 
 class DryRunParameters(QueryParameters):

@@ -13,7 +13,10 @@ from rest_framework.permissions import SAFE_METHODS, AllowAny
 from .encoder import dumps
 from .endpoints import Endpoint
 from .errors import ApiError, all_errors
+from .idempotency import FORMAT
+from .links import MOVES_TO
 from .parameters import DryRunParameters, QueryParameters
+from .serializers import StrictSerializer
 
 
 def header(description: str, kind: str = "string", **schema: Any) -> dict[str, Any]:
@@ -45,13 +48,21 @@ ERROR_HEADERS = {
 IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "schema": {"type": "string", "pattern": f"^{FORMAT}$"},
     "description": "Makes a retry safe: for 24 hours, the same key and body return the first response again.",
     "example": "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52",
 }
 CONDITIONS = {
-    "If-None-Match": "The ETag of your copy. While it is current, the response is 304 without a body.",
-    "If-Match": "The ETag of the version that you change. If it is no longer current, the response is 412.",
+    "If-None-Match": {
+        "description": "The ETag of your copy. While it is current, the response is 304 without a body.",
+        "schema": {"type": "string"},
+    },
+    "If-Match": {
+        "description": "The ETag of the version that you change. If it is no longer current, the response "
+        "is 412.",
+        "schema": {"type": "string"},
+        "example": '"17"',
+    },
 }
 # Not HTTPStatus.phrase, which differs between versions of Python.
 STATUS_NAMES = {
@@ -103,12 +114,23 @@ class AutoSchema(openapi.AutoSchema):
         properties = schema.get("properties", {})
         if direction == "response" and properties:
             schema["required"] = sorted(properties)
+        if direction == "request" and isinstance(serializer, StrictSerializer):
+            schema["additionalProperties"] = False
         # A client that sent the defaults in a PATCH would reset fields by accident.
         has_defaults = direction == "request" and not getattr(serializer, "partial", False)
         for name, field in properties.items():
             properties[name] = {key: value for key, value in field.items() if key != "default"}
             if has_defaults and (default := serializer.fields[name].default) is not empty:
                 properties[name]["default"] = default
+        return schema
+
+    def _map_serializer_field(self, field: Any, *args: Any, **kwargs: Any) -> Any:
+        """The default leaves out allow_empty, and both limits of a nested serializer."""
+        schema = super()._map_serializer_field(field, *args, **kwargs)
+        if schema.get("type") == "array":
+            least = getattr(field, "min_length", None) or int(not getattr(field, "allow_empty", True))
+            limits = {"minItems": least, "maxItems": getattr(field, "max_length", None)}
+            return {**schema, **{name: limit for name, limit in limits.items() if limit}}
         return schema
 
     @property
@@ -162,16 +184,18 @@ class AutoSchema(openapi.AutoSchema):
             )
         if self.takes_idempotency_key:
             operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
+        if self.method == "PATCH":
+            operation["requestBody"]["required"] = True  # Only its fields are optional.
         if self.endpoint.conditional:
             self.describe_condition(operation)
+        if self.endpoint.moves_to:
+            operation[MOVES_TO] = self.endpoint.moves_to
         return operation
 
     def describe_condition(self, operation: dict[str, Any]) -> None:
         reads = self.method in SAFE_METHODS
         name = "If-None-Match" if reads else "If-Match"
-        operation.setdefault("parameters", []).append(
-            {"name": name, "in": "header", "schema": {"type": "string"}, "description": CONDITIONS[name]}
-        )
+        operation.setdefault("parameters", []).append({"name": name, "in": "header", **CONDITIONS[name]})
         if self.endpoint.has_etag:
             operation["responses"]["200"]["headers"] |= refer("ETag")
         if reads:

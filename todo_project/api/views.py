@@ -17,7 +17,7 @@ from rest_framework.viewsets import GenericViewSet
 from .concurrency import occupied_thread
 from .endpoints import Endpoint
 from .errors import ApiError, MalformedRequest, MethodNotAllowed, ValidationFailed
-from .idempotency import run_once
+from .idempotency import read_key, run_once
 from .parameters import QueryParameters
 from .transactions import run_and_roll_back, run_in_transaction
 from .write_only import without_content
@@ -91,11 +91,13 @@ class ApiView(APIView):
         handle = partial(handler, request, *self.args, **self.kwargs)
         if request.method in SAFE_METHODS:
             return handle()
+        key = read_key(request) if self.endpoint.idempotent and request.method == "POST" else None
         if self.query.get("dry_run"):
             return run_and_roll_back(handle)
-        if not self.endpoint.idempotent:
+        owner = self.get_key_owner(request) if key else None
+        if key is None or owner is None:
             return run_in_transaction(handle)
-        return run_once(request, handle, owner=self.get_key_owner(request))
+        return run_once(request, handle, key=key, owner=owner)
 
     def get_key_owner(self, request: Request) -> uuid.UUID | None:
         """The ID of the user under whom the response to an Idempotency-Key is stored."""

@@ -112,3 +112,29 @@ def test_an_operation_states_whether_it_requires_a_bearer_token(document, operat
     assert operations["get", "/api/v1/notes"]["security"] == [{"bearer": []}]
     assert operations["get", "/api/v1/schema"]["security"] == [{}]
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+
+
+def test_a_response_with_a_note_links_to_the_operations_on_it(operations):
+    links = operations["post", "/api/v1/notes"]["responses"]["201"]["links"]
+
+    assert links == {
+        name: {"operationId": name, "parameters": {"path.id": "$response.body#/id"}}
+        for name in ("notes_retrieve", "notes_partial_update")
+    }
+
+
+def test_a_page_links_to_the_next_page(operations):
+    links = operations["get", "/api/v1/notes"]["responses"]["200"]["links"]
+
+    assert links == {
+        "notes_list": {
+            "operationId": "notes_list",
+            "parameters": {"query.cursor": "$response.body#/next_cursor"},
+        }
+    }
+
+
+def test_a_request_body_takes_no_other_fields_and_that_of_a_patch_is_required(document, operations):
+    assert document["components"]["schemas"]["NoteRequest"]["additionalProperties"] is False
+    assert "additionalProperties" not in document["components"]["schemas"]["Note"]
+    assert operations["patch", "/api/v1/notes/{id}"]["requestBody"]["required"] is True
