@@ -1,5 +1,6 @@
 """All users' tasks."""
 
+from datetime import date, datetime
 from typing import Any
 
 from django.contrib import admin
@@ -23,7 +24,7 @@ class StateFilter(ChoiceFilter):
     title = parameter_name = "state"
     CHOICES = {
         "open": ("Open, by due date", lambda tasks: tasks.live().open().due_first()),
-        "overdue": ("Overdue", lambda tasks: tasks.live().overdue(at=timezone.now()).due_first()),
+        "overdue": ("Overdue", lambda tasks: tasks.live().overdue_in_utc(at=timezone.now()).due_first()),
         "completed": ("Completed", lambda tasks: tasks.live().completed().latest_completion_first()),
         "trashed": ("In the trash", lambda tasks: tasks.trashed().latest_trashed_first()),
     }
@@ -40,9 +41,12 @@ class TaskForm(ObjectForm):
 class TaskAdmin(ObjectAdmin):
     kind = TASK
     form = TaskForm
-    fields = ["title", "description", "completed", "priority", "due_at"]
+    fields = [
+        "title", "description", "completed", "priority", "due_date", "due_at", "due_zone", "start_date",
+    ]  # fmt: skip
     list_columns = (
-        "title", "completed", "deleted_at", "priority", "due_at", "created_at", "owner__email", "owner__name",
+        "title", "completed", "deleted_at", "priority", "due_date", "due_at", "due_by", "created_at",
+        "owner__email", "owner__name",
     )  # fmt: skip
     list_filter = [StateFilter, LatestOwnerFilter, "created_at"]
     search_help_text = "Search by words of the title (3+ letters), by the owner's email or by task ID."
@@ -57,18 +61,22 @@ class TaskAdmin(ObjectAdmin):
         return self.perform("reopen", tasks)
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        return ["short_title", self.owner_display(request), "state", "priority", "due_at", "created_at"]
+        return ["short_title", self.owner_display(request), "state", "priority", "due", "created_at"]
 
     @admin.display(description="title")
     def short_title(self, task: Task) -> str:
         return Truncator(task.title).chars(80)
+
+    @admin.display(ordering="due_by")
+    def due(self, task: Task) -> date | datetime | None:
+        return task.due_date or task.due_at
 
     def state(self, task: Task) -> str:
         if task.deleted_at:
             return "in the trash"
         if task.completed:
             return "completed"
-        return "overdue" if task.due_at and task.due_at < timezone.now() else "open"
+        return "overdue" if task.due_by and task.due_by < timezone.now() else "open"
 
     def search_words(self, rows: Any, words: list[str]) -> QuerySet[Task]:
         found: QuerySet[Task] = rows.title_contains(words)
@@ -79,4 +87,4 @@ class TaskAdmin(ObjectAdmin):
 class LatestTasks(LatestObjects):
     model = Task
     verbose_name_plural = "latest changed tasks"
-    fields = ("completed", "priority", "due_at", "created_at", "deleted_at")
+    fields = ("completed", "priority", "due_date", "due_at", "created_at", "deleted_at")

@@ -6,7 +6,17 @@ from .models import Task
 TASK = kinds["task"] = Kind(
     "task",
     Task,
-    fields=("title", "description", "completed", "completed_at", "priority", "due_at"),
+    fields=(
+        "title",
+        "description",
+        "completed",
+        "completed_at",
+        "priority",
+        "due_date",
+        "due_at",
+        "due_zone",
+        "start_date",
+    ),
     serializer="tasks.serializers.TaskSerializer",
     verbs={
         "complete": lambda task, values, at: task.complete(at=at),

@@ -9,8 +9,11 @@ from django.db.models import Case, Q, Value, When
 from django.db.models.functions import Coalesce, Length, Trim
 from django.db.models.lookups import GreaterThan, LessThanOrEqual
 
+from todo_project.api.errors import ValidationFailed
+from todo_project.db.fields import TimeZoneField
 from todo_project.db.keyset import MAX_DATETIME, MIN_DATETIME
 
+from .dates import EndOfDay
 from .ledger.models import OwnedObject
 from .querysets import TaskQuerySet
 
@@ -36,7 +39,17 @@ class Task(OwnedObject):
     completed = models.BooleanField(default=False)
     completed_at = models.DateTimeField(null=True, blank=True, editable=False)
     priority = models.PositiveSmallIntegerField(choices=Priority.choices, default=Priority.NONE)
-    due_at = models.DateTimeField(null=True, blank=True)
+    due_date = models.DateField(null=True, blank=True, help_text="Due on this day, in any time zone.")
+    due_at = models.DateTimeField(null=True, blank=True, help_text="Due at this time.")
+    due_zone = TimeZoneField(null=True, blank=True, help_text="The time zone that the time was meant in.")
+    due_by = models.GeneratedField(
+        expression=Coalesce("due_at", EndOfDay("due_date")),
+        output_field=models.DateTimeField(),
+        db_persist=True,
+        null=True,
+        help_text="The time to sort by: due_at, or the end of due_date in UTC.",
+    )
+    start_date = models.DateField(null=True, blank=True, help_text="Not to be started before this day.")
 
     objects = TaskQuerySet.as_manager()  # type: ignore[misc]
 
@@ -70,6 +83,18 @@ class Task(OwnedObject):
                 violation_error_message="Priority must be 0 (none), 1 (low), 2 (medium) or 3 (high).",
             ),
             models.CheckConstraint(
+                condition=Q(due_date__isnull=True) | Q(due_at__isnull=True),
+                name="task_due_once",
+                violation_error_code="exclusive",
+                violation_error_message="A task is due on a day or at a time: set due_date or due_at.",
+            ),
+            models.CheckConstraint(
+                condition=Q(due_zone__isnull=True) | Q(due_at__isnull=False),
+                name="task_due_zone_with_due_at",
+                violation_error_code="without_time",
+                violation_error_message="due_zone needs due_at.",
+            ),
+            models.CheckConstraint(
                 condition=Q(completed=True, completed_at__isnull=False)
                 | Q(completed=False, completed_at__isnull=True),
                 name="task_completed_at_when_completed",
@@ -81,8 +106,8 @@ class Task(OwnedObject):
             list_index("task_updated", "updated_at"),
             list_index("task_priority", "priority"),
             list_index("task_title", "title"),
-            list_index("task_due_last", Coalesce("due_at", LATEST)),
-            list_index("task_due_first", Coalesce("due_at", EARLIEST)),
+            list_index("task_due_last", Coalesce("due_by", LATEST)),
+            list_index("task_due_first", Coalesce("due_by", EARLIEST)),
             list_index("task_trashed_last", Coalesce("deleted_at", LATEST), trashed=True),
             list_index("task_trashed_first", Coalesce("deleted_at", EARLIEST), trashed=True),
             # For the purge command.
@@ -96,7 +121,7 @@ class Task(OwnedObject):
             # For the admin's lists of all owners' tasks.
             models.Index(fields=["created_at", "id"], name="task_all_created"),
             models.Index(
-                fields=["due_at", "id"],
+                fields=["due_by", "id"],
                 name="task_all_open",
                 condition=Q(completed=False, deleted_at__isnull=True),
             ),
@@ -127,6 +152,15 @@ class Task(OwnedObject):
     def change(self, values: Mapping[str, Any], *, at: datetime) -> set[str]:
         """Set fields. Completing a completed task keeps its completed_at."""
         changed = super().change(values, at=at)
+        if self.due_date and self.due_at:
+            field, other = ("due_at", "due_date") if values.get("due_at") else ("due_date", "due_at")
+            message = f"A task is due on a day or at a time. To set {field}, also send {other} as null."
+            raise ValidationFailed.of(field, "exclusive", message)
+        if self.due_zone and not self.due_at:
+            if values.get("due_zone"):
+                raise ValidationFailed.of("due_zone", "without_time", "Due zone is allowed only with due_at.")
+            self.due_zone = None
+            changed.add("due_zone")
         if "completed" in values:
             self.completed_at = (self.completed_at or at) if self.completed else None
             changed.add("completed_at")

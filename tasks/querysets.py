@@ -1,6 +1,6 @@
 """Querysets of tasks. Other modules do not filter by columns."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Self
 
 from django.db.models import Count, F, Q
@@ -15,11 +15,36 @@ class TaskQuerySet(ObjectQuerySet):
     def completed(self) -> Self:
         return self.filter(completed=True)
 
-    def overdue(self, *, at: datetime) -> Self:
-        return self.open().due_before(at)
+    def overdue(self, *, at: datetime, today: date) -> Self:
+        """A time is overdue when it has passed, a day when it has ended."""
+        return self.open().filter(Q(due_at__lt=at) | Q(due_date__lt=today))
 
-    def not_overdue(self, *, at: datetime) -> Self:
-        return self.filter(Q(completed=True) | Q(due_at__isnull=True) | Q(due_at__gte=at))
+    def not_overdue(self, *, at: datetime, today: date) -> Self:
+        not_due = (Q(due_at__isnull=True) | Q(due_at__gte=at)) & (
+            Q(due_date__isnull=True) | Q(due_date__gte=today)
+        )
+        return self.filter(Q(completed=True) | not_due)
+
+    def overdue_in_utc(self, *, at: datetime) -> Self:
+        """For lists of many users, whose days end at different times."""
+        return self.open().filter(due_by__lt=at)
+
+    def due_from(self, day: date, start: datetime) -> Self:
+        """Due on this day or later. `start` is the day's first instant in a time zone."""
+        return self.filter(Q(due_date__gte=day) | Q(due_at__gte=start))
+
+    def due_until(self, day: date, end: datetime) -> Self:
+        """Due on this day or earlier. `end` is the first instant after it."""
+        return self.filter(Q(due_date__lte=day) | Q(due_at__lt=end))
+
+    def starting_until(self, day: date) -> Self:
+        return self.filter(start_date__lte=day)
+
+    def available(self, today: date) -> Self:
+        return self.filter(Q(start_date__isnull=True) | Q(start_date__lte=today))
+
+    def not_available(self, today: date) -> Self:
+        return self.filter(start_date__gt=today)
 
     def due_before(self, at: datetime) -> Self:
         return self.filter(due_at__lt=at)
@@ -27,8 +52,8 @@ class TaskQuerySet(ObjectQuerySet):
     def due_after(self, at: datetime) -> Self:
         return self.filter(due_at__gt=at)
 
-    def without_due_time(self) -> Self:
-        return self.filter(due_at__isnull=True)
+    def never_due(self) -> Self:
+        return self.filter(due_by__isnull=True)
 
     def created_in(self, start: datetime, end: datetime) -> Self:
         return self.filter(created_at__gte=start, created_at__lt=end)
@@ -46,8 +71,8 @@ class TaskQuerySet(ObjectQuerySet):
     # The orders of the admin's lists. Each has an index.
 
     def due_first(self) -> Self:
-        """For open tasks; tasks without a due time come last."""
-        return self.order_by(F("due_at").asc(nulls_last=True), "pk")
+        """For open tasks; tasks that are never due come last."""
+        return self.order_by(F("due_by").asc(nulls_last=True), "pk")
 
     def latest_completion_first(self) -> Self:
         return self.order_by("-completed_at", "-pk")
@@ -58,7 +83,7 @@ class TaskQuerySet(ObjectQuerySet):
         states = {
             "open": live & ~completed,
             "completed": live & completed,
-            "overdue": live & ~completed & Q(due_at__lt=at),
+            "overdue": live & ~completed & Q(due_by__lt=at),
             "trashed": ~live,
         }
         # An aggregate may not have the name of a column.

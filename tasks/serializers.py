@@ -8,9 +8,11 @@ from rest_framework.serializers import ValidationError
 from todo_project.api.fields import (
     BooleanField,
     ChoiceField,
+    DayField,
     InstantField,
     IntegerField,
     TextField,
+    TimeZoneField,
     is_visible,
 )
 from todo_project.api.serializers import body_example
@@ -35,7 +37,18 @@ class TaskSerializer(ObjectSerializer):
     priority = ChoiceField(
         choices=Priority.choices, default=Priority.NONE, help_text="0 none, 1 low, 2 medium, 3 high."
     )
-    due_at = InstantField(default=None, allow_null=True)
+    due_date = DayField(
+        default=None,
+        allow_null=True,
+        help_text="Due on this day, wherever you are. Not with `due_at`.",
+    )
+    due_at = InstantField(default=None, allow_null=True, help_text="Due at this time.")
+    due_zone = TimeZoneField(
+        default=None, allow_null=True, help_text="The time zone that `due_at` was meant in, if it matters."
+    )
+    start_date = DayField(
+        required=False, allow_null=True, help_text="Not to be started before this day. PUT keeps it."
+    )
 
     def validate_title(self, title: str) -> str:
         if not is_visible(title):

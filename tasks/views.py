@@ -8,8 +8,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from todo_project.api.endpoints import endpoint
+from todo_project.api.filters import Moment
 
-from .filters import FILTERS, ORDERINGS
+from .filters import FILTERS, ORDERINGS, TaskPageParameters, TimeZoneParameters
 from .kinds import TASK
 from .ledger.counts import read_counts
 from .ledger.views import ObjectViewSet, write_endpoint
@@ -22,6 +23,7 @@ class TaskViewSet(ObjectViewSet):
     kind = TASK
     filters = FILTERS
     orderings = ORDERINGS
+    page_parameters = TaskPageParameters
 
     @write_endpoint("Complete a task", conditional=True, request=None)
     def complete(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
@@ -33,9 +35,10 @@ class TaskViewSet(ObjectViewSet):
         """Repeating it changes nothing."""
         return self.change("reopen", id)
 
-    @endpoint("Count your tasks by state", responses=StatsSerializer)
+    @endpoint("Count your tasks by state", parameters=TimeZoneParameters, responses=StatsSerializer)
     def stats(self, request: Request) -> Response:
         tasks: Any = self.get_queryset().live()
-        overdue = tasks.overdue(at=timezone.now())
+        moment = Moment.of(timezone.now(), self.time_zone)
+        overdue = tasks.overdue(at=moment.now, today=moment.today)
         counts = read_counts(TASK, request.user, overdue=overdue)
         return Response({state: counts.get(state, 0) for state in STATES})

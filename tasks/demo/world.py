@@ -25,8 +25,8 @@ PAST, FUTURE = 366, 60
 """Days before and after now that tasks may lie in."""
 
 TASK_COLUMNS = (
-    "id, owner_id, title, description, completed, completed_at, priority, due_at, created_at, updated_at, "
-    "deleted_at, version"
+    "id, owner_id, title, description, completed, completed_at, priority, due_date, due_at, created_at, "
+    "updated_at, deleted_at, version"
 )
 TOMBSTONE_COLUMNS = "object_id, owner_id, kind, version, purged_at"
 CLOCK_COLUMNS = "owner_id, epoch, tick, counts, pruned_version, prune_count"
@@ -149,15 +149,19 @@ class World:
             elif not completed and random() < 0.6:
                 created = updated  # Unchanged since its creation.
             counts["trashed" if trashed else "completed" if completed else "open"] += 1
-            due_at = NULL
+            due_date = due_at = NULL
             if random() < 0.65:
                 day = created // DAY + 1
                 day = day + int(random() * 14) if completed else max(day, PAST - 15 + int(random() * 75))
-                due_at = f"{days[day]} {DUE_HOURS[int(random() * 5)]}"
+                hour = int(random() * 10)
+                if hour < len(DUE_HOURS):
+                    due_at = f"{days[day]} {DUE_HOURS[hour]}"
+                else:
+                    due_date = days[day]
             yield (
                 f"{new_id(generator)}\t{owner}\t{titles[int(random() * n_titles)]}\t"
                 f"{notes[int(random() * n_notes)]}\t{'1' if completed else '0'}\t{completed_at}\t"
-                f"{PRIORITIES[int(random() * 10)]}\t{due_at}\t{text(created)}\t{text(updated)}\t"
+                f"{PRIORITIES[int(random() * 10)]}\t{due_date}\t{due_at}\t{text(created)}\t{text(updated)}\t"
                 f"{deleted_at}\t{version}\n"
             )
 

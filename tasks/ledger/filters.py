@@ -20,7 +20,7 @@ from .sync import Position
 def time_filter(meaning: str, condition: Callable[[Any, datetime], ObjectQuerySet]) -> Filter:
     return Filter(
         InstantField(help_text=f"Only objects {meaning} this time."),
-        lambda rows, at, now: condition(rows, at),
+        lambda rows, at, moment: condition(rows, at),
         DateTimeField(),
     )
 
@@ -28,14 +28,14 @@ def time_filter(meaning: str, condition: Callable[[Any, datetime], ObjectQuerySe
 SEARCH = {
     "q": Filter(
         TextField(max_length=200, help_text="Text to search for."),
-        lambda rows, text, now: rows.search_text(text),
+        lambda rows, text, moment: rows.search_text(text),
         plan_each_time=True,
     )
 }
 FILTERS = SEARCH | {
     "ids": Filter(
         UUIDListField(max_length=100, help_text="Only objects with these IDs, separated by commas."),
-        lambda rows, ids, now: rows.with_ids(ids),
+        lambda rows, ids, moment: rows.with_ids(ids),
         plan_each_time=True,
     ),
     "created_before": time_filter("created before", ObjectQuerySet.created_before),

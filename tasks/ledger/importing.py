@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.module_loading import autodiscover_modules
 from rest_framework.serializers import ValidationError
 
+from todo_project.api.errors import ValidationFailed
 from todo_project.db.compiled import update_many
 from todo_project.operations.importing import (
     BATCH_SIZE,
@@ -71,11 +72,15 @@ def import_objects(kind: Kind, into: Import, rows: Iterable[Any]) -> Outcome:
 
 def _store(kind: Kind, into: Import, batch: list[Row], outcome: Outcome, clock: Clock, before: int) -> None:
     existing = _existing(kind, into, batch, before)
-    changed = []
-    for _, values in batch:
+    changed, columns = [], {"version"}
+    for place, values in batch:
         found = [existing[values["id"]]] if values["id"] in existing else []
         if outcome.add(found, values, replace=into.replace):
-            new = kind.model(owner_id=into.user.pk, version=clock.next_version(), **values)
+            new = kind.model(owner_id=into.user.pk, version=clock.next_version())
+            try:
+                columns |= new.change(values, at=values["updated_at"])
+            except ValidationFailed as error:
+                raise NotImportable(f"{place}.{error.details['field']}: {error.message}") from error
             changed.append(new)
     # Only this owner's objects are overwritten: an id that another user took meanwhile is rejected.
     replaced = [each for each in changed if each.pk in existing]
@@ -84,7 +89,7 @@ def _store(kind: Kind, into: Import, batch: list[Row], outcome: Outcome, clock: 
     states.subtract(existing[each.pk].state for each in replaced)
     clock.count(kind.name, states)
     Clock.objects.store(clock)
-    update_many(replaced, [*batch[0][1].keys() - {"id"}, "version"], key=["owner", "id"])
+    update_many(replaced, columns - {"id"}, key=["owner", "id"])
     kind.model.objects.bulk_create(created)
     # An object that exists has no tombstone: its key can be used again, and so can purging.
     Tombstone.objects.for_user(into.user).with_ids([each.pk for each in created]).delete()

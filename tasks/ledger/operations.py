@@ -15,7 +15,7 @@ from django.db import connection
 from django.db.models import BigIntegerField, UUIDField
 from django.utils import timezone
 
-from todo_project.api.errors import Conflict, Gone, NotFound, PreconditionFailed
+from todo_project.api.errors import Conflict, Gone, NotFound, PreconditionFailed, ValidationFailed
 from todo_project.db.compiled import (
     CompiledQuery,
     CompiledUpdate,
@@ -109,13 +109,13 @@ def perform(owner: Any, operations: Sequence[Operation], rows_for: RowsFor = own
         draft = drafts.get(operation.object_id(owner))
         if operation.verb != CREATE:
             draft = _find(draft, operation, rows_for, owner)
-            draft.apply(operation.verb, operation.values, clock, at)
+            _apply(operation, draft, clock, at)
         elif operation.object_id(owner) in purged_ids or (draft and draft.is_purged):
             raise Gone(details=operation.details("key"))
         elif draft is None:
             draft = _new(operation, owner, at)
             drafts[draft.object.pk] = draft
-            draft.apply(CREATE, operation.values, clock, at)
+            _apply(operation, draft, clock, at)
         used.append(draft)  # Creating again with the same key changes nothing.
     _store({owner.pk: clock}, [draft for draft in drafts.values() if draft.columns], rows_for)
     return [draft.result for draft in used]
@@ -207,6 +207,15 @@ def _find(draft: Draft | None, operation: Operation, rows_for: RowsFor, owner: A
         current = kind.as_dict(stored or draft.object, with_kind=operation.path is not None)
         raise PreconditionFailed(details=operation.details("if_match", current=current))
     return draft
+
+
+def _apply(operation: Operation, draft: Draft, clock: Clock, at: datetime) -> None:
+    try:
+        draft.apply(operation.verb, operation.values, clock, at)
+    except ValidationFailed as error:
+        if operation.path is None:
+            raise
+        raise error.within(operation.path) from error
 
 
 def _store(clocks: Mapping[uuid.UUID, Clock], drafts: Sequence[Draft], rows_for: RowsFor = owned) -> None:

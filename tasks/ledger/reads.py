@@ -3,14 +3,15 @@
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from django.db.models import DateTimeField, UUIDField
+from django.db.models import DateField, DateTimeField, UUIDField
 from django.utils.crypto import salted_hmac
 
 from todo_project.api.conditional import etag
-from todo_project.api.filters import Filter, apply_filters
+from todo_project.api.filters import Filter, Moment, apply_filters
 from todo_project.db.compiled import CompiledQuery
 from todo_project.db.json_text import JSONText
 from todo_project.db.keyset import Keyset
@@ -24,14 +25,16 @@ Fields = frozenset[str]
 
 def list_etag(owner: Any, *, epoch: int, tick: int) -> str:
     """The ETag of all lists of an owner. It changes with every change to an object of the owner."""
-    return etag(f"{owner.pk.hex}-{epoch:x}-{tick}-{_format(tuple(kinds.values()))}")
+    return etag(f"{owner.pk.hex}-{epoch:x}-{tick}-{_format(tuple(kinds.values()), owner.time_zone)}")
 
 
-@cache
-def _format(kinds: tuple[Kind, ...]) -> str:
-    """Changes with the fields of an object and with SECRET_KEY, which signs the cursors of a list."""
+@lru_cache(maxsize=1000)
+def _format(kinds: tuple[Kind, ...], time_zone: str) -> str:
+    """Changes with what else a list depends on: the fields of an object, the user's time zone, which decides
+    when days begin, and SECRET_KEY, which signs the cursors.
+    """
     fields = ";".join(",".join(kind.json_fields) for kind in kinds)
-    return salted_hmac("tasks.list", fields).hexdigest()[:8]
+    return salted_hmac("tasks.list", f"{time_zone};{fields}").hexdigest()[:8]
 
 
 def read_one(
@@ -70,15 +73,20 @@ class ObjectPage:
         *,
         trashed: bool,
         at: datetime,
+        zone: ZoneInfo,
     ) -> None:
-        self.kind, self.rows_for, self.owner, self.trashed, self.at = kind, rows_for, owner, trashed, at
+        self.kind, self.rows_for, self.owner, self.trashed = kind, rows_for, owner, trashed
+        self.moment = Moment.of(at, zone)
         self.model, self.fields, self.all_filters = kind.model, query.get("fields", Fields()), filters
         self.filters = {name: value for name, value in query.items() if name in filters}
+        for name, value in self.filters.items():
+            if in_zone := filters[name].in_zone:
+                self.filters[name] = in_zone(value, zone)
 
     def page(self, keyset: Keyset, position: list[Any] | None, limit: int) -> list[tuple[str, ...]]:
         if any(self.all_filters[name].plan_each_time for name in self.filters):
             rows = _narrow(self.rows_for(self.kind, self.owner), self.trashed)
-            rows = apply_filters(rows, self.all_filters, self.filters, at=self.at)
+            rows = apply_filters(rows, self.all_filters, self.filters, at=self.moment)
             return list(keyset.page(_as_json(self.kind, rows, keyset, self.fields), position, limit))
         values = {name: value for name, value in self.filters.items() if self.all_filters[name].value}
         compiled = _page(
@@ -94,7 +102,8 @@ class ObjectPage:
             self.fields,
         )
         after = dict(zip(("value", "pk"), position or (), strict=False))
-        return compiled(owner=self.owner.pk, now=self.at, **values, **after)
+        now, today = self.moment.now, self.moment.today
+        return compiled(owner=self.owner.pk, now=now, today=today, **values, **after)
 
 
 @lru_cache(maxsize=1000)
@@ -113,9 +122,9 @@ def _page(
     """The query for one combination of filters. The values of SQL parameters are not part of it."""
     keyset, by_name = Keyset(kind.model, ordering), dict(filters)
 
-    def build(owner: Any, now: Any, value: Any, pk: Any, **placeholders: Any) -> ObjectQuerySet:
+    def build(owner: Any, now: Any, today: Any, value: Any, pk: Any, **placeholders: Any) -> ObjectQuerySet:
         rows = _narrow(rows_for(kind, owner), trashed)
-        rows = apply_filters(rows, by_name, {**dict(constants), **placeholders}, at=now)
+        rows = apply_filters(rows, by_name, {**dict(constants), **placeholders}, at=Moment(now, today))
         position = [value, pk] if has_position else None
         return keyset.page(_as_json(kind, rows, keyset, fields), position, limit)
 
@@ -123,6 +132,7 @@ def _page(
         build,
         owner=UUIDField(),
         now=DateTimeField(),
+        today=DateField(),
         value=keyset.field,
         pk=keyset.pk,
         **{name: by_name[name].value for name in values},
@@ -130,8 +140,8 @@ def _page(
 
 
 def _as_json(kind: Kind, rows: ObjectQuerySet, keyset: Keyset, fields: Fields) -> Any:
-    """The JSON text of each row, and its position if the text may not contain it."""
+    """The JSON text of each row, and its position if the text does not contain it."""
     columns = [kind.json(fields=fields)]
-    if fields:
-        columns.append(JSONText(keyset.field.name, keyset.pk.name))
+    if fields or keyset.name not in kind.json_fields:
+        columns.append(JSONText(keyset.name, keyset.pk.name))
     return rows.values_list(*columns)

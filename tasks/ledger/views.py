@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 import orjson
 from django.utils import timezone
@@ -19,7 +20,7 @@ from todo_project.api.conditional import IfMatch, etag, not_modified
 from todo_project.api.endpoints import endpoint
 from todo_project.api.errors import NotFound
 from todo_project.api.filters import Filter, parameters_of
-from todo_project.api.pagination import Keyset, KeysetPagination, PageParameters, ordering_parameter
+from todo_project.api.pagination import Keyset, KeysetPagination, OrderingField, PageParameters
 from todo_project.api.parameters import DryRunParameters, FieldsField, QueryParameters
 from todo_project.api.paths import ME
 from todo_project.api.serializers import StrictSerializer
@@ -85,6 +86,12 @@ class OwnedViewSet(ApiViewSet):
         if self.kwargs.pop("user_id", ME) not in (ME, request.user.pk):
             raise NotFound
 
+    @property
+    def time_zone(self) -> ZoneInfo:
+        """In which days begin and end: of the query, or of the user's profile."""
+        user: Any = self.request.user
+        return ZoneInfo(self.query.get("tz", user.time_zone))
+
     def get_page(self, filters: Mapping[str, Filter], *, trashed: bool = False) -> Response:
         # Before the ETag: a list with an invalid cursor is an error, even if its ETag is current.
         keyset = Keyset(self.kind.model, self.query["ordering"])
@@ -95,7 +102,14 @@ class OwnedViewSet(ApiViewSet):
         if has_etag and (unchanged := not_modified(self.request, current)):
             return unchanged
         rows: Any = ObjectPage(
-            self.kind, self.rows_for, user, self.query, filters, trashed=trashed, at=timezone.now()
+            self.kind,
+            self.rows_for,
+            user,
+            self.query,
+            filters,
+            trashed=trashed,
+            at=timezone.now(),
+            zone=self.time_zone,
         )
         page = self.paginate_queryset(rows) or []
         response = self.get_paginated_response(json_fragments(text for text, *_ in page))
@@ -139,18 +153,21 @@ class ObjectViewSet(OwnedViewSet):
     """The routes that every kind has. {kind} and {kinds} in the descriptions are its names."""
 
     filters: Mapping[str, Filter]
-    orderings: tuple[str, ...] = ("created_at", "updated_at")
+    orderings: Mapping[str, str] = {"created_at": "created_at", "updated_at": "updated_at"}
+    """The columns to sort by, by their names in the parameter `ordering`."""
+
+    page_parameters: type[QueryParameters] = PageParameters
     default_ordering = "-created_at"
 
     @classmethod
     @cache
     def parameters_by_action(cls) -> dict[str, type[QueryParameters]]:
         fields = FieldsField(cls.kind.field_names)
-        ordering = ordering_parameter(*cls.orderings, default=cls.default_ordering)
+        ordering = OrderingField(cls.orderings, default=cls.default_ordering)
         filters = parameters_of(cls.filters)
         return {
             "list": type(
-                "ListParameters", (PageParameters, filters), {"ordering": ordering, "fields": fields}
+                "ListParameters", (cls.page_parameters, filters), {"ordering": ordering, "fields": fields}
             ),
             "retrieve": type("ObjectParameters", (QueryParameters,), {"fields": fields}),
         }

@@ -8,7 +8,8 @@ from tests.support.assertions import assert_error
 from tests.support.tasks import create_task
 
 FIELDS = [
-    "id", "user_id", "title", "description", "completed", "completed_at", "priority", "due_at",
+    "id", "user_id", "title", "description", "completed", "completed_at", "priority", "due_date",
+    "due_at", "due_zone", "start_date",
     "created_at", "updated_at", "deleted_at", "version",
 ]  # fmt: skip
 
@@ -117,7 +118,7 @@ def test_the_earliest_and_latest_due_times_are_accepted(as_alice, due_at):
     task = create_task(as_alice, due_at=due_at)
 
     assert as_alice("get", f"/tasks/{task['id']}").json()["due_at"][:19] == due_at[:19]
-    for ordering in ("due_at", "-due_at"):
+    for ordering in ("due", "-due"):
         assert as_alice("get", f"/tasks?ordering={ordering}").json()["results"] == [task]
 
 

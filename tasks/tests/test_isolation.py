@@ -68,10 +68,11 @@ BULK_OPERATIONS: list[tuple[dict[str, Any], str]] = [
 # Every filter and every ordering.
 FILTERS = """
 q=milk completed=true completed=false priority=2 due=none overdue=true overdue=false
-due_before=2002-01-01T00:00:00Z due_after=2000-01-01T00:00:00Z
+due_before=2002-01-01T00:00:00Z due_after=2000-01-01T00:00:00Z due_from=2000-01-01 due_until=2002-01-01
+starts_until=2002-01-01 available=true available=false tz=Asia/Tokyo
 created_before=2999-01-01T00:00:00Z created_after=2000-01-01T00:00:00Z updated_after=2000-01-01T00:00:00Z
-ordering=created_at ordering=updated_at ordering=due_at ordering=priority ordering=title
-ordering=-created_at ordering=-updated_at ordering=-due_at ordering=-priority ordering=-title
+ordering=created_at ordering=updated_at ordering=due ordering=priority ordering=title
+ordering=-created_at ordering=-updated_at ordering=-due ordering=-priority ordering=-title
 """
 LISTS = [
     *(f"/tasks?{query}" for query in FILTERS.split()),
@@ -105,8 +106,8 @@ def send(caller, route, task, prefix="", **headers):
 def create_tasks_in_every_state(caller):
     """A live, a completed, a trashed and a purged task, whose versions are the same for each owner."""
     new = [
-        {"op": "create", "data": {"title": "milk", "due_at": due_at}}
-        for due_at in (LONG_AGO, None, None, None)
+        {"op": "create", "data": {"title": "milk", "due_at": due_at, "start_date": start_date}}
+        for due_at, start_date in ((LONG_AGO, "2001-01-01"), (None, "2999-01-01"), (None, None), (None, None))
     ]
     live, done, gone, purged = ids(caller("post", "/bulk", {"operations": new}).json()["results"])
     changes = [

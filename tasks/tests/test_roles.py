@@ -81,7 +81,7 @@ POSTS = {
     },
     (f"{TASKS}{{trashed}}/delete/", "post=yes"): {SUPERUSER},
     (f"{USERS}add/", "email=new@example.com&name=&usable_password=false"): {SUPERUSER},
-    (f"{USERS}{{alice}}/change/", "email=alice@example.com&name=x&is_active=on"): {SUPERUSER},
+    (f"{USERS}{{alice}}/change/", "email=alice@example.com&name=x&time_zone=UTC&is_active=on"): {SUPERUSER},
     (f"{USERS}{{alice}}/password/", "usable_password=true&password1={long}&password2={long}"): {SUPERUSER},
     (f"{USERS}{{alice}}/delete/", "post=yes"): {SUPERUSER},
     (f"{GROUPS}add/", "name=Mine"): {SUPERUSER},

@@ -136,8 +136,10 @@ def test_there_are_tasks_in_every_state(db):
     tasks = Task.objects.live()
 
     assert 0.5 < tasks.completed().count() / tasks.count() < 0.8
-    assert 10 < tasks.overdue(at=NOW).count() < tasks.open().count() / 2
-    assert tasks.without_due_time().exists()
+    assert 10 < tasks.overdue(at=NOW, today=NOW.date()).count() < tasks.open().count() / 2
+    assert tasks.never_due().exists()
+    assert tasks.filter(due_date__isnull=False).exists()
+    assert tasks.filter(due_at__isnull=False).exists()
     assert Task.objects.trashed().count() > 10
     assert {task.priority for task in tasks} == {0, 1, 2, 3}
     assert tasks.filter(updated_at=F("created_at")).exists()
@@ -196,7 +198,7 @@ def as_demo_user(db):
     return Caller(sign_in(*login).json()["access"])
 
 
-@pytest.mark.parametrize("ordering", ["-created_at", "updated_at", "due_at", "-priority", "title"])
+@pytest.mark.parametrize("ordering", ["-created_at", "updated_at", "due", "-priority", "title"])
 def test_a_list_returns_every_task_once(as_demo_user, ordering):
     path = f"/tasks?limit=25&ordering={ordering}"
     seen = [task["id"] for page in pages(as_demo_user, path) for task in page]

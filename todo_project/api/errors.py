@@ -49,6 +49,10 @@ class ValidationFailed(ApiError):
     def of(cls, field: str | None, constraint: str, message: str) -> "ValidationFailed":
         return cls([{"field": field, "constraint": constraint, "message": message}])
 
+    def within(self, path: str) -> "ValidationFailed":
+        """The same errors in a part of the body."""
+        return type(self)({**error, "field": f"{path}.{error['field']}"} for error in self.details["errors"])
+
 
 class MalformedRequest(ApiError):
     status_code = 400

@@ -12,6 +12,7 @@ from todo_project.db.fields import time_zones
 
 UUID_FORMAT = re.compile("[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 WITHOUT_OFFSET = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?", re.ASCII)
 INVISIBLE_LETTERS = "\u115f\u1160\u2800\u3164\uffa0"
 
@@ -82,6 +83,18 @@ class InstantField(serializers.DateTimeField):
         if not isinstance(value, str) or not RFC_3339.fullmatch(value):
             self.fail("invalid", format="RFC 3339")
         return super().to_internal_value(value)
+
+
+class DayField(serializers.DateField):
+    """A day without a time."""
+
+    default_error_messages = {"invalid": "This field must be a day, such as 2030-01-31, without a time."}
+
+    def to_internal_value(self, value: Any) -> dt.date:
+        if not isinstance(value, str) or not DAY.fullmatch(value):
+            self.fail("invalid", format="YYYY-MM-DD")
+        day: dt.date = super().to_internal_value(value)
+        return day
 
 
 class TimeZoneField(CharField):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 from rest_framework import serializers
@@ -14,13 +15,28 @@ Rows = TypeVar("Rows", bound=QuerySet[Any, Any])
 
 
 @dataclass(frozen=True)
+class Moment:
+    """The time of a request, and the day that it is on in the user's time zone."""
+
+    now: Any
+    today: Any
+
+    @classmethod
+    def of(cls, now: datetime, zone: ZoneInfo) -> "Moment":
+        return cls(now, now.astimezone(zone).date())
+
+
+@dataclass(frozen=True)
 class Filter:
     parameter: serializers.Field[Any, Any, Any, Any]
-    apply: Callable[[Any, Any, datetime], Any]
+    apply: Callable[[Any, Any, Moment], Any]
     """A function of the rows, the parameter's value and the time of the request."""
 
     value: Any = None
     """The model field of the SQL parameter; None if values such as true and false lead to different SQL."""
+
+    in_zone: Callable[[Any, ZoneInfo], tuple[Any, ...]] | None = None
+    """Converts the parameter, in a time zone, to SQL parameters, whose model fields are the tuple `value`."""
 
     depends_on_time: bool = False
     """Whether the rows change as time passes, without a write. Such a list has no ETag."""
@@ -29,9 +45,7 @@ class Filter:
     """Whether the best query plan depends on the value. Such a query is not compiled once."""
 
 
-def apply_filters(
-    rows: Rows, filters: Mapping[str, Filter], query: Mapping[str, Any], *, at: datetime
-) -> Rows:
+def apply_filters(rows: Rows, filters: Mapping[str, Filter], query: Mapping[str, Any], *, at: Moment) -> Rows:
     for name, each in filters.items():
         if name in query:
             rows = each.apply(rows, query[name], at)

@@ -27,12 +27,22 @@ class PageParameters(QueryParameters):
     cursor = serializers.CharField(max_length=5000, help_text="The previous page's `next_cursor`. Opaque.")
 
 
-def ordering_parameter(*columns: str, default: str) -> serializers.ChoiceField:
-    """An `ordering` parameter: each column ascending, or descending with a leading "-"."""
-    choices = [sign + column for column in columns for sign in ("", "-")]
-    return serializers.ChoiceField(
-        choices=choices, default=default, help_text="Missing values come last; ties are ordered by id."
-    )
+class OrderingField(serializers.ChoiceField):
+    """The choices are names of orderings, with a leading "-" for descending; the values are columns."""
+
+    def __init__(self, columns: Mapping[str, str], **options: Any) -> None:
+        self.columns = {sign + name: sign + columns[name] for name in columns for sign in ("", "-")}
+        super().__init__(
+            choices=[*self.columns], help_text="Missing values come last; ties are ordered by id.", **options
+        )
+
+    def to_internal_value(self, data: Any) -> str:
+        return self.columns[super().to_internal_value(data)]
+
+
+def ordering_parameter(*names: str, default: str, **columns: str) -> OrderingField:
+    """An `ordering` parameter for orderings that are named like their columns, and for others."""
+    return OrderingField({**{name: name for name in names}, **columns}, default=default)
 
 
 class OrjsonSerializer:

@@ -4,9 +4,9 @@ A queryset is compiled at its first use, with placeholders for the values of eac
 query plan too, except behind a pooler.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from django.db import DatabaseError, connection
 from django.db.models import Model, QuerySet, Value
@@ -57,8 +57,14 @@ def _execute(sql: str, params: list[Any], read: Callable[[Any], T]) -> T:
 class Placeholder(Value):
     """A placeholder in a queryset for a value, or for a model instance with this primary key."""
 
-    def __init__(self, name: str, field: Any) -> None:
+    def __init__(self, name: str, field: Any, part: int | None = None) -> None:
         super().__init__(name, output_field=field)
+        self.part = part
+        """The index in a value that is a tuple."""
+
+    def bind(self, values: Mapping[str, Any]) -> Any:
+        value = values[self.value] if self.part is None else values[self.value][self.part]
+        return self.output_field.get_db_prep_value(value, connection)
 
     @property
     def pk(self) -> "Placeholder":
@@ -71,7 +77,12 @@ class Placeholder(Value):
 class _Compiled:
     def __init__(self, build: Callable[..., QuerySet[Any, Any]], **placeholders: Any) -> None:
         self.build = build
-        self.placeholders = {name: Placeholder(name, field) for name, field in placeholders.items()}
+        self.placeholders = {
+            name: tuple(Placeholder(name, each, part) for part, each in enumerate(field))
+            if isinstance(field, tuple)
+            else Placeholder(name, field)
+            for name, field in placeholders.items()
+        }
         self.compiled: dict[str, tuple[str, list[Any], Callable[[Any], Any] | None]] = {}
 
     def compile(self) -> tuple[str, list[Any], Callable[[Any], Any] | None]:
@@ -82,12 +93,7 @@ class _Compiled:
         if connection.vendor not in self.compiled:
             self.compiled[connection.vendor] = self.compile()
         sql, params, convert = self.compiled[connection.vendor]
-        bound = [
-            param.output_field.get_db_prep_value(values[param.value], connection)
-            if isinstance(param, Placeholder)
-            else param
-            for param in params
-        ]
+        bound = [param.bind(values) if isinstance(param, Placeholder) else param for param in params]
         return sql, bound, convert
 
 
@@ -141,7 +147,7 @@ def _literal(value: Any) -> str:
 
 def insert_statement(row: Model) -> Statement:
     """The INSERT of save(force_insert=True), but always the same SQL."""
-    fields: Any = row._meta.concrete_fields
+    fields = [field for field in cast(Any, row._meta.concrete_fields) if not field.generated]
     quote = connection.ops.quote_name
     columns = ", ".join(quote(field.column) for field in fields)
     sql = f"INSERT INTO {quote(row._meta.db_table)} ({columns}) VALUES ({', '.join(['%s'] * len(fields))})"  # noqa: S608

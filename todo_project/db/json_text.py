@@ -15,6 +15,7 @@ import orjson
 from django.db.models import (
     BooleanField,
     CharField,
+    DateField,
     DateTimeField,
     Expression,
     IntegerField,
@@ -37,7 +38,7 @@ def _attributes(model: type[Model], fields: tuple[str, ...]) -> list[tuple[str, 
 def _as_json(value: Any) -> Any:
     if isinstance(value, dt.datetime):
         return value.astimezone(dt.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    return str(value) if isinstance(value, uuid.UUID) else value
+    return str(value) if isinstance(value, uuid.UUID | dt.date) else value
 
 
 def json_fragments(texts: Iterable[str]) -> list[orjson.Fragment]:
@@ -81,7 +82,8 @@ def _sql(model: type[Model], fields: tuple[str, ...], opening: str, ending: str,
 
 
 def _writer(field: Any, vendor: str) -> Callable[[str], str]:
-    target = getattr(field, "target_field", field)  # of a foreign key
+    # The type of a foreign key or of a generated field is that of another field.
+    target = getattr(field, "target_field", None) or getattr(field, "output_field", field)
     for kind, writer in WRITERS[vendor].items():
         if isinstance(target, kind):
             return writer
@@ -105,6 +107,7 @@ WRITERS: dict[str, dict[type[Any], Callable[[str], str]]] = {
         DateTimeField: lambda column: (
             f'to_char({column} AT TIME ZONE \'UTC\', \'"\\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\\""\')'
         ),
+        DateField: lambda column: f"'\"' || {column}::text || '\"'",
         CharField: lambda column: f"to_json({column})::text",
         TextField: lambda column: f"to_json({column})::text",
     },
@@ -115,6 +118,7 @@ WRITERS: dict[str, dict[type[Any], Callable[[str], str]]] = {
         DateTimeField: lambda column: (
             f"'\"' || replace(substr({column} || '.000000', 1, 26), ' ', 'T') || 'Z\"'"
         ),
+        DateField: lambda column: f"'\"' || {column} || '\"'",
         CharField: lambda column: f"json_quote({column})",
         TextField: lambda column: f"json_quote({column})",
     },

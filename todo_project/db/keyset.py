@@ -30,7 +30,9 @@ class Keyset:
 
     def __init__(self, model: type[Model], ordering: str) -> None:
         self.ordering, self.descending = ordering, ordering.startswith("-")
-        self.field: Any = model._meta.get_field(ordering.removeprefix("-"))
+        field: Any = model._meta.get_field(ordering.removeprefix("-"))
+        self.name, self.is_nullable = field.name, field.null
+        self.field: Any = getattr(field, "output_field", field)  # of a generated field
         self.pk: Any = model._meta.pk
 
     @property
@@ -40,11 +42,11 @@ class Keyset:
 
     @property
     def column(self) -> Any:
-        if not self.field.null:
-            return F(self.field.name)
+        if not self.is_nullable:
+            return F(self.name)
         if not isinstance(self.field, DateTimeField):
             raise TypeError(f"{self.field} is nullable; only a nullable DateTimeField can be an ordering")
-        return Coalesce(F(self.field.name), Value(self.missing, output_field=self.field))
+        return Coalesce(F(self.name), Value(self.missing, output_field=self.field))
 
     def sort(self, rows: Q) -> Q:
         pk = "-pk" if self.descending else "pk"
@@ -70,5 +72,5 @@ class Keyset:
         """The sort key of a row, which may be an instance, a mapping or a tuple that ends in JSON text."""
         row = orjson.loads(row[-1]) if isinstance(row, tuple) else row
         read = row.__getitem__ if isinstance(row, Mapping) else lambda name: getattr(row, name)
-        value = read(self.field.name)
+        value = read(self.name)
         return [self.missing if value is None else value, read(self.pk.name)]
