@@ -227,8 +227,8 @@ def test_an_invalid_value_is_rejected_with_its_place(exported, file, erased, sec
     assert not User.objects.exists()
 
 
-START_OF_EXPORT = f"""{{"profile": {{"id": "{UNKNOWN_ID}", "email": null, "name": "", "time_zone": "UTC", "has_password": false, \
-"created_at": "2030-01-31T09:00:00Z", "is_active": true, "last_login": null}},
+START_OF_EXPORT = f"""{{"profile": {{"id": "{UNKNOWN_ID}", "email": null, "name": "", "time_zone": "UTC", \
+"has_password": false, "created_at": "2030-01-31T09:00:00Z", "is_active": true, "last_login": null}},
 "identities": []"""
 
 
