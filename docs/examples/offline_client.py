@@ -1,4 +1,4 @@
-"""A small offline client: keeps a user's tasks in a file, changes them offline, and syncs when online.
+"""A small offline client: keeps a user's objects in a file, changes tasks offline, and syncs when online.
 
     python offline_client.py --token pat_… sync
 
@@ -22,10 +22,10 @@ from typing import Any
 
 PAGE_SIZE, BATCH_SIZE = 500, 100
 
-Task = dict[str, Any]
+Entry = dict[str, Any]
 Change = dict[str, Any]
 
-LOCAL_EFFECTS: dict[str, Task] = {
+LOCAL_EFFECTS: dict[str, Entry] = {
     "update": {},
     "complete": {"completed": True},
     "reopen": {"completed": False},
@@ -58,16 +58,20 @@ class OfflineClient:
     def __init__(self, url: str, file: str | Path, token: str, new_token: Callable[[], str]) -> None:
         self.api, self.file = url.rstrip("/") + "/api/v1", Path(file)
         self.token, self.new_token = token, new_token
-        self.state: dict[str, Any] = {"user_id": None, "since": "0", "tasks": {}}
+        self.state: dict[str, Any] = {"user_id": None, "since": "0", "objects": {}}
         self.state |= {"outbox": [], "batch_size": 0, "conflicts": []}
         if self.file.exists():
             self.state = json.loads(self.file.read_text(encoding="utf-8"))
 
     # Changes by the user, which need no network.
 
-    def tasks(self) -> dict[str, Task]:
-        """All tasks by id, trashed ones included: the copy with the changes in the outbox applied to it."""
-        tasks = {id_: dict(task) for id_, task in self.state["tasks"].items()}
+    def tasks(self) -> dict[str, Entry]:
+        """All tasks by id, trashed ones included: the copy with the changes in the outbox applied to it.
+
+        The copy also has the objects of other kinds, for a later version of this client.
+        """
+        objects = self.state["objects"].items()
+        tasks = {id_: dict(entry) for id_, entry in objects if entry["kind"] == "task"}
         for change in self.state["outbox"]:
             id_ = change["id"]
             if change["op"] == "create":
@@ -89,9 +93,9 @@ class OfflineClient:
             raise KeyError(op, id_)
         self._record(op, id_, data)
 
-    def _record(self, op: str, id_: str, data: Task) -> None:
+    def _record(self, op: str, id_: str, data: dict[str, Any]) -> None:
         # The version that the user saw: 0 if the task is not on the server yet. Another one is a conflict.
-        version = self.state["tasks"].get(id_, {}).get("version", 0)
+        version = self.state["objects"].get(id_, {}).get("version", 0)
         change = {"op": op, "id": id_, "data": data, "if_match": version}
         self.state["outbox"].append({**change, "idempotency_key": str(uuid.uuid4())})
         self._save()
@@ -137,20 +141,23 @@ class OfflineClient:
                 if error.status != 410 or self.state["since"] == "0":
                     raise
                 page = {"changes": [], "since": "0", "has_more": True}
-                self.state["tasks"] = {}
-            for change in page["changes"]:
-                if change.get("purged"):
-                    self.state["tasks"].pop(change["id"], None)
-                else:
-                    self.state["tasks"][change["id"]] = change
+                self.state["objects"] = {}
+            for entry in page["changes"]:
+                self._store(entry)
             self.state["since"], has_more = page["since"], page["has_more"]
             self._save()  # The copy and its position in the feed together.
 
-    def _apply_results(self, batch: list[Change], results: list[Task]) -> None:
+    def _store(self, entry: Entry) -> None:
+        if entry.get("purged"):
+            self.state["objects"].pop(entry["id"], None)
+        else:
+            self.state["objects"][entry["id"]] = entry
+
+    def _apply_results(self, batch: list[Change], results: list[Entry]) -> None:
         """Store the tasks of an accepted batch, and base later changes in the outbox on them."""
         outbox = self.state["outbox"][len(batch) :]
         for change, task in zip(batch, results, strict=True):
-            self.state["tasks"][task["id"]] = task
+            self._store(task)
             if change["op"] == "create" and task["updated_at"] != task["created_at"]:
                 continue  # The task existed and another client has changed it: later changes conflict.
             for later in outbox:
@@ -170,7 +177,7 @@ class OfflineClient:
         else:
             self._set_aside(int(index[1]) if index else 0, error.reason)
         if current := error.details.get("current"):
-            self.state["tasks"][current["id"]] = current
+            self._store(current)
         self._save()
 
     def _set_aside(self, index: int, reason: str) -> None:

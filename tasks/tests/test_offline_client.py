@@ -145,6 +145,40 @@ def make_random_changes(client, dice):
             client.change(op, dice.choice(tasks)["id"], **values)
 
 
+class InProcessClient(offline_client.OfflineClient):  # type: ignore[name-defined]
+    """Calls the application without a server."""
+
+    def __init__(self, file, caller):
+        super().__init__("", file, "", lambda: "")
+        self.caller = caller
+
+    def _call(self, method, path, body="", key=""):
+        headers = {"Idempotency-Key": key} if key else {}
+        response = self.caller(method, path, body.encode(), **headers)
+        if response.status_code >= 400:
+            raise offline_client.Rejected(response.status_code, response.json()["error"])
+        return response.json()
+
+
+@pytest.mark.usefixtures("library")
+def test_objects_of_unknown_kinds_are_kept_and_not_shown(as_alice, alice, tmp_path):
+    book, gone = (as_alice("post", "/books", {"title": title}).json()["id"] for title in ("Emma", "Lady"))
+    shelf = as_alice("post", "/shelves", {"name": "left"}).json()["id"]
+    client = InProcessClient(tmp_path / "phone", as_alice)
+    client.sync()
+    client.create(title="milk")
+    as_alice("post", f"/books/{book}/finish")
+    as_alice("delete", f"/books/{gone}"), as_alice("delete", f"/trash/{gone}?kind=book")
+    as_alice("delete", f"/shelves/{shelf}")
+    client.sync()
+
+    assert [task["title"] for task in client.tasks().values()] == ["milk"]
+    stored = InProcessClient(tmp_path / "phone", as_alice).state["objects"]
+    assert stored == server_entries(lambda path: as_alice("get", path).json())
+    assert {each["kind"] for each in stored.values()} == {"book", "task"}
+    assert stored[book]["finished_at"]
+
+
 @pytest.mark.own_servers
 @pytest.mark.parametrize("seed", range(5))
 def test_two_offline_clients_of_one_user_end_with_the_state_of_the_server(person, proxy, seed):

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from tasks.ledger.kinds import kinds
 from tasks.ledger.models import Clock, Tombstone
 from tasks.ledger.trash import prune_tombstones_of
 from tasks.models import Task
@@ -48,11 +49,6 @@ def position(caller: Caller, version: int, *more: str) -> str:
     return "-".join([epoch, str(version), *more])
 
 
-def server_entries(get: Callable[[str], Any]) -> dict[str, Any]:
-    """The tasks of server_state() as the feed lists them."""
-    return {id_: entry(task) for id_, task in server_state(get).items()}
-
-
 def prune_tombstones(owner: Any, *, up_to: int) -> int:
     """Prune all tombstones up to this version, as if they were past their retention period."""
     an_hour_ago = timezone.now() - dt.timedelta(hours=1)
@@ -60,12 +56,13 @@ def prune_tombstones(owner: Any, *, up_to: int) -> int:
     return prune_tombstones_of(owner, before=an_hour_ago + dt.timedelta(minutes=1))
 
 
-def server_state(get: Callable[[str], Any]) -> dict[str, Any]:
-    """All tasks of a user, live and trashed, by id."""
-    tasks: dict[str, Any] = {}
-    for path in ("/tasks?limit=200", "/trash?limit=200"):
-        while path:
-            page = get(path)
-            tasks |= {task["id"]: task for task in page["results"]}
-            path = (page["next"] or "").partition(API)[2]
-    return tasks
+def server_entries(get: Callable[[str], Any]) -> dict[str, Any]:
+    """All objects of a user, live and trashed, by id, as the feed lists them."""
+    entries: dict[str, Any] = {}
+    for kind in kinds.values():
+        for path in (f"/{kind.plural}?limit=200", f"/trash?kind={kind.name}&limit=200")[: 1 + kind.has_trash]:
+            while path:
+                page = get(path)
+                entries |= {each["id"]: {"kind": kind.name, **each} for each in page["results"]}
+                path = (page["next"] or "").partition(API)[2]
+    return entries
