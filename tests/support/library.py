@@ -168,6 +168,7 @@ def register(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(kinds, kind.name, kind)
         monkeypatch.setitem(importers, kind.plural, partial(import_objects, kind))
     # Query parameters with the names of kinds and of their fields are created once.
-    monkeypatch.setattr(QueryParameters, "_cached_fields", classmethod(lambda cls: dict(cls().fields)))
+    uncached = QueryParameters.__dict__["_cached_fields"].__func__.__wrapped__
+    monkeypatch.setattr(QueryParameters, "_cached_fields", classmethod(uncached))
     # An earlier test may have created the types of these models and rolled back.
     ContentType.objects.clear_cache()
