@@ -21,6 +21,13 @@ FEATURE_NOT_SUPPORTED, UNKNOWN_STATEMENT, DUPLICATE_STATEMENT = "0A000", "26000"
 CONTENTION = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
 
 
+EXHAUSTED = ("too many", "connection slots", "no more connections allowed", "query_wait_timeout")
+"""Parts of the messages of PostgreSQL and PgBouncer that no connection is left."""
+EXHAUSTED_HINT = (
+    "All connections are in use. Lower WEB_CONCURRENCY or WEB_THREADS, use the pooled URL, or allow more."
+)
+
+
 @dataclass(frozen=True)
 class Rejected:
     """The database rejected a value. In a conflict, the value was valid when the client read the data."""
@@ -58,6 +65,13 @@ def diagnose(error: DatabaseError) -> Rejected | Unavailable | None:
     if isinstance(error, InternalError) and sqlstate is None:
         return Unavailable()
     return None
+
+
+def hint_for(error: DatabaseError) -> str:
+    """What an operator can do about an error of the database."""
+    if any(part in str(error) for part in EXHAUSTED):
+        return EXHAUSTED_HINT
+    return "Run `manage.py doctor` to find the cause."
 
 
 def plan_is_stale(error: DatabaseError) -> bool:

@@ -8,6 +8,8 @@ from django.core import management
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 
+from todo_project.db.errors import hint_for
+
 
 class ManagementUtility(management.ManagementUtility):
     def autocomplete(self) -> None:
@@ -37,7 +39,7 @@ def execute_from_command_line(argv: list[str]) -> None:
             raise
         discard_output()
         message = str(error).strip().partition("\n")[0]
-        hint = " Run `manage.py doctor` to find the cause." if isinstance(error, DatabaseError) else ""
+        hint = f". {hint_for(error)}" if isinstance(error, DatabaseError) else ""
         sys.exit(f"manage.py: {message}{hint}")
 
 

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
 from todo_project.api.errors import ApiError
-from todo_project.db.errors import Rejected, diagnose
+from todo_project.db.errors import Rejected, diagnose, hint_for
 
 
 class HelpFormatter(DjangoHelpFormatter, RawDescriptionHelpFormatter):
@@ -45,4 +45,4 @@ def explain(error: DatabaseError) -> str:
     meaning = diagnose(error)
     if isinstance(meaning, Rejected):
         return meaning.message
-    return f"Database error: {str(error).strip()}. Run `manage.py doctor` to find the cause."
+    return f"Database error: {str(error).strip()}. {hint_for(error)}"

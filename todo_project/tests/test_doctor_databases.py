@@ -105,7 +105,7 @@ def test_a_role_without_timeouts_is_a_warning_with_the_statements_to_set_them(po
     assert report.of("timeouts")[:3] == [
         "warning: statement_timeout is off for the role todo. "
         "Run once: ALTER ROLE todo SET statement_timeout = '30s';",
-        "warning: lock_timeout is off for the role todo. Run once: ALTER ROLE todo SET lock_timeout = '10s';",
+        "warning: lock_timeout is off for the role todo. Run once: ALTER ROLE todo SET lock_timeout = '5s';",
         "warning: idle_in_transaction_session_timeout is off for the role todo. "
         "Run once: ALTER ROLE todo SET idle_in_transaction_session_timeout = '60s';",
     ]
@@ -174,11 +174,17 @@ def test_an_invalid_index_is_an_error(postgres, direct):
     assert "DROP INDEX CONCURRENTLY incomplete;" in finding
 
 
-def test_more_threads_than_connections_are_an_error(direct):
-    report = Report(DATABASE_URL=direct, WEB_CONCURRENCY="64", WEB_THREADS="4")
+def test_the_connections_of_all_hosts_are_compared_with_those_of_the_server(direct):
+    threads = {"DATABASE_URL": direct, "WEB_CONCURRENCY": "12", "WEB_THREADS": "8"}
 
-    assert report.of("connections")[0].startswith(
-        "error: This machine's 256 threads use one each; the server allows 197."
+    [enough] = Report("--hosts", "2", **threads).of("connections")
+    [too_many] = Report("--hosts", "3", **threads).of("connections")
+
+    assert enough == (
+        "ok: 2 hosts × 12 processes × 8 threads + 4 for commands = 196 connections; the server allows 197."
+    )
+    assert too_many.startswith(
+        "error: 3 hosts × 12 processes × 8 threads + 4 for commands = 292 connections; the server allows 197."
     )
 
 

@@ -27,6 +27,12 @@ def address(text: str) -> str:
     return text
 
 
+def positive(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise ArgumentTypeError(f"{text!r} is not a positive number")
+    return int(text)
+
+
 class Command(OperatorCommand):
     help = """\
 Check a deployment, and say what to do about each finding.
@@ -57,6 +63,9 @@ examples:
         parser.add_argument("--strict", action="store_true", help="fail on warnings, too")
         parser.add_argument("--json", action="store_true", help="write one JSON object, for scripts")
         parser.add_argument(
+            "--hosts", metavar="N", type=positive, default=1, help="machines that serve requests (default: 1)"
+        )
+        parser.add_argument(
             "--send-test-mail", metavar="ADDRESS", type=address, help="also send a mail to this address"
         )
 
@@ -64,7 +73,10 @@ examples:
         # Log lines go to the same output and would break the JSON.
         logging.disable(logging.CRITICAL)
         try:
-            counts = self.run_checks(test_address=options["send_test_mail"], as_json=options["json"])
+            counts = self.run_checks(
+                all_checks(hosts=options["hosts"], test_address=options["send_test_mail"]),
+                as_json=options["json"],
+            )
         finally:
             logging.disable(logging.NOTSET)
         if counts["error"]:
@@ -72,9 +84,9 @@ examples:
         if counts["warning"] and options["strict"]:
             sys.exit(ONLY_WARNINGS)
 
-    def run_checks(self, *, test_address: str | None, as_json: bool) -> Mapping[str, int]:
+    def run_checks(self, all_checks: Iterator[tuple[str, Check]], *, as_json: bool) -> Mapping[str, int]:
         counts, findings = dict.fromkeys(LEVELS.values(), 0), []
-        for name, check in all_checks(test_address=test_address):
+        for name, check in all_checks:
             timeout = None if check is environment.django else TIMEOUT
             for message in run_check(check, timeout=timeout):
                 finding = {
@@ -102,8 +114,8 @@ examples:
         self.stdout.flush()
 
 
-def all_checks(*, test_address: str | None) -> Iterator[tuple[str, Check]]:
-    yield from Databases().checks()
+def all_checks(*, hosts: int, test_address: str | None) -> Iterator[tuple[str, Check]]:
+    yield from Databases(hosts=hosts).checks()
     yield from environment.environment_checks(test_address=test_address).items()
     yield from app_checks.items()
     yield "Django", environment.django

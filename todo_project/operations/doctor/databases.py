@@ -14,9 +14,10 @@ from django.db import DatabaseError, InterfaceError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from todo_project.config import database
+from todo_project.db.errors import EXHAUSTED, EXHAUSTED_HINT
 
 from .endpoints import Endpoint, connected, endpoints, is_missing_file, query
-from .postgres import CHECKS, SAMPLES, migrations
+from .postgres import CHECKS, SAMPLES, connections, migrations
 from .redaction import redacted
 from .runner import Check, app_database_checks
 
@@ -31,7 +32,7 @@ HINTS = {
     "SSL": "Check that the server supports TLS, and that the URL leads to the right server.",
     "resolve": "Correct the host in the URL.",
     "translate host name": "Correct the host in the URL.",
-    "too many": "Lower WEB_CONCURRENCY or WEB_THREADS, or use the pooled URL.",
+    **dict.fromkeys(EXHAUSTED, EXHAUSTED_HINT),
 }
 UNREACHABLE = "Check the host and the port, that the database is running, and that it accepts this machine."
 
@@ -39,7 +40,8 @@ UNREACHABLE = "Check the host and the port, that the database is running, and th
 class Databases:
     """The first checks find out which URLs can be reached; the later ones use those."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, hosts: int = 1) -> None:
+        self.hosts = hosts
         self.endpoints = endpoints()
         self.reached: list[Endpoint] = []
 
@@ -50,6 +52,7 @@ class Databases:
         yield "database", self.warn_if_unreachable
         for name, check in CHECKS.items():
             yield name, partial(self.run_inside, check)
+        yield "connections", partial(self.run_inside, partial(connections, hosts=self.hosts))
         for name, app_check in app_database_checks.items():
             yield name, partial(self.run_app_check, app_check)
 

@@ -18,9 +18,12 @@ TESTED_VERSIONS = range(15, 19)
 EXTENSIONS = ("pg_trgm", "btree_gin")
 """The search index needs them."""
 
+COMMAND_CONNECTIONS = 4
+"""Two for `migrate`, and one each for `purge` and the doctor."""
+
 RECOMMENDED_TIMEOUTS = {
     "statement_timeout": "30s",
-    "lock_timeout": "10s",
+    "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "60s",
 }
 
@@ -162,14 +165,18 @@ def indexes(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
         yield checks.Info("All are valid.")
 
 
-def connections(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
+def connections(connection: BaseDatabaseWrapper, *, hosts: int) -> Iterator[CheckMessage]:
     [(maximum, reserved)] = query(
         connection,
         "SELECT current_setting('max_connections')::int, "
         "current_setting('superuser_reserved_connections')::int",
     )
-    needed, available = settings.WEB_CONCURRENCY * settings.WEB_THREADS, maximum - reserved
-    summary = f"This machine's {needed} threads use one each; the server allows {available}."
+    processes, threads = settings.WEB_CONCURRENCY, settings.WEB_THREADS
+    needed, available = hosts * processes * threads + COMMAND_CONNECTIONS, maximum - reserved
+    summary = (
+        f"{hosts} hosts × {processes} processes × {threads} threads + {COMMAND_CONNECTIONS} for commands = "
+        f"{needed} connections; the server allows {available}."
+    )
     if needed > available and not endpoints()[0].treated_as_pooler:
         yield checks.Error(summary, hint="Lower WEB_CONCURRENCY or WEB_THREADS, or use the pooled URL.")
     else:
@@ -189,6 +196,5 @@ CHECKS = {
     "role": role,
     "extensions": extensions,
     "indexes": indexes,
-    "connections": connections,
     "size": size,
 }
