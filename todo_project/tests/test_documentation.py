@@ -141,3 +141,11 @@ def test_the_operations_guide_lists_each_error_with_a_5xx_status():
     assert codes == {
         message.partition(":")[0] for message in DOCUMENTED_MESSAGES if re.match("[A-Z_]+:", message)
     }
+
+
+def test_every_file_that_the_security_page_names_exists():
+    page = (settings.BASE_DIR / "docs" / "security.md").read_text()
+    named = set(re.findall(r"`([a-z_]+(?:/[a-z_]+)*\.py)`", page))
+
+    assert len(named) > 30
+    assert [path for path in sorted(named) if not (settings.BASE_DIR / path).exists()] == []
