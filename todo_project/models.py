@@ -17,6 +17,10 @@ class IdempotencyKey(models.Model):
     status = models.PositiveSmallIntegerField(null=True)
     headers = models.JSONField(default=dict)
     body = models.TextField(default="")
+    size = models.PositiveIntegerField(default=0, help_text="Bytes of the body.")
+    is_reduced = models.BooleanField(
+        default=False, help_text="Whether only the IDs and versions of objects are stored."
+    )
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
 
     class Meta:
@@ -26,3 +30,22 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class IdempotencyUsage(models.Model):
+    """The totals of an owner's stored responses, so that checking the quotas takes no count.
+
+    Not on the owner's clock, which belongs to another app.
+    """
+
+    owner = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="idempotency_usage",
+    )
+    keys = models.PositiveIntegerField(default=0)
+    size = models.PositiveBigIntegerField(default=0, help_text="Bytes of the bodies.")
+
+    def __str__(self) -> str:
+        return f"{self.keys} keys, {self.size} bytes"

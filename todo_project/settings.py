@@ -185,6 +185,12 @@ if PASSWORD_RESET_URL and "{token}" not in PASSWORD_RESET_URL:
 RATE_LIMIT_USER = env.rate("RATE_LIMIT_USER", default="600/minute")
 RATE_LIMIT_ANONYMOUS = env.rate("RATE_LIMIT_ANONYMOUS", default="60/minute")
 
+# Quotas of each user
+
+QUOTA_IDEMPOTENCY_KEYS = env.integer("QUOTA_IDEMPOTENCY_KEYS", default=10_000, low=1, high=1_000_000)
+QUOTA_STORED_RESPONSES_MB = env.integer("QUOTA_STORED_RESPONSES_MB", default=16, low=1, high=1000)
+QUOTA_STORED_RESPONSES = QUOTA_STORED_RESPONSES_MB * 1024 * 1024
+
 # Email
 
 EMAIL_URL = env.text("EMAIL_URL", default="")

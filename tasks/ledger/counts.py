@@ -21,6 +21,7 @@ from django.db.models import (
 from django.db.models.functions import Cast, Coalesce
 
 from todo_project.db.querysets import key_batches
+from todo_project.db.stored_responses import repair_usage, wrong_usages
 
 from .kinds import Kind, kinds, owned
 from .models import Clock
@@ -64,12 +65,14 @@ def count_rows(owner: Any) -> Counts:
 
 def recount(*, repair: bool) -> Iterator[Any]:
     """Compare each owner's counts with the rows; yield the owner's id if they differ, else None."""
-    for batch in key_batches(Clock.objects.all(), BATCH_SIZE):
+    for batch in key_batches(get_user_model().objects.all(), BATCH_SIZE):
+        wrong = wrong_usages(batch)
         for owner_id in batch:
             owner = get_user_model()(pk=owner_id)
-            is_wrong = _is_wrong(owner)
+            is_wrong = owner_id in wrong or _is_wrong(owner)
             if is_wrong and repair:
                 _repair(owner)
+                repair_usage(owner_id)
             yield owner_id if is_wrong else None
 
 

@@ -24,6 +24,7 @@ from todo_project.db.compiled import (
     insert_statement,
     update_many,
 )
+from todo_project.db.stored_responses import forget_objects
 
 from .kinds import CREATE, DELETE, PURGE, Kind, RowsFor, owned
 from .models import Clock, OwnedObject, Tombstone
@@ -231,6 +232,8 @@ def _store(clocks: Mapping[uuid.UUID, Clock], drafts: Sequence[Draft], rows_for:
         owners = {draft.object.owner_id for draft in drafts}
         Clock.objects.store(*(clocks[owner] for owner in owners))
         Tombstone.objects.bulk_create(draft.tombstone for draft in drafts if draft.is_purged)
+    if purged_ids := [draft.object.pk for draft in drafts if draft.is_purged]:
+        forget_objects(clocks.keys(), purged_ids)
     by_kind: dict[Kind, list[Draft]] = defaultdict(list)
     for draft in drafts:
         by_kind[draft.kind].append(draft)

@@ -10,6 +10,8 @@ from django.db.models import F, Max, QuerySet
 from django.utils import timezone
 
 from todo_project.api.errors import PreconditionFailed
+from todo_project.db.querysets import owners_with_rows
+from todo_project.db.stored_responses import forget_objects
 
 from .kinds import Kind, RowsFor, kinds
 from .models import Clock, Tombstone
@@ -67,10 +69,7 @@ def prune_tombstones_of(owner: Any, *, before: datetime) -> int:
 
 
 def _owners(rows: QuerySet[Any]) -> Iterator[Any]:
-    """Yield the owners of these rows until none are left. The caller deletes the rows of each owner."""
-    while owners := set(rows.values_list("owner", flat=True)[:BATCH_SIZE]):
-        for owner in sorted(owners):
-            yield get_user_model()(pk=owner)
+    return (get_user_model()(pk=owner_id) for owner_id in owners_with_rows(rows, BATCH_SIZE))
 
 
 def _prune(owner: Any, before: datetime) -> Iterator[int]:
@@ -99,6 +98,8 @@ def _purge_batch(kind: Kind, owner: Any, trashed: ObjectQuerySet, clock: Clock) 
         kind.name, batch.order_by("deleted_at", "pk"), owner, after=clock.tick, at=timezone.now()
     )
     if number:
+        replaced = Tombstone.objects.for_user(owner).since(clock.tick)
+        forget_objects([owner.pk], replaced.values_list("object_id", flat=True))
         clock.tick += number
         clock.count(kind.name, {"trashed": -number})
         Clock.objects.store(clock)

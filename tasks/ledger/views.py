@@ -242,6 +242,15 @@ class BulkViewSet(OwnedViewSet):
         ]
         return Response({"results": entries})
 
+    def restore_content(self, data: Any) -> Any:
+        """Read the objects again that have not changed since. Of others, the content of then is not known."""
+        current: dict[tuple[str, int], Any] = {}
+        for kind in kinds.values():
+            ids = [entry["id"] for entry in data["results"] if entry["kind"] == kind.name]
+            for each in self.rows_for(kind, self.request.user).with_ids(ids):
+                current[str(each.pk), each.version] = kind.as_dict(each, with_kind=True)
+        return {"results": [current.get((entry["id"], entry["version"]), entry) for entry in data["results"]]}
+
 
 class TrashViewSet(OwnedViewSet):
     def get_handler(self, request: Request) -> Any:

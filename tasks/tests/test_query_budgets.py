@@ -25,8 +25,9 @@ BUDGETS = [
     ("post", "/tasks/{live}/reopen", None, 4),
     ("delete", "/tasks/{live}", None, 4),
     ("post", "/trash/{gone}/restore", None, 4),
-    ("delete", "/trash/{gone}", None, 5),
-    ("delete", "/trash", None, 5),
+    # These two also look for stored responses that contain the objects.
+    ("delete", "/trash/{gone}", None, 6),
+    ("delete", "/trash", None, 6),
     ("post", "/bulk", {"operations": [{"op": "create", "data": {"title": "bread"}}] * 20}, 4),
 ]
 

@@ -10,6 +10,7 @@ from tasks.ledger.models import Clock
 from tasks.models import Task
 from tests.support.commands import run
 from tests.support.tasks import create_task, trashed
+from todo_project.models import IdempotencyUsage
 
 CORRECT = {"task": {"open": 2, "completed": 1, "trashed": 1}}
 ONE_IS_WRONG = "Users: 2. Different counts: 1, "
@@ -60,6 +61,21 @@ def test_a_dry_run_only_reports_wrong_counts_and_exits_with_3(counted, alice, ca
     assert counted.get().counts == wrong
 
 
+@pytest.mark.parametrize("wrong", [{"keys": 2}, {"size": 1}, None])
+def test_wrong_totals_of_stored_responses_are_repaired(as_alice, alice, wrong):
+    as_alice("post", "/tasks", {"title": "milk"}, **{"Idempotency-Key": "one"})
+    usage = IdempotencyUsage.objects.filter(owner=alice)
+    before = usage.values().get()
+    assert before["keys"] == 1
+    assert before["size"] > 300
+    usage.update(**wrong) if wrong else usage.delete()
+    output, _ = run("recount")
+
+    assert f"The counts of user {alice.pk} differ from the rows." in output
+    assert usage.values().get() == before
+    assert run("recount")[0] == "Users: 1. Different counts: 0, repaired.\n"
+
+
 def test_a_dry_run_ends_normally_if_all_counts_are_correct(counted):
     assert run("recount", "--dry-run")[0] == "Users: 2. Different counts: 0, not changed.\n"
 
@@ -77,7 +93,8 @@ def test_comparing_takes_one_query_per_user_and_locks_nothing(counted):
         run("recount")
 
     statements = [query["sql"] for query in captured]
-    assert len(statements) == 2 + 2  # The owners, in two batches, and a query for each of two.
+    # A batch of users and an empty one, the stored responses of the batch, and each user's objects.
+    assert len(statements) == 2 + 1 + 2
     assert not any("FOR" in sql and "UPDATE" in sql for sql in statements)
 
 

@@ -6,9 +6,11 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from tasks.ledger.models import Tombstone
 from tasks.models import Task
@@ -18,6 +20,8 @@ from tests.support.commands import purge, run
 from tests.support.follower import Follower
 from tests.support.processes import TIMEOUT
 from tests.support.tasks import prune_tombstones, server_entries
+from todo_project.db.stored_responses import wrong_usages
+from todo_project.models import IdempotencyKey
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
@@ -50,7 +54,8 @@ def write(user, seed, ids):
     caller, generator = signed_in(user), random.Random(seed)
     for _ in range(WRITES):
         change = random_change(generator, generator.choice(ids))
-        response = caller(*change)
+        # Ignored unless it is a POST.
+        response = caller(*change, **{"Idempotency-Key": str(generator.random())})
         assert response.status_code in {200, 201, 404}, (change, response.content)
         if response.status_code == 201:
             ids.append(response.json()["id"])
@@ -88,6 +93,7 @@ def counts_are_correct(user):
         for live in (True, False)
     )
     stats = signed_in(user)("GET", "/tasks/stats").json()
+    assert wrong_usages([user.pk]) == set()
     return stats == {"open": rows[False], "completed": rows[True], "overdue": 0, "trashed": trashed.total()}
 
 
@@ -150,7 +156,9 @@ def test_counts_equal_the_rows_while_staff_and_commands_write_too(alice, superus
         while others_write():
             action = generator.choice(["complete", "reopen", "trash", "restore", "purge"])
             run_action(superuser, TASKS, action, Task.objects.for_user(alice).order_by("?")[:20])
-            purge("--trash-days", "0", "--only", "trash")
+            keys = IdempotencyKey.objects.order_by("?").values("pk")[:5]
+            IdempotencyKey.objects.filter(pk__in=keys).update(created_at=timezone.now() - timedelta(days=2))
+            purge("--trash-days", "0", "--only", "trash", "keys")
             output, _ = run("import_user", file, "--into", alice.email, "--on-conflict", "replace")
             imported += int(re.findall(r"tasks: (\d+) new", output)[0])
             run("export_user", alice.email, "--output", file, "--force")

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from django.conf import settings
+
 
 class ApiError(Exception):
     """The base of all errors. As in DRF, subclasses define a status, a code and a message."""
@@ -116,6 +118,20 @@ class Conflict(ApiError):
     status_code = 409
     default_code = "CONFLICT"
     default_detail = "This conflicts with another change. Read the current state and try again."
+
+
+class QuotaExceeded(ApiError):
+    status_code = 409
+    default_code = "QUOTA_EXCEEDED"
+    default_detail = (
+        "You have reached the limit that details.quota names. Delete something permanently first."
+    )
+
+    @classmethod
+    def of(cls, quota: str, message: str, **details: Any) -> "QuotaExceeded":
+        """A quota "tasks" is the setting QUOTA_TASKS."""
+        limit = getattr(settings, f"QUOTA_{quota.upper()}")
+        return cls(message, details={**details, "quota": quota, "limit": limit})
 
 
 class RequestInProgress(ApiError):

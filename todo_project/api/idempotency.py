@@ -1,26 +1,30 @@
 """Idempotency-Key: the response to a POST is stored in its transaction and sent again for a retry.
 
-Only successful responses are stored. A failed request has changed nothing, so a retry runs it again.
+Only successful responses are stored. A failed request has changed nothing, so a retry runs it again. Of a
+large response, and of objects that have been purged since, only the IDs and versions are stored.
 """
 
 import re
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
+import orjson
 from django.conf import settings
-from django.db import IntegrityError, OperationalError, connection
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from todo_project.db import stored_responses
 from todo_project.db.errors import Unavailable, diagnose, violates
 from todo_project.models import IdempotencyKey
 
 from .encoder import dumps
-from .errors import ApiError, IdempotencyKeyReused, RequestInProgress, ValidationFailed
+from .errors import ApiError, IdempotencyKeyReused, QuotaExceeded, RequestInProgress, ValidationFailed
 from .transactions import run_in_transaction
 
 HEADER = "Idempotency-Key"
@@ -28,7 +32,14 @@ FORMAT = r"[ -~]{1,255}"
 RETENTION = timedelta(hours=24)
 WAIT_SECONDS = 5
 ATTEMPTS = 3
+MAX_STORED_SIZE = 64 * 1024
+"""Bytes."""
 STORED_HEADERS = ("ETag", "Location")
+
+QUOTAS = {
+    "idempotency_keys": "Too many requests with an Idempotency-Key are remembered.",
+    "stored_responses": "The responses that are remembered for your Idempotency-Keys are too large.",
+}
 
 
 class _AlreadyUsed(Exception):
@@ -44,7 +55,14 @@ def read_key(request: Request) -> str | None:
     return key
 
 
-def run_once(request: Request, handle: Callable[[], Response], *, key: str, owner: uuid.UUID) -> Response:
+def run_once(
+    request: Request,
+    handle: Callable[[], Response],
+    *,
+    key: str,
+    owner: uuid.UUID,
+    restore_content: Callable[[Any], Any],
+) -> Response:
     """Run a write in one transaction, or return the stored response if the owner has used its key before."""
     fingerprint, *rotated = _fingerprints(request)
     for _ in range(ATTEMPTS):
@@ -55,14 +73,16 @@ def run_once(request: Request, handle: Callable[[], Response], *, key: str, owne
             stored = IdempotencyKey.objects.filter(owner=owner, key=key).first()
         if stored is None:
             continue  # The other request failed or its response was purged, so the key is free.
-        if stored.created_at < timezone.now() - RETENTION:
-            stored.delete()
+        if stored.created_at < expired_before():
+            with transaction.atomic():
+                stored_responses.expire(owner, before=expired_before())
             continue
         if stored.fingerprint not in (fingerprint, *rotated):
             raise IdempotencyKeyReused
         # The renderer passes bytes through, so this response is identical to the first one.
+        body = restore_content(orjson.loads(stored.body)) if stored.is_reduced else stored.body.encode()
         headers = {**stored.headers, "Idempotent-Replayed": "true"}
-        return Response(stored.body.encode(), status=stored.status, headers=headers)
+        return Response(body, status=stored.status, headers=headers)
     raise RequestInProgress
 
 
@@ -76,9 +96,19 @@ def _run_and_store(record: IdempotencyKey, handle: Callable[[], Response]) -> Re
         raise
     record.status = response.status_code
     record.headers = {name: response[name] for name in STORED_HEADERS if name in response}
-    record.body = dumps(response.data).decode()
-    record.save(update_fields=["status", "headers", "body"])
+    body = dumps(response.data)
+    record.body, record.size = body.decode(), len(body)
+    if record.size > MAX_STORED_SIZE:
+        stored_responses.reduce(record)
+    record.save(update_fields=["status", "headers", "body", "size", "is_reduced"])
+    # Last, because other writers of the owner wait for the end of this transaction.
+    if quota := stored_responses.count(record, expired_before=expired_before()):
+        raise QuotaExceeded.of(quota, f"{QUOTAS[quota]} Each is forgotten 24 hours after its request.")
     return response
+
+
+def expired_before() -> datetime:
+    return timezone.now() - RETENTION
 
 
 def _claim(record: IdempotencyKey) -> None:

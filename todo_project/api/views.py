@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
+import orjson
 from django.contrib.auth.models import AnonymousUser
 from rest_framework.exceptions import APIException
 from rest_framework.permissions import SAFE_METHODS
@@ -14,13 +15,15 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
+from todo_project.db.json_text import without_content
+
 from .concurrency import occupied_thread
+from .encoder import dumps
 from .endpoints import Endpoint
 from .errors import ApiError, MalformedRequest, MethodNotAllowed, ValidationFailed
 from .idempotency import read_key, run_once
 from .parameters import QueryParameters
 from .transactions import run_and_roll_back, run_in_transaction
-from .write_only import without_content
 
 
 class ApiView(APIView):
@@ -97,7 +100,11 @@ class ApiView(APIView):
         owner = self.get_key_owner(request) if key else None
         if key is None or owner is None:
             return run_in_transaction(handle)
-        return run_once(request, handle, key=key, owner=owner)
+        return run_once(request, handle, key=key, owner=owner, restore_content=self.restore_content)
+
+    def restore_content(self, data: Any) -> Any:
+        """Add what is missing in a stored response of which only IDs and versions are kept."""
+        return data
 
     def get_key_owner(self, request: Request) -> uuid.UUID | None:
         """The ID of the user under whom the response to an Idempotency-Key is stored."""
@@ -105,7 +112,8 @@ class ApiView(APIView):
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         if not self.shows_content:
-            response.data = without_content(response.data)
+            body = response.data if isinstance(response.data, bytes) else dumps(response.data)
+            response.data = without_content(orjson.loads(body))
         response = super().finalize_response(request, response, *args, **kwargs)
         # Responses depend on the user and may change at any time, so caches must revalidate them.
         response.headers.setdefault("Cache-Control", "private, no-cache")

@@ -123,3 +123,17 @@ WRITERS: dict[str, dict[type[Any], Callable[[str], str]]] = {
         TextField: lambda column: f"json_quote({column})",
     },
 }
+
+
+VISIBLE = ("kind", "id", "version", "purged")
+
+
+def without_content(data: Any) -> Any:
+    """Reduce each object with an ID, wherever it is in a response, to what a later change of it needs."""
+    if isinstance(data, list):
+        return [without_content(item) for item in data]
+    if isinstance(data, dict):
+        if "id" in data:
+            return {name: data[name] for name in VISIBLE if name in data}
+        return {name: without_content(value) for name, value in data.items()}
+    return data

@@ -19,3 +19,9 @@ def key_batches(rows: models.QuerySet[Any], size: int) -> Iterator[list[Any]]:
     while batch:
         yield batch
         batch = list(keys.filter(pk__gt=batch[-1])[:size])
+
+
+def owners_with_rows(rows: models.QuerySet[Any], size: int) -> Iterator[Any]:
+    """The ids of the rows' owners, until there are none. The caller deletes the rows of each."""
+    while owners := set(rows.values_list("owner", flat=True)[:size]):
+        yield from sorted(owners)

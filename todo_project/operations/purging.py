@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 
 from todo_project.api.idempotency import RETENTION
 from todo_project.config.registry import Registry
+from todo_project.db import stored_responses
 from todo_project.models import IdempotencyKey
 
 BATCH_SIZE = 5_000
@@ -53,6 +54,7 @@ policies["keys"] = PurgePolicy(
     lambda before: IdempotencyKey.objects.filter(created_at__lt=before).order_by("created_at"),
     days=RETENTION.days,
     minimum_days=RETENTION.days,
+    delete=stored_responses.expire_all,
 )
 policies["browser-sessions"] = PurgePolicy(
     "expired admin sessions",

@@ -1,7 +1,9 @@
 """A repeated POST with the same Idempotency-Key has no further effect."""
 
 import threading
+from collections import Counter
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import connection, transaction
@@ -11,9 +13,9 @@ from tests.support.assertions import assert_error
 from tests.support.caller import Caller
 from tests.support.notes import Note
 from tests.support.processes import TIMEOUT
-from tests.support.threads import run_together
+from tests.support.threads import run_each, run_together
 from todo_project.api import idempotency
-from todo_project.models import IdempotencyKey
+from todo_project.models import IdempotencyKey, IdempotencyUsage
 
 
 def post(caller, title="milk", key="key-1", **fields):
@@ -182,3 +184,94 @@ def test_a_retry_succeeds_when_the_first_request_is_rolled_back(notes_alice, ali
 
     assert response.status_code == 201
     assert "Idempotent-Replayed" not in response
+
+
+def usage(user):
+    return IdempotencyUsage.objects.filter(owner=user).values_list("keys", "size").first()
+
+
+def test_only_ids_and_versions_of_a_large_response_are_stored(notes_alice, alice):
+    small, large = {"text": "x" * 60_000}, {"text": "x" * 65_536}
+    first, second = post(notes_alice, "small", "1", extra=small), post(notes_alice, "large", "2", extra=large)
+
+    assert post(notes_alice, "small", "1", extra=small).content == first.content
+    again = post(notes_alice, "large", "2", extra=large)
+    assert again.status_code == 201
+    assert again.json() == {"id": second.json()["id"], "version": 1}
+    assert (again["ETag"], again["Location"]) == (second["ETag"], second["Location"])
+    assert usage(alice) == (2, len(first.content) + len(again.content))
+    assert Note.objects.count() == 2
+
+
+def test_a_new_key_above_the_quota_is_refused_with_its_effect(notes_alice, notes_bob, settings):
+    settings.QUOTA_IDEMPOTENCY_KEYS = 2
+    first = post(notes_alice, "one", "1")
+    post(notes_alice, "two", "2")
+    error = assert_error(post(notes_alice, "three", "3"), 409, "QUOTA_EXCEEDED")
+
+    assert error["details"] == {"quota": "idempotency_keys", "limit": 2}
+    assert Note.objects.count() == 2
+    assert post(notes_alice, "one", "1").content == first.content
+    assert notes_alice("post", "/notes", {"title": "without a key"}).status_code == 201
+    assert post(notes_bob, "three", "3").status_code == 201
+
+
+def test_a_response_above_the_quota_is_refused_with_its_effect(notes_alice, settings):
+    settings.QUOTA_STORED_RESPONSES = 2000
+    assert post(notes_alice, "one", "1", extra={"text": "x" * 1000}).status_code == 201
+    error = assert_error(post(notes_alice, "two", "2", extra={"text": "x" * 1000}), 409, "QUOTA_EXCEEDED")
+
+    assert error["details"] == {"quota": "stored_responses", "limit": 2000}
+    assert post(notes_alice, "two", "2").status_code == 201
+    assert Note.objects.count() == 2
+
+
+def test_a_refused_request_does_not_count_towards_the_quota(notes_alice, alice, settings):
+    settings.QUOTA_IDEMPOTENCY_KEYS = 1
+    for _ in range(3):
+        post(notes_alice, "")
+
+    assert post(notes_alice).status_code == 201
+    assert post(notes_alice).status_code == 201
+    assert usage(alice)[0] == 1
+
+
+def test_expired_keys_do_not_count_towards_the_quota(notes_alice, alice, settings):
+    settings.QUOTA_IDEMPOTENCY_KEYS = 2
+    post(notes_alice, "one", "1")
+    post(notes_alice, "two", "2")
+    a_day_ago = timezone.now() - timedelta(hours=24, seconds=1)
+    IdempotencyKey.objects.filter(key="1").update(created_at=a_day_ago)
+
+    response = post(notes_alice, "three", "3")
+    assert response.status_code == 201
+    assert_error(post(notes_alice, "four", "4"), 409, "QUOTA_EXCEEDED")
+    assert usage(alice)[0] == 2
+
+
+def test_a_key_that_is_used_again_after_a_day_counts_once(notes_alice, alice):
+    post(notes_alice)
+    IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(hours=24, seconds=1))
+    response = post(notes_alice, "bread")
+
+    assert usage(alice) == (1, len(response.content))
+
+
+def test_the_quotas_cost_the_same_queries_for_many_keys_as_for_few(
+    notes_alice, django_assert_max_num_queries
+):
+    """One of them is for the quotas, and on PostgreSQL one for the time that a retry waits."""
+    post(notes_alice, "0", "0")
+    for number in range(1, 21):
+        with django_assert_max_num_queries(7 + (connection.vendor == "postgresql")):
+            post(notes_alice, str(number), str(number))
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_concurrent_requests_do_not_exceed_the_quota(notes_alice, alice, settings):
+    settings.QUOTA_IDEMPOTENCY_KEYS = 5
+    responses = run_each(*[partial(post, notes_alice, str(number), str(number)) for number in range(20)])
+
+    assert Counter(response.status_code for response in responses) == {201: 5, 409: 15}
+    assert usage(alice)[0] == IdempotencyKey.objects.count() == Note.objects.count() == 5

@@ -12,8 +12,9 @@ from django.utils import timezone
 from tests.support.commands import purge, run
 from tests.support.registries import use_entries
 from tests.support.threads import run_together
+from todo_project.db import stored_responses
 from todo_project.management.commands.purge import Command
-from todo_project.models import IdempotencyKey
+from todo_project.models import IdempotencyKey, IdempotencyUsage
 from todo_project.operations import progress, purging
 
 NOW = timezone.now()
@@ -23,6 +24,15 @@ def keys(owner, *ages):
     for age in ages:
         created_at = NOW - timedelta(hours=age)
         IdempotencyKey.objects.create(owner=owner, key=f"{age} hours", created_at=created_at)
+
+
+def sessions(*ages):
+    for age in ages:
+        Session.objects.create(session_key=f"{age} hours", expire_date=NOW - timedelta(hours=age))
+
+
+def sessions_left():
+    return list(Session.objects.order_by("-expire_date").values_list("pk", flat=True))
 
 
 def left():
@@ -47,28 +57,45 @@ def test_keys_are_deleted_when_their_responses_are_no_longer_repeated(alice, opt
 
 
 @pytest.mark.parametrize("number", [4, 5, 6])
-def test_it_deletes_all_rows_however_they_divide_into_batches(alice, monkeypatch, number):
+def test_it_deletes_all_rows_however_they_divide_into_batches(db, monkeypatch, number):
     monkeypatch.setattr(purging, "BATCH_SIZE", 2)
-    keys(alice, 1, *range(30, 30 + number))
+    sessions(-1, *range(30, 30 + number))
 
-    assert purge("--only", "keys")[0] == f"keys: {number} deleted"
-    assert left() == ["1 hours"]
+    assert purge("--only", "browser-sessions")[0] == f"browser-sessions: {number} deleted"
+    assert sessions_left() == ["-1 hours"]
 
 
-def test_deleting_ten_rows_costs_the_same_queries_as_one(alice, django_assert_num_queries):
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_it_deletes_the_keys_of_all_users_however_they_divide_into_batches(alice, bob, monkeypatch, size):
+    monkeypatch.setattr(stored_responses, "BATCH_SIZE", size)
+    for user in (alice, bob):
+        keys(user, 1, 30, 31)
+
+    assert purge("--only", "keys")[0] == "keys: 4 deleted"
+    assert left() == ["1 hours", "1 hours"]
+
+
+def test_deleting_ten_rows_costs_the_same_queries_as_one(db, django_assert_num_queries):
     """The batch, between its savepoint and the release of it."""
     for number in (1, 10):
-        keys(alice, *range(30, 30 + number))
+        sessions(*range(30, 30 + number))
         with django_assert_num_queries(3):
+            purge("--only", "browser-sessions")
+
+
+def test_deleting_ten_keys_of_a_user_costs_the_same_queries_as_one(alice, django_assert_num_queries):
+    """The owners, then their totals, the rows and the totals again, and no further owners."""
+    for number in (1, 10):
+        keys(alice, *range(30, 30 + number))
+        with django_assert_num_queries(6 + 2):
             purge("--only", "keys")
 
 
 def test_expired_admin_sessions_are_deleted(db):
-    for key, hours in (("old", -1), ("new", 1)):
-        Session.objects.create(session_key=key, expire_date=NOW + timedelta(hours=hours))
+    sessions(1, -1)
 
     assert purge("--only", "browser-sessions")[0] == "browser-sessions: 1 deleted"
-    assert [session.pk for session in Session.objects.all()] == ["new"]
+    assert sessions_left() == ["-1 hours"]
 
 
 def test_by_default_it_purges_every_kind(db):
@@ -152,38 +179,53 @@ def test_help_lists_the_commands_own_options_first_with_their_defaults():
     assert "keep keys for N days (default: 1" in " ".join(text.split())
 
 
-def test_a_long_purge_reports_its_progress(alice, monkeypatch):
+def test_a_long_purge_reports_its_progress(db, monkeypatch):
     monkeypatch.setattr(progress, "INTERVAL", 0)
     monkeypatch.setattr(purging, "BATCH_SIZE", 2)
-    keys(alice, *range(30, 33))
+    sessions(30, 31, 32)
 
-    assert run("purge", "--only", "keys")[1] == "keys: 2 so far\nkeys: 3 so far\n"
+    progress_lines = "browser-sessions: 2 so far\nbrowser-sessions: 3 so far\n"
+    assert run("purge", "--only", "browser-sessions")[1] == progress_lines
 
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_concurrent_purges_delete_each_row_once(alice, monkeypatch):
+def test_concurrent_purges_delete_each_row_once(db, monkeypatch):
     monkeypatch.setattr(purging, "BATCH_SIZE", 3)
-    keys(alice, 1, *range(30, 130))
-    lines = run_together(6, lambda: purge("--only", "keys")[0])
+    sessions(-1, *range(30, 130))
+    lines = run_together(6, lambda: purge("--only", "browser-sessions")[0])
 
     assert sum(int(line.split()[1]) for line in lines) == 100
-    assert left() == ["1 hours"]
+    assert sessions_left() == ["-1 hours"]
 
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_it_skips_a_locked_row(alice):
-    keys(alice, 1, 30, 31)
+def test_concurrent_purges_delete_and_count_each_key_once(django_user_model):
+    for number in range(10):
+        user = django_user_model.objects.create_user(f"{number}@example.com")
+        keys(user, 1, 30, 31)
+        IdempotencyUsage.objects.create(owner=user, keys=3)
+    lines = run_together(6, lambda: purge("--only", "keys")[0])
+
+    assert sum(int(line.split()[1]) for line in lines) == 20
+    assert left() == ["1 hours"] * 10
+    assert set(IdempotencyUsage.objects.values_list("keys", flat=True)) == {1}
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_it_skips_a_locked_row(db):
+    sessions(-1, 30, 31)
     with transaction.atomic():
-        IdempotencyKey.objects.select_for_update().get(key="30 hours")
+        Session.objects.select_for_update().get(pk="30 hours")
         [lines] = run_together(1, purge_without_waiting)
 
-    assert lines[0] == "keys: 1 deleted"
-    assert left() == ["1 hours", "30 hours"]
+    assert lines[0] == "browser-sessions: 1 deleted"
+    assert sessions_left() == ["-1 hours", "30 hours"]
 
 
 def purge_without_waiting():
     with connection.cursor() as cursor:
         cursor.execute("SET lock_timeout = '5s'")
-    return purge("--only", "keys")
+    return purge("--only", "browser-sessions")

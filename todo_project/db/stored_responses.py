@@ -1,0 +1,131 @@
+"""The responses that are stored for retries: what each owner may store, and how they are forgotten.
+
+To change an owner's stored responses lock their IdempotencyUsage first, and the owner's clock before it.
+"""
+
+import re
+import uuid
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
+
+import orjson
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.db.models import Count, F, OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
+
+from todo_project.models import IdempotencyKey, IdempotencyUsage
+
+from .compiled import update_many
+from .json_text import without_content
+from .querysets import owners_with_rows
+
+BATCH_SIZE = 5_000
+ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def count(record: IdempotencyKey, *, expired_before: datetime) -> str | None:
+    """Count a new response, unless it would exceed a quota: then return the quota's name."""
+    usage = IdempotencyUsage.objects.filter(pk=record.owner_id)
+    few_keys = usage.filter(keys__lt=settings.QUOTA_IDEMPOTENCY_KEYS)
+    within = few_keys.filter(size__lte=settings.QUOTA_STORED_RESPONSES - record.size)
+    changes = {"keys": F("keys") + 1, "size": F("size") + record.size}
+    if within.update(**changes):
+        return None
+    IdempotencyUsage.objects.bulk_create([IdempotencyUsage(owner_id=record.owner_id)], ignore_conflicts=True)
+    expire(record.owner_id, before=expired_before)
+    if within.update(**changes):
+        return None
+    return "stored_responses" if few_keys.exists() else "idempotency_keys"
+
+
+def expire(owner_id: uuid.UUID, *, before: datetime) -> int:
+    """Delete an owner's older responses, and return their number. Requires a transaction."""
+    _lock([owner_id])
+    expired = IdempotencyKey.objects.filter(owner=owner_id, created_at__lt=before)
+    keys, size = _totals(expired)
+    if keys:
+        expired.delete()
+        _subtract(owner_id, keys=keys, size=size)
+    return keys
+
+
+def expire_all(before: datetime) -> Iterator[int]:
+    """Owner by owner; yield the number of each."""
+    expired = IdempotencyKey.objects.filter(created_at__lt=before).order_by("created_at")
+    for owner_id in owners_with_rows(expired, BATCH_SIZE):
+        with transaction.atomic():
+            number = expire(owner_id, before=before)
+        yield number
+
+
+def forget_objects(owner_ids: Collection[uuid.UUID], object_ids: Iterable[uuid.UUID]) -> None:
+    """Remove the content of purged objects. Their owners' clocks are locked.
+
+    The bodies are searched, because a purge is rare and their size is bounded; an index of the objects in
+    them would be one more row for each object of each response.
+    """
+    stored = IdempotencyKey.objects.filter(owner__in=owner_ids, is_reduced=False)
+    if not stored.exists():
+        return
+    ids = {str(object_id) for object_id in object_ids}
+    if len(ids) == 1:
+        stored = stored.filter(body__contains=next(iter(ids)))
+    bodies = stored.values_list("pk", "body").iterator()
+    mentioning = [key for key, body in bodies if not ids.isdisjoint(ID.findall(body))]
+    if not mentioning:
+        return
+    _lock(owner_ids)
+    records = list(IdempotencyKey.objects.filter(pk__in=mentioning))
+    saved: Counter[uuid.UUID] = Counter()
+    for record in records:
+        saved[record.owner_id] += record.size
+        reduce(record)
+        saved[record.owner_id] -= record.size
+    update_many(records, ["body", "size", "is_reduced"], key=["id"])
+    for owner_id, size in saved.items():
+        _subtract(owner_id, size=size)
+
+
+def reduce(record: IdempotencyKey) -> None:
+    """Keep only the ids and versions of the objects in a response."""
+    body = orjson.dumps(without_content(orjson.loads(record.body)))
+    record.body, record.size, record.is_reduced = body.decode(), len(body), True
+
+
+def wrong_usages(owner_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """The owners whose totals differ from their stored responses, by one statement without locks."""
+    by_owner = IdempotencyKey.objects.filter(owner=OuterRef("pk")).order_by().values("owner")
+    owners = get_user_model().objects.filter(pk__in=owner_ids)
+    totals = owners.annotate(
+        keys=Coalesce(Subquery(by_owner.values(total=Count("pk"))), 0),
+        size=Coalesce(Subquery(by_owner.values(total=Sum("size"))), 0),
+        counted_keys=Coalesce("idempotency_usage__keys", 0),
+        counted_size=Coalesce("idempotency_usage__size", 0),
+    )
+    wrong = totals.exclude(keys=F("counted_keys"), size=F("counted_size"))
+    return set(wrong.values_list("pk", flat=True))
+
+
+@transaction.atomic
+def repair_usage(owner_id: uuid.UUID) -> None:
+    _lock([owner_id])
+    keys, size = _totals(IdempotencyKey.objects.filter(owner=owner_id))
+    IdempotencyUsage.objects.update_or_create(pk=owner_id, defaults={"keys": keys, "size": size})
+
+
+def _totals(stored: QuerySet[IdempotencyKey]) -> tuple[int, int]:
+    totals = stored.aggregate(keys=Count("pk"), bytes=Coalesce(Sum("size"), 0))
+    return totals["keys"], totals["bytes"]
+
+
+def _lock(owner_ids: Collection[uuid.UUID]) -> None:
+    """In the order of their ids, so that two calls cannot deadlock."""
+    list(IdempotencyUsage.objects.select_for_update(no_key=True).filter(pk__in=owner_ids).order_by("pk"))
+
+
+def _subtract(owner_id: uuid.UUID, *, keys: int = 0, size: int) -> None:
+    usage = IdempotencyUsage.objects.filter(pk=owner_id)
+    usage.update(keys=F("keys") - keys, size=F("size") - size)
