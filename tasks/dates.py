@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import DateTimeField, Func
 
-from todo_project.db.keyset import MAX_DATETIME, MIN_DATETIME
+MIN_DATETIME = datetime(1, 1, 1, tzinfo=UTC)
+MAX_DATETIME = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 
 
 def start_of_day(day: date, zone: ZoneInfo) -> datetime:

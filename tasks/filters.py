@@ -69,7 +69,7 @@ FILTERS = ledger.FILTERS | {
 }
 ORDERINGS = {
     "created_at": "created_at",
-    "updated_at": "updated_at",
+    "updated_at": "version",
     "due": "due_by",
     "priority": "priority",
     "title": "title",

@@ -1,11 +1,13 @@
 """Querysets of tasks. Other modules do not filter by columns."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Self
 
 from django.db.models import Count, F, Q
 
 from .ledger.querysets import ObjectQuerySet
+
+MAX_UTC_OFFSET = timedelta(hours=14)
 
 
 class TaskQuerySet(ObjectQuerySet):
@@ -17,7 +19,9 @@ class TaskQuerySet(ObjectQuerySet):
 
     def overdue(self, *, at: datetime, today: date) -> Self:
         """A time is overdue when it has passed, a day when it has ended."""
-        return self.open().filter(Q(due_at__lt=at) | Q(due_date__lt=today))
+        # The first condition is true for all of them, and has an index.
+        in_any_zone = self.open().filter(due_by__lt=at + MAX_UTC_OFFSET)
+        return in_any_zone.filter(Q(due_at__lt=at) | Q(due_date__lt=today))
 
     def not_overdue(self, *, at: datetime, today: date) -> Self:
         not_due = (Q(due_at__isnull=True) | Q(due_at__gte=at)) & (
@@ -75,7 +79,8 @@ class TaskQuerySet(ObjectQuerySet):
         return self.order_by(F("due_by").asc(nulls_last=True), "pk")
 
     def latest_completion_first(self) -> Self:
-        return self.order_by("-completed_at", "-pk")
+        """For completed tasks. The condition is that of the index."""
+        return self.filter(completed_at__isnull=False).order_by("-completed_at", "-pk")
 
     def stats(self, *, at: datetime) -> dict[str, int]:
         """The number of tasks in each state, in one query."""

@@ -12,7 +12,7 @@ from django.utils.crypto import salted_hmac
 
 from todo_project.api.conditional import etag
 from todo_project.api.filters import Filter, Moment, apply_filters
-from todo_project.db.compiled import CompiledQuery
+from todo_project.db.compiled import CompiledQuery, fetch
 from todo_project.db.json_text import JSONText
 from todo_project.db.keyset import Keyset
 
@@ -87,7 +87,7 @@ class ObjectPage:
         if any(self.all_filters[name].plan_each_time for name in self.filters):
             rows = _narrow(self.rows_for(self.kind, self.owner), self.trashed)
             rows = apply_filters(rows, self.all_filters, self.filters, at=self.moment)
-            return list(keyset.page(_as_json(self.kind, rows, keyset, self.fields), position, limit))
+            return fetch(keyset.ranges(_as_json(self.kind, rows, keyset, self.fields), position, limit))
         values = {name: value for name, value in self.filters.items() if self.all_filters[name].value}
         compiled = _page(
             self.kind,
@@ -97,13 +97,12 @@ class ObjectPage:
             frozenset(self.filters.items() - values.items()),
             frozenset(values),
             keyset.ordering,
-            position is not None,
+            None if position is None else tuple(value is not None for value in position),
             limit,
             self.fields,
         )
-        after = dict(zip(("value", "pk"), position or (), strict=False))
         now, today = self.moment.now, self.moment.today
-        return compiled(owner=self.owner.pk, now=now, today=today, **values, **after)
+        return compiled(owner=self.owner.pk, now=now, today=today, position=position, **values)
 
 
 @lru_cache(maxsize=1000)
@@ -115,26 +114,30 @@ def _page(
     constants: frozenset[tuple[str, Any]],
     values: frozenset[str],
     ordering: str,
-    has_position: bool,
+    known: tuple[bool, ...] | None,
     limit: int,
     fields: Fields,
 ) -> CompiledQuery:
-    """The query for one combination of filters. The values of SQL parameters are not part of it."""
+    """The query for one combination of filters. The values of SQL parameters are not part of it.
+
+    `known` says which values of the position are not missing; None without a position.
+    """
     keyset, by_name = Keyset(kind.model, ordering), dict(filters)
 
-    def build(owner: Any, now: Any, today: Any, value: Any, pk: Any, **placeholders: Any) -> ObjectQuerySet:
+    def build(owner: Any, now: Any, today: Any, position: Any, **placeholders: Any) -> list[ObjectQuerySet]:
         rows = _narrow(rows_for(kind, owner), trashed)
         rows = apply_filters(rows, by_name, {**dict(constants), **placeholders}, at=Moment(now, today))
-        position = [value, pk] if has_position else None
-        return keyset.page(_as_json(kind, rows, keyset, fields), position, limit)
+        after = known and [
+            value if is_known else None for value, is_known in zip(position, known, strict=True)
+        ]
+        return keyset.ranges(_as_json(kind, rows, keyset, fields), after, limit)
 
     return CompiledQuery(
         build,
         owner=UUIDField(),
         now=DateTimeField(),
         today=DateField(),
-        value=keyset.field,
-        pk=keyset.pk,
+        position=tuple(keyset.fields),
         **{name: by_name[name].value for name in values},
     )
 
@@ -142,6 +145,6 @@ def _page(
 def _as_json(kind: Kind, rows: ObjectQuerySet, keyset: Keyset, fields: Fields) -> Any:
     """The JSON text of each row, and its position if the text does not contain it."""
     columns = [kind.json(fields=fields)]
-    if fields or keyset.name not in kind.json_fields:
-        columns.append(JSONText(keyset.name, keyset.pk.name))
+    if fields or not {*keyset.names} <= {*kind.json_fields}:
+        columns.append(JSONText(*keyset.names))
     return rows.values_list(*columns)

@@ -153,7 +153,7 @@ class ObjectViewSet(OwnedViewSet):
     """The routes that every kind has. {kind} and {kinds} in the descriptions are its names."""
 
     filters: Mapping[str, Filter]
-    orderings: Mapping[str, str] = {"created_at": "created_at", "updated_at": "updated_at"}
+    orderings: Mapping[str, str] = {"created_at": "created_at", "updated_at": "version"}
     """The columns to sort by, by their names in the parameter `ordering`."""
 
     page_parameters: type[QueryParameters] = PageParameters

@@ -7,6 +7,8 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from tasks.ledger.kinds import kinds
+from tasks.ledger.models import Clock, Tombstone
 from tasks.models import Task
 from todo_project.db.errors import diagnose, violates
 
@@ -72,21 +74,36 @@ def test_a_search_uses_the_trigram_index(as_alice, alice):
     assert "Index Cond: ((owner_id = " in plan
 
 
-def test_every_index_of_a_list_starts_with_the_owner(db):
+def keys_and_indexes():
+    """The table and the columns of each key and index of the tables with an owner."""
     with connection.cursor() as cursor:
-        constraints = connection.introspection.get_constraints(cursor, "tasks_task")
-    indexes = {
-        name: each
-        for name, each in constraints.items()
-        # The lists of the admin are not limited to one owner.
-        if name.startswith("task_") and not name.startswith("task_all_") and each["index"]
-    }
+        models: Any = [Clock, Tombstone, *(kind.model for kind in kinds.values())]
+        for table in [model._meta.db_table for model in models]:
+            for each in connection.introspection.get_constraints(cursor, table).values():
+                if each["index"] or each["unique"] or each["primary_key"]:
+                    yield table, each["columns"], each["unique"]
 
-    assert len(indexes) >= 8
-    assert {
-        name: each["columns"][0] for name, each in indexes.items() if each["columns"][0] != "owner_id"
-    } == {
-        **({"task_id": "id"} if connection.vendor == "postgresql" else {}),  # of the admin
-        "task_trash": "deleted_at",  # of the purge
-        "task_completion": "completed_at",  # of the dashboard
-    }
+
+OVER_ALL_OWNERS = {
+    ("tasks_task", "created_at"),  # the admin's lists and dashboard
+    ("tasks_task", "completed_at"),
+    ("tasks_task", "due_by"),
+    ("tasks_task", "deleted_at"),  # the admin's list of the trash, and the purge command
+    ("ledger_tombstone", "purged_at"),  # the purge command
+}
+
+
+def test_every_index_but_those_over_all_owners_includes_the_owner(db):
+    others = {(table, columns[0]) for table, columns, _ in keys_and_indexes() if "owner_id" not in columns}
+
+    # SQLite finds tasks by their id alone.
+    assert others == OVER_ALL_OWNERS | ({("tasks_task", "id")} if connection.vendor == "sqlite" else set())
+
+
+@pytest.mark.postgres
+def test_every_key_includes_the_owner(db):
+    keys = [(table, columns) for table, columns, is_unique in keys_and_indexes() if is_unique]
+
+    assert ("tasks_task", ["id", "owner_id"]) in keys
+    assert len(keys) >= 5
+    assert [key for key in keys if "owner_id" not in key[1]] == []

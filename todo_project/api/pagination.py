@@ -1,6 +1,7 @@
 """Keyset pagination with signed cursors."""
 
 from collections.abc import Mapping
+from itertools import chain, islice
 from typing import Any
 
 import orjson
@@ -67,7 +68,8 @@ class KeysetPagination(BasePagination):
         position = self.read_cursor(keyset, request, query)
         one_more = query["limit"] + 1
         if isinstance(queryset, QuerySet):
-            rows = list(keyset.page(queryset, position, one_more))
+            ranges = keyset.ranges(queryset, position, one_more)
+            rows = list(islice(chain.from_iterable(ranges), one_more))
         else:
             rows = queryset.page(keyset, position, one_more)
         page = rows[: query["limit"]]

@@ -75,7 +75,7 @@ class Placeholder(Value):
 
 
 class _Compiled:
-    def __init__(self, build: Callable[..., QuerySet[Any, Any]], **placeholders: Any) -> None:
+    def __init__(self, build: Callable[..., Any], **placeholders: Any) -> None:
         self.build = build
         self.placeholders = {
             name: tuple(Placeholder(name, each, part) for part, each in enumerate(field))
@@ -98,7 +98,7 @@ class _Compiled:
 
 
 class CompiledQuery(_Compiled):
-    """`build` takes the placeholders and returns a queryset that ends in values_list()."""
+    """`build` takes the placeholders and returns a queryset that ends in values_list(), or several."""
 
     def __call__(self, **values: Any) -> list[tuple[Any, ...]]:
         sql, params, convert = self.prepare(values)
@@ -106,15 +106,39 @@ class CompiledQuery(_Compiled):
         return [tuple(row) for row in convert(rows)] if convert else rows
 
     def compile(self) -> tuple[str, list[Any], Callable[[Any], Any] | None]:
-        compiler = self.build(**self.placeholders).query.get_compiler(connection=connection)
-        sql, params = compiler.as_sql()
-        converters = compiler.get_converters([column for column, *_ in compiler.select])
+        rows = self.build(**self.placeholders)
+        sql, params, convert = _select([rows] if isinstance(rows, QuerySet) else rows)
         if connection.vendor == "postgresql":
-            # Constants become part of the SQL: only then does PostgreSQL use an index on COALESCE(due_at, …).
+            # Constants become part of the SQL: only then does PostgreSQL use an index with a condition.
             sql %= tuple("%s" if isinstance(param, Placeholder) else _literal(param) for param in params)
             params = [param for param in params if isinstance(param, Placeholder)]
-        convert = partial(compiler.apply_converters, converters=converters) if converters else None
-        return sql, list(params), convert
+        return sql, params, convert
+
+
+def fetch(querysets: Sequence[QuerySet[Any, Any]]) -> list[tuple[Any, ...]]:
+    """The same without compiling once, for a query whose best plan depends on its values."""
+    sql, params, convert = _select(querysets)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        rows = cursor.fetchall()
+    return [tuple(row) for row in convert(rows)] if convert else rows
+
+
+def _select(
+    querysets: Sequence[QuerySet[Any, Any]],
+) -> tuple[str, list[Any], Callable[[Any], Any] | None]:
+    """The rows of querysets one after the other, in one statement. Several must have the same limit."""
+    compilers = [each.query.get_compiler(connection=connection) for each in querysets]
+    parts = [compiler.as_sql() for compiler in compilers]
+    sql = parts[0][0]
+    if len(parts) > 1:
+        # Not union(): Django does not limit its parts on SQLite. Without ORDER BY around them, the database
+        # reads a part only if those before it have fewer rows than the limit.
+        selects = (f"SELECT * FROM ({part}) AS part_{number}" for number, (part, _) in enumerate(parts))  # noqa: S608
+        sql = f"{' UNION ALL '.join(selects)} LIMIT {querysets[0].query.high_mark}"
+    converters = compilers[0].get_converters([column for column, *_ in compilers[0].select])
+    convert = partial(compilers[0].apply_converters, converters=converters) if converters else None
+    return sql, [param for _, params in parts for param in params], convert
 
 
 class CompiledUpdate(_Compiled):

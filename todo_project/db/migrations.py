@@ -18,20 +18,17 @@ class RunPostgreSQL(migrations.RunSQL):
 
 
 class AddOwnerToPrimaryKey(RunPostgreSQL):
-    """Make (owner_id, id) the primary key, so that the table can be distributed by owner.
+    """Make (id, owner_id) the primary key, so that the table can be distributed by owner.
 
-    Django keeps `id` as the primary key of the model: it registers no composite ones in the admin.
+    The id is first, so that the index also finds a row by its id alone, as the admin does. Django keeps `id`
+    as the primary key of the model: it registers no composite ones in the admin.
     """
 
-    def __init__(self, table: str, *, index: str) -> None:
+    def __init__(self, table: str) -> None:
         key = f"{table}_pkey"
-        super().__init__(
-            f"ALTER TABLE {table} DROP CONSTRAINT {key}, ADD CONSTRAINT {key} PRIMARY KEY (owner_id, id);"
-            f"CREATE INDEX {index} ON {table} (id);",
-            f"DROP INDEX {index};"
-            f"ALTER TABLE {table} DROP CONSTRAINT {key}, ADD CONSTRAINT {key} PRIMARY KEY (id);",
-        )
-        self.table, self.index = table, index
+        replace = f"ALTER TABLE {table} DROP CONSTRAINT {key}, ADD CONSTRAINT {key} PRIMARY KEY"
+        super().__init__(f"{replace} (id, owner_id)", f"{replace} (id)")
+        self.table = table
 
     def deconstruct(self) -> Any:
-        return type(self).__name__, [self.table], {"index": self.index}
+        return type(self).__name__, [self.table], {}

@@ -6,11 +6,11 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import DatabaseError, connection, connections, models, transaction
+from django.utils import timezone
 
 from accounts.models import User
 from todo_project.db.compiled import CompiledQuery, CompiledUpdate, execute_all, insert_statement
 from todo_project.db.errors import Unavailable, diagnose
-from todo_project.db.keyset import MIN_DATETIME
 
 FIND_BY_NAME = CompiledQuery(
     lambda name, at: (
@@ -76,7 +76,7 @@ def test_two_connections_never_use_the_same_statement_name():
     names = []
     for _ in range(2):
         connection.close()
-        FIND_BY_NAME(name="Alice", at=MIN_DATETIME)
+        FIND_BY_NAME(name="Alice", at=timezone.now())
         with connection.cursor() as cursor:
             cursor.execute("SELECT name FROM pg_prepared_statements")
             names.append({name for (name,) in cursor.fetchall()})
