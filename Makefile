@@ -3,6 +3,7 @@
 # make lint          check style, types, migrations and the OpenAPI description
 # make check         lint and test; CI runs this
 # make fuzz          send generated requests for some minutes
+# make chaos         kill servers under load, for ten minutes at most
 # make format        fix style
 # make openapi       regenerate docs/openapi.yaml
 # make requirements  pin the newest package versions
@@ -23,7 +24,7 @@ DATA_LAYER := $(wildcard tasks/tests/test_*race*.py) \
 	$(addprefix accounts/tests/test_,export.py refresh.py sign_in.py) \
 	$(addprefix todo_project/tests/test_,compiled_queries.py conditional.py database.py idempotency.py pagination.py purge.py)
 
-.PHONY: run test lint check fuzz format openapi requirements
+.PHONY: run test lint check fuzz chaos format openapi requirements
 
 run: .venv/runtime .env
 	@$(BIN)/python manage.py migrate --verbosity 0
@@ -56,6 +57,9 @@ check:
 # CI runs the same tests with few examples.
 fuzz: .venv/dev
 	TEST_EXAMPLES=$${TEST_EXAMPLES:-100} $(PYTEST) todo_project/tests/test_fuzz.py
+
+chaos: .venv/dev
+	$(BIN)/python benchmarks/chaos.py
 
 format: .venv/dev
 	$(BIN)/ruff check --fix .
