@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -37,100 +38,104 @@ def _format(kinds: tuple[Kind, ...], time_zone: str) -> str:
     return salted_hmac("tasks.list", f"{time_zone};{fields}").hexdigest()[:8]
 
 
-def read_one(
-    kind: Kind, rows_for: RowsFor, owner: Any, object_id: uuid.UUID, *, trashed: bool, fields: Fields
-) -> tuple[int, str] | None:
+@dataclass(frozen=True)
+class Selection:
+    """The live or the trashed objects of a kind, and the fields of their JSON text."""
+
+    kind: Kind
+    rows_for: RowsFor
+    trashed: bool
+    fields: Fields
+
+    def rows(self, owner: Any) -> ObjectQuerySet:
+        rows = self.rows_for(self.kind, owner)
+        return rows.trashed() if self.trashed else rows.live()
+
+    def as_json(self, rows: ObjectQuerySet, keyset: Keyset) -> Any:
+        """The JSON text of each row, and its position if the text does not contain it."""
+        columns = [self.kind.json(fields=self.fields)]
+        if self.fields or not {*keyset.names} <= {*self.kind.json_fields}:
+            columns.append(JSONText(*keyset.names))
+        return rows.values_list(*columns)
+
+
+def read_one(selection: Selection, owner: Any, object_id: uuid.UUID) -> tuple[int, str] | None:
     """The version of an object and its JSON text; None if it does not exist."""
-    found = _one(kind, rows_for, trashed, fields)(owner=owner.pk, id=object_id)
+    found = _one(selection)(owner=owner.pk, id=object_id)
     return found[0] if found else None
 
 
 @lru_cache(maxsize=1000)
-def _one(kind: Kind, rows_for: RowsFor, trashed: bool, fields: Fields) -> CompiledQuery:
+def _one(selection: Selection) -> CompiledQuery:
     return CompiledQuery(
-        lambda owner, id: kind.versions_and_json(  # noqa: A006
-            _narrow(rows_for(kind, owner), trashed).filter(pk=id), fields=fields
+        lambda owner, id: selection.kind.versions_and_json(  # noqa: A006
+            selection.rows(owner).filter(pk=id), fields=selection.fields
         ),
         owner=UUIDField(),
         id=UUIDField(),
     )
 
 
-def _narrow(rows: ObjectQuerySet, trashed: bool) -> ObjectQuerySet:
-    return rows.trashed() if trashed else rows.live()
-
-
 class ObjectPage:
-    """An owner's live or trashed objects as JSON text, for KeysetPagination."""
+    """A page of an owner's objects as JSON text, for KeysetPagination."""
 
     def __init__(
         self,
-        kind: Kind,
-        rows_for: RowsFor,
+        selection: Selection,
         owner: Any,
-        query: Mapping[str, Any],
         filters: Mapping[str, Filter],
+        query: Mapping[str, Any],
         *,
-        trashed: bool,
         at: datetime,
         zone: ZoneInfo,
     ) -> None:
-        self.kind, self.rows_for, self.owner, self.trashed = kind, rows_for, owner, trashed
+        self.selection, self.owner, self.model = selection, owner, selection.kind.model
         self.moment = Moment.of(at, zone)
-        self.model, self.fields, self.all_filters = kind.model, query.get("fields", Fields()), filters
-        self.filters = {name: value for name, value in query.items() if name in filters}
-        for name, value in self.filters.items():
-            if in_zone := filters[name].in_zone:
-                self.filters[name] = in_zone(value, zone)
+        self.filters = {name: each for name, each in filters.items() if name in query}
+        self.values = {
+            name: each.in_zone(query[name], zone) if each.in_zone else query[name]
+            for name, each in self.filters.items()
+        }
 
     def page(self, keyset: Keyset, position: list[Any] | None, limit: int) -> list[tuple[str, ...]]:
-        if any(self.all_filters[name].plan_each_time for name in self.filters):
-            rows = _narrow(self.rows_for(self.kind, self.owner), self.trashed)
-            rows = apply_filters(rows, self.all_filters, self.filters, at=self.moment)
-            return fetch(keyset.ranges(_as_json(self.kind, rows, keyset, self.fields), position, limit))
-        values = {name: value for name, value in self.filters.items() if self.all_filters[name].value}
+        if any(each.plan_each_time for each in self.filters.values()):
+            rows = apply_filters(self.selection.rows(self.owner), self.filters, self.values, at=self.moment)
+            return fetch(keyset.ranges(self.selection.as_json(rows, keyset), position, limit))
+        parameters = {name: value for name, value in self.values.items() if self.filters[name].value}
         compiled = _page(
-            self.kind,
-            self.rows_for,
-            self.trashed,
-            tuple((name, self.all_filters[name]) for name in self.filters),
-            frozenset(self.filters.items() - values.items()),
-            frozenset(values),
+            self.selection,
+            tuple(self.filters.items()),
+            frozenset(self.values.items() - parameters.items()),
             keyset.ordering,
             None if position is None else tuple(value is not None for value in position),
             limit,
-            self.fields,
         )
         now, today = self.moment.now, self.moment.today
-        return compiled(owner=self.owner.pk, now=now, today=today, position=position, **values)
+        return compiled(owner=self.owner.pk, now=now, today=today, position=position, **parameters)
 
 
 @lru_cache(maxsize=1000)
 def _page(
-    kind: Kind,
-    rows_for: RowsFor,
-    trashed: bool,
+    selection: Selection,
     filters: tuple[tuple[str, Filter], ...],
     constants: frozenset[tuple[str, Any]],
-    values: frozenset[str],
     ordering: str,
     known: tuple[bool, ...] | None,
     limit: int,
-    fields: Fields,
 ) -> CompiledQuery:
     """The query for one combination of filters. The values of SQL parameters are not part of it.
 
     `known` says which values of the position are not missing; None without a position.
     """
-    keyset, by_name = Keyset(kind.model, ordering), dict(filters)
+    keyset, by_name = Keyset(selection.kind.model, ordering), dict(filters)
 
     def build(owner: Any, now: Any, today: Any, position: Any, **placeholders: Any) -> list[ObjectQuerySet]:
-        rows = _narrow(rows_for(kind, owner), trashed)
-        rows = apply_filters(rows, by_name, {**dict(constants), **placeholders}, at=Moment(now, today))
+        values = {**dict(constants), **placeholders}
+        rows = apply_filters(selection.rows(owner), by_name, values, at=Moment(now, today))
         after = known and [
             value if is_known else None for value, is_known in zip(position, known, strict=True)
         ]
-        return keyset.ranges(_as_json(kind, rows, keyset, fields), after, limit)
+        return keyset.ranges(selection.as_json(rows, keyset), after, limit)
 
     return CompiledQuery(
         build,
@@ -138,13 +143,5 @@ def _page(
         now=DateTimeField(),
         today=DateField(),
         position=tuple(keyset.fields),
-        **{name: by_name[name].value for name in values},
+        **{name: each.value for name, each in filters if each.value},
     )
-
-
-def _as_json(kind: Kind, rows: ObjectQuerySet, keyset: Keyset, fields: Fields) -> Any:
-    """The JSON text of each row, and its position if the text does not contain it."""
-    columns = [kind.json(fields=fields)]
-    if fields or not {*keyset.names} <= {*kind.json_fields}:
-        columns.append(JSONText(*keyset.names))
-    return rows.values_list(*columns)

@@ -40,7 +40,7 @@ from .kinds import CREATE, DELETE, PURGE, RESTORE, UPDATE, Kind, kinds, tombston
 from .models import Clock, OwnedObject, Tombstone
 from .operations import Operation, perform
 from .querysets import ObjectQuerySet
-from .reads import Fields, ObjectPage, list_etag, read_one
+from .reads import Fields, ObjectPage, Selection, list_etag, read_one
 from .serializers import (
     NO_BODY,
     BulkResponseSerializer,
@@ -92,6 +92,9 @@ class OwnedViewSet(ApiViewSet):
         user: Any = self.request.user
         return ZoneInfo(self.query.get("tz", user.time_zone))
 
+    def selection(self, *, trashed: bool) -> Selection:
+        return Selection(self.kind, self.rows_for, trashed, self.query.get("fields", Fields()))
+
     def get_page(self, filters: Mapping[str, Filter], *, trashed: bool = False) -> Response:
         # Before the ETag: a list with an invalid cursor is an error, even if its ETag is current.
         keyset = Keyset(self.kind.model, self.query["ordering"])
@@ -101,16 +104,8 @@ class OwnedViewSet(ApiViewSet):
         has_etag = not any(filters[name].depends_on_time for name in self.query.keys() & filters.keys())
         if has_etag and (unchanged := not_modified(self.request, current)):
             return unchanged
-        rows: Any = ObjectPage(
-            self.kind,
-            self.rows_for,
-            user,
-            self.query,
-            filters,
-            trashed=trashed,
-            at=timezone.now(),
-            zone=self.time_zone,
-        )
+        selection = self.selection(trashed=trashed)
+        rows: Any = ObjectPage(selection, user, filters, self.query, at=timezone.now(), zone=self.time_zone)
         page = self.paginate_queryset(rows) or []
         response = self.get_paginated_response(json_fragments(text for text, *_ in page))
         if has_etag:
@@ -118,10 +113,7 @@ class OwnedViewSet(ApiViewSet):
         return response
 
     def get_one(self, object_id: uuid.UUID, *, trashed: bool = False) -> Response:
-        fields = self.query.get("fields", Fields())
-        found = read_one(
-            self.kind, self.rows_for, self.request.user, object_id, trashed=trashed, fields=fields
-        )
+        found = read_one(self.selection(trashed=trashed), self.request.user, object_id)
         if found is None:
             raise NotFound
         version, text = found

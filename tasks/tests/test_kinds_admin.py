@@ -5,8 +5,10 @@ import io
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.core.cache import cache
 
 from tests.support.admin_client import form_of, messages_on, rows_of, run_action, staff_client
+from tests.support.dashboard_page import index_page, panels
 from tests.support.library import BOOK, SHELF, Book, Shelf
 
 pytestmark = pytest.mark.usefixtures("library")
@@ -112,3 +114,19 @@ def test_staff_without_a_permission_on_the_kind_see_nothing_of_it(emma):
 
     assert moderator.get(BOOKS).status_code == 403
     assert moderator.get(f"{BOOKS}{emma.pk}/change/").status_code == 403
+
+
+@pytest.fixture
+def uncached():
+    """No figures of another test, which may know other kinds."""
+    cache.clear()
+    yield
+    cache.clear()
+
+
+@pytest.mark.usefixtures("uncached")
+def test_the_dashboard_counts_the_objects_of_each_kind(superuser, as_alice, as_bob, emma):
+    as_bob("delete", f"/books/{as_bob('post', '/books', {'title': 'Lady Susan'}).json()['id']}")
+    as_alice("post", "/shelves", {"name": "left"})
+
+    assert panels(index_page(superuser))["Objects"] == {"tasks": "0", "books": "2", "shelves": "1"}

@@ -45,10 +45,11 @@ class Filter:
     """Whether the best query plan depends on the value. Such a query is not compiled once."""
 
 
-def apply_filters(rows: Rows, filters: Mapping[str, Filter], query: Mapping[str, Any], *, at: Moment) -> Rows:
+def apply_filters(
+    rows: Rows, filters: Mapping[str, Filter], values: Mapping[str, Any], *, at: Moment
+) -> Rows:
     for name, each in filters.items():
-        if name in query:
-            rows = each.apply(rows, query[name], at)
+        rows = each.apply(rows, values[name], at)
     return rows
 
 

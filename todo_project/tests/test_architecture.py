@@ -51,7 +51,7 @@ LAYERS = {
     ],
     "tasks.ledger": [
         *DOMAIN["tasks.ledger"],
-        "fields reads importing",
+        "fields reads importing dashboard",
         "serializers filters",
         "views admin management",
         "urls",
