@@ -163,7 +163,7 @@ def reads(user: Any) -> dict[str, Callable[[], Any]]:
     from tasks.ledger.counts import read_counts
     from tasks.ledger.filters import SEARCH
     from tasks.ledger.kinds import owned
-    from tasks.ledger.reads import ObjectPage
+    from tasks.ledger.reads import ObjectPage, Selection
     from tasks.models import Task
     from todo_project.db.keyset import Keyset
 
@@ -174,7 +174,7 @@ def reads(user: Any) -> dict[str, Callable[[], Any]]:
 
     def add(ordering: str, *, trashed: bool = False, label: str = "", **filters: Any) -> None:
         known = SEARCH if trashed else FILTERS
-        page = ObjectPage(TASK, owned, user, filters, known, trashed=trashed, at=now, zone=ZoneInfo("UTC"))
+        page = ObjectPage(Selection(TASK, owned, trashed), user, known, filters, at=now, zone=ZoneInfo("UTC"))
         keyset = Keyset(Task, ordering)
         name = f"{'trash' if trashed else 'tasks'} {ordering} {label or ' '.join(filters)}"
         cases[name] = lambda: page.page(keyset, None, 51)

@@ -44,8 +44,8 @@ class Selection:
 
     kind: Kind
     rows_for: RowsFor
-    trashed: bool
-    fields: Fields
+    trashed: bool = False
+    fields: Fields = Fields()
 
     def rows(self, owner: Any) -> ObjectQuerySet:
         rows = self.rows_for(self.kind, owner)
