@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from todo_project.api.errors import QuotaExceeded
 from todo_project.db.fields import TimeZoneField
 
 from . import tokens
@@ -179,7 +180,7 @@ class Session(models.Model):
 
     @classmethod
     def start(cls, user: User, *, at: datetime, user_agent: str, address: str) -> tuple["Session", str]:
-        """A new session and its first refresh token."""
+        """A new session and its first refresh token. Ends the oldest sessions above the quota."""
         session_id = uuid.uuid4()
         refresh = tokens.new_refresh_token(session_id, generation=1)
         session = cls.objects.create(
@@ -192,6 +193,8 @@ class Session(models.Model):
             last_used_at=at,
             expires_at=at + settings.REFRESH_TOKEN_LIFETIME,
         )
+        newest_first = cls.objects.for_user(user).live(at=at).order_by("-created_at", "-id")
+        cls.objects.filter(pk__in=newest_first.values("pk")[settings.QUOTA_SESSIONS :]).end(at=at)
         return session, refresh
 
 
@@ -248,7 +251,14 @@ class PersonalToken(models.Model):
         expires_at: datetime | None = None,
         parent: "PersonalToken | None" = None,
     ) -> tuple["PersonalToken", str]:
-        """A new token and its secret, which is not stored."""
+        """A new token and its secret, which is not stored. Requires the user's row to be locked."""
+        stored = cls.objects.for_user(user)
+        if stored.count() >= settings.QUOTA_PERSONAL_TOKENS:
+            stored.expired(at=at).delete()
+        if stored.count() >= settings.QUOTA_PERSONAL_TOKENS:
+            raise QuotaExceeded.of(
+                "personal_tokens", "A user can have at most {limit} personal access tokens. Revoke one first."
+            )
         if expires_at is None:
             default = at + cls.DEFAULT_LIFETIME
             expires_at = min(default, parent.expires_at) if parent else default

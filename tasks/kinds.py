@@ -22,4 +22,5 @@ TASK = kinds["task"] = Kind(
         "complete": lambda task, values, at: task.complete(at=at),
         "reopen": lambda task, values, at: task.reopen(at=at),
     },
+    quota="tasks",
 )

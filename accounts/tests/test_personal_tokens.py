@@ -1,6 +1,8 @@
 """/me/tokens, and requests with a personal access token."""
 
+from collections import Counter
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.utils import timezone
@@ -8,6 +10,7 @@ from django.utils import timezone
 from accounts.models import PersonalToken, User
 from tests.support.assertions import assert_error
 from tests.support.caller import Caller
+from tests.support.threads import run_each
 
 
 def create(caller, **body):
@@ -152,3 +155,35 @@ def test_a_token_expires_when_its_creator_has_chosen(as_alice, days):
 
 def test_an_unknown_token_is_401(anyone):
     assert_error(Caller("pat_" + "x" * 43)("get", "/me"), 401, "INVALID_TOKEN")
+
+
+def test_a_token_above_the_quota_is_refused(as_alice, as_bob, settings):
+    settings.QUOTA_PERSONAL_TOKENS = 2
+    one, _ = (create(as_alice, name=name).json() for name in ("one", "two"))
+    error = assert_error(create(as_alice, name="three"), 409, "QUOTA_EXCEEDED")
+
+    assert error["details"] == {"quota": "personal_tokens", "limit": 2}
+    assert error["message"] == "A user can have at most 2 personal access tokens. Revoke one first."
+    assert PersonalToken.objects.count() == 2
+    assert create(as_bob, name="three").status_code == 201
+    as_alice("delete", f"/me/tokens/{one['id']}")
+    assert create(as_alice, name="three").status_code == 201
+
+
+def test_expired_tokens_make_room_for_new_ones(as_alice, settings):
+    settings.QUOTA_PERSONAL_TOKENS = 2
+    for name in ("one", "two"):
+        create(as_alice, name=name)
+    PersonalToken.objects.filter(name="one").update(expires_at=timezone.now())
+
+    assert create(as_alice, name="three").status_code == 201
+    assert set(PersonalToken.objects.values_list("name", flat=True)) == {"two", "three"}
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_concurrent_requests_do_not_exceed_the_quota_of_tokens(as_alice, settings):
+    settings.QUOTA_PERSONAL_TOKENS = 3
+    responses = run_each(*[partial(create, as_alice, name=str(number)) for number in range(10)])
+
+    assert Counter(response.status_code for response in responses) == {201: 3, 409: 7}

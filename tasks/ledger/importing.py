@@ -88,6 +88,8 @@ def _store(kind: Kind, into: Import, batch: list[Row], outcome: Outcome, clock: 
     states = Counter(each.state for each in changed)
     states.subtract(existing[each.pk].state for each in replaced)
     clock.count(kind.name, states)
+    if created:
+        kind.check_quota(clock)
     Clock.objects.store(clock)
     update_many(replaced, columns - {"id"}, key=["owner", "id"])
     kind.model.objects.bulk_create(created)

@@ -9,11 +9,12 @@ from typing import Any
 
 from django.utils.module_loading import import_string
 
+from todo_project.api.errors import QuotaExceeded, quota_limit
 from todo_project.config.registry import Registry
 from todo_project.db import json_text
 from todo_project.db.json_text import JSONText
 
-from .models import OwnedObject, Tombstone
+from .models import Clock, OwnedObject, Tombstone
 from .querysets import ObjectQuerySet, TombstoneQuerySet
 
 CREATE, UPDATE, DELETE, RESTORE, PURGE = "create", "update", "delete", "restore", "purge"
@@ -49,6 +50,9 @@ class Kind:
 
     has_trash: bool = True
     """Whether deleting moves to the trash. Otherwise it is final."""
+
+    quota: str | None = None
+    """The name of the quota of an owner's objects, such as "tasks" for the setting QUOTA_TASKS."""
 
     @property
     def plural(self) -> str:
@@ -91,6 +95,13 @@ class Kind:
         if self.has_trash:
             return verb in ALLOWED_IN_TRASH if each.deleted_at else verb != PURGE
         return True
+
+    def check_quota(self, clock: Clock) -> None:
+        """Raise an error if the owner has more objects than allowed."""
+        if self.quota and sum(clock.counts.get(self.name, {}).values()) > quota_limit(self.quota):
+            included = ", including the trash" if self.has_trash else ""
+            message = f"A user can have at most {{limit}} {self.plural}{included}."
+            raise QuotaExceeded.of(self.quota, message)
 
     def as_dict(self, each: OwnedObject, *, with_kind: bool = False) -> dict[str, Any]:
         return {**({"kind": self.name} if with_kind else {}), **json_text.as_dict(each, self.json_fields)}

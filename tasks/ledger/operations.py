@@ -97,6 +97,8 @@ class Draft:
         if state != self.loaded_state:
             changes = {each: by for each, by in ((self.loaded_state, -1), (state, 1)) if each}
             clock.count(self.kind.name, changes)
+            if not self.loaded_version:
+                self.kind.check_quota(clock)
 
 
 def perform(owner: Any, operations: Sequence[Operation], rows_for: RowsFor = owned) -> list[Any]:

@@ -128,10 +128,16 @@ class QuotaExceeded(ApiError):
     )
 
     @classmethod
-    def of(cls, quota: str, message: str, **details: Any) -> "QuotaExceeded":
-        """A quota "tasks" is the setting QUOTA_TASKS."""
-        limit = getattr(settings, f"QUOTA_{quota.upper()}")
-        return cls(message, details={**details, "quota": quota, "limit": limit})
+    def of(cls, quota: str, message: str) -> "QuotaExceeded":
+        """The message may contain {limit}."""
+        limit = quota_limit(quota)
+        return cls(message.format(limit=f"{limit:,}"), details={"quota": quota, "limit": limit})
+
+
+def quota_limit(quota: str) -> int:
+    """The limit of "tasks" is the setting QUOTA_TASKS."""
+    limit: int = getattr(settings, f"QUOTA_{quota.upper()}")
+    return limit
 
 
 class RequestInProgress(ApiError):
