@@ -80,8 +80,7 @@ class Kind:
 
     @cached_property
     def all_verbs(self) -> dict[str, Verb]:
-        verbs = {**VERBS, **self.verbs}
-        return verbs if self.has_trash else {name: verbs[name] for name in verbs.keys() - {DELETE, RESTORE}}
+        return {**VERBS, **self.verbs}
 
     @property
     def bulk_verbs(self) -> list[str]:

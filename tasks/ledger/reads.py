@@ -21,7 +21,7 @@ from .kinds import Kind, RowsFor, kinds
 from .querysets import ObjectQuerySet
 
 Fields = frozenset[str]
-"""The selected fields; all if it is empty."""
+ALL_FIELDS = Fields()
 
 
 def list_etag(owner: Any, *, epoch: int, tick: int) -> str:
@@ -45,7 +45,7 @@ class Selection:
     kind: Kind
     rows_for: RowsFor
     trashed: bool = False
-    fields: Fields = Fields()
+    fields: Fields = ALL_FIELDS
 
     def rows(self, owner: Any) -> ObjectQuerySet:
         rows = self.rows_for(self.kind, owner)

@@ -1,6 +1,6 @@
 """Request bodies for objects of every kind, and the descriptions of responses."""
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
@@ -82,11 +82,11 @@ def partial_body(kind: Kind) -> Any:
 NO_BODY = StrictSerializer()
 
 
-def any_kind(name: str, serializer: Any) -> PolymorphicProxySerializer:
-    """A description: one of the serializers that the function returns for each kind."""
+def any_kind(name: str, serializer: Any, *others: Any) -> PolymorphicProxySerializer:
+    """A description: the serializer that the function returns for one of the kinds, or one of the others."""
     return PolymorphicProxySerializer(
         component_name=name,
-        serializers=lambda: [serializer(kind) for kind in kinds.values()],
+        serializers=lambda: [*(serializer(kind) for kind in kinds.values()), *others],
         resource_type_field_name=None,
     )
 
@@ -190,12 +190,7 @@ def entry_serializer_class(kind: Kind) -> Any:
     return renamed(type("EntrySerializer", (first, kind.serializer_class), {}), kind, "{}Entry")
 
 
-def change() -> PolymorphicProxySerializer:
-    return PolymorphicProxySerializer(
-        component_name="Change",
-        serializers=lambda: [*(entry_serializer_class(kind) for kind in kinds.values()), TombstoneSerializer],
-        resource_type_field_name=None,
-    )
+change = partial(any_kind, "Change", entry_serializer_class, TombstoneSerializer)
 
 
 class BulkResponseSerializer(serializers.Serializer[Any]):

@@ -25,14 +25,14 @@ def kinds_with_trash() -> list[Kind]:
 
 
 def empty_trash(
-    owner: Any, kinds: Iterable[Kind], rows_for: RowsFor, *, allows: Callable[[Clock], bool]
+    owner: Any, selected: Iterable[Kind], rows_for: RowsFor, *, allows: Callable[[Clock], bool]
 ) -> int:
     """Purge an owner's trash if `allows` accepts the clock, and return the number of objects."""
     clock = Clock.objects.lock(owner)
     if not allows(clock):
         raise PreconditionFailed("Your objects have changed since you read the trash. Read it again.")
     purged = 0
-    for kind in kinds:
+    for kind in selected:
         number = BATCH_SIZE
         while number == BATCH_SIZE:
             number = _purge_batch(kind, owner, rows_for(kind, owner).trashed(), clock)

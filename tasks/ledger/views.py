@@ -40,7 +40,7 @@ from .kinds import CREATE, DELETE, PURGE, RESTORE, UPDATE, Kind, kinds, tombston
 from .models import Clock, OwnedObject, Tombstone
 from .operations import Operation, perform
 from .querysets import ObjectQuerySet
-from .reads import Fields, ObjectPage, Selection, list_etag, read_one
+from .reads import ALL_FIELDS, ObjectPage, Selection, list_etag, read_one
 from .serializers import (
     NO_BODY,
     BulkResponseSerializer,
@@ -93,7 +93,7 @@ class OwnedViewSet(ApiViewSet):
         return ZoneInfo(self.query.get("tz", user.time_zone))
 
     def selection(self, *, trashed: bool) -> Selection:
-        return Selection(self.kind, self.rows_for, trashed, self.query.get("fields", Fields()))
+        return Selection(self.kind, self.rows_for, trashed, self.query.get("fields", ALL_FIELDS))
 
     def get_page(self, filters: Mapping[str, Filter], *, trashed: bool = False) -> Response:
         # Before the ETag: a list with an invalid cursor is an error, even if its ETag is current.
@@ -291,13 +291,12 @@ class TrashViewSet(OwnedViewSet):
     def empty(self, request: Request) -> Response:
         """`If-Match` takes the ETag of a list: nothing is deleted if an object of yours has changed since."""
         NO_BODY.run_validation(request.data)
-        if_match, selected = IfMatch(request), kinds_with_trash()
+        if_match = IfMatch(request)
+        selected = [self.kind] if "kind" in self.query else kinds_with_trash()
 
         def allows(clock: Clock) -> bool:
             return if_match.names(list_etag(request.user, epoch=clock.epoch, tick=clock.tick))
 
-        if "kind" in self.query:
-            selected = [self.kind]
         return Response({"purged": empty_trash(request.user, selected, self.rows_for, allows=allows)})
 
 

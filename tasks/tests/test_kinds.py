@@ -5,6 +5,8 @@ import uuid
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from tasks.ledger.models import Clock, Tombstone
 from tests.support.assertions import assert_error
@@ -376,3 +378,43 @@ def test_a_user_is_erased_with_the_objects_of_all_kinds(as_alice, alice, book, s
     assert as_alice("delete", "/me", {"password": "correct horse battery"}).status_code in (200, 204)
     assert not Book.objects.exists()
     assert not Shelf.objects.exists()
+
+
+# Cost
+
+
+def queries_of(caller, *request):
+    with CaptureQueriesContext(connection) as queries:
+        assert caller(*request).status_code == 200
+    return len(queries)
+
+
+@pytest.mark.parametrize("number", [1, 20])
+def test_requests_for_several_kinds_cost_the_same_for_any_number_of_objects(as_alice, alice, task, number):
+    def operations(**by_kind):
+        return {
+            "operations": [
+                {"kind": kind, **operation(f"{each}")}
+                for kind, operation in by_kind.items()
+                for each in range(number)
+            ]
+        }
+
+    def create(name):
+        return lambda key: {"op": "create", "data": {name: "x", "key": key}}
+
+    def change(kind, op, **more):
+        return lambda key: {"op": op, "id": str(uuid.uuid5(alice.pk, f"{kind}:{key}")), **more}
+
+    new = operations(task=create("title"), book=create("title"), shelf=create("name"))
+    changed = operations(
+        task=change("task", "complete"),
+        book=change("book", "update", data={"title": "y"}),
+        shelf=change("shelf", "delete"),
+    )
+
+    # the user, savepoint, clock, tombstones of the keys, clock, release; for each kind a read and an INSERT
+    assert queries_of(as_alice, "post", "/bulk", new) == 12
+    # the same with new tombstones and stored responses instead; for each kind a read, and an UPDATE or DELETE
+    assert queries_of(as_alice, "post", "/bulk", changed) == 13
+    assert queries_of(as_alice, "get", "/sync") == 2  # the user, the changes of all kinds
