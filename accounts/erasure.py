@@ -14,6 +14,7 @@ from django.db.models import CompositePrimaryKey, QuerySet, TextField, Value
 from django.db.models.functions import Cast, Replace
 
 from todo_project.api.errors import Conflict
+from todo_project.models import IdempotencyUsage
 
 from .models import ErasedIdentity, FailedLogin, Identity, User
 
@@ -40,9 +41,11 @@ def erase(user: User) -> None:
     if user.pk == FORMER_STAFF:
         raise Conflict("This account represents all former staff in the history and cannot be erased.")
     # Concurrent writes of the owner have to wait, or they would refer to a deleted user. Lock in the order in
-    # which a write does: first the one-to-one rows, such as the clock, then the user.
+    # which a write does: first the one-to-one rows, such as the clock, then the user, then what it stores of
+    # its response.
     for rows in _owned(user, one_to_one=True):
-        list(rows.select_for_update().values_list("pk"))
+        if rows.model is not IdempotencyUsage:
+            list(rows.select_for_update().values_list("pk"))
     User.objects.select_for_update().filter(pk=user.pk).first()
     for entries in _history_about(user):
         entries.update(object_repr=ERASED, change_message="")

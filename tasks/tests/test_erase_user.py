@@ -18,6 +18,8 @@ from tests.support.locks import transaction_blocking
 from tests.support.registries import use_entries
 from tests.support.tasks import create_task, trashed
 from tests.support.threads import run_together
+from todo_project.db import stored_responses
+from todo_project.models import IdempotencyKey, IdempotencyUsage
 from todo_project.operations import exporting
 
 
@@ -96,6 +98,23 @@ def test_a_user_can_be_erased_during_a_write(alice):
 
     assert not User.objects.exists()
     assert not Task.objects.exists()
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("model", [Clock, User])
+def test_a_user_can_be_erased_during_a_write_that_stores_its_response(alice, model):
+    """A write stores its response last, when it has locked the clock, or the user for credentials."""
+    signed_in(alice)("post", "/tasks", {"title": "milk"}, **{"Idempotency-Key": "one"})
+    record = IdempotencyKey(owner=alice)
+    with transaction_blocking(
+        lambda: run("erase_user", alice.email, "--yes"),
+        before_commit=lambda: stored_responses.count(record, expired_before=alice.created_at),
+    ):
+        model.objects.select_for_update().get(pk=alice.pk)
+
+    assert not User.objects.exists()
+    assert not IdempotencyUsage.objects.exists()
 
 
 def test_erasing_ten_tasks_costs_the_same_queries_as_one(as_alice, as_bob, alice, bob):

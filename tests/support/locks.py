@@ -31,10 +31,13 @@ def lock_is_awaited() -> bool:
 
 
 @contextmanager
-def transaction_blocking(function: Callable[[], T]) -> Iterator[list[T]]:
+def transaction_blocking(
+    function: Callable[[], T], *, before_commit: Callable[[], object] = lambda: None
+) -> Iterator[list[T]]:
     """A transaction that takes a lock, for which the function waits in another connection.
 
-    The list has the function's result at the end.
+    `before_commit` runs in the transaction while the function waits. The list has the function's result at
+    the end.
     """
     results: list[T] = []
     with ThreadPoolExecutor() as pool:
@@ -43,4 +46,5 @@ def transaction_blocking(function: Callable[[], T]) -> Iterator[list[T]]:
             waiting = pool.submit(run_together, 1, function)
             assert becomes_true(lambda: waiting.done() or lock_is_awaited())
             assert not waiting.done(), f"This did not wait for the lock: {waiting.result()}"
+            before_commit()
         results += waiting.result()
