@@ -1,0 +1,53 @@
+"""Citus appends the number of the shard to the names of constraints; the API reports the same errors."""
+
+import pytest
+from django.apps import apps
+from django.db import connection
+
+from tests.support.assertions import assert_error
+from tests.support.notes import Note
+from todo_project.models import IdempotencyKey
+
+
+@pytest.fixture
+def of_shard(db):
+    """Renames a constraint as in a shard, until the test ends."""
+
+    def rename(model, constraint):
+        with connection.cursor() as cursor:
+            # PostgreSQL changes no table with unchecked foreign keys.
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute(
+                f"ALTER TABLE {model._meta.db_table} RENAME CONSTRAINT {constraint} TO {constraint}_102008"
+            )
+
+    return rename
+
+
+@pytest.mark.postgres
+def test_a_violated_check_constraint_is_a_validation_error(notes_alice, of_shard):
+    of_shard(Note, "note_rank_not_negative")
+
+    response = notes_alice("post", "/notes", {"title": "milk", "rank": -1})
+
+    error = assert_error(response, 400, "VALIDATION_ERROR", field="rank", constraint="negative")
+    assert error["message"] == "Rank may not be negative."
+
+
+@pytest.mark.postgres
+def test_a_repeated_idempotency_key_is_recognized(notes_alice, of_shard):
+    of_shard(IdempotencyKey, "idempotency_key_once_per_owner")
+    first, again = (
+        notes_alice("post", "/notes", {"title": "milk"}, **{"Idempotency-Key": "key-1"}) for _ in range(2)
+    )
+
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again["Idempotent-Replayed"] == "true"
+
+
+def test_names_of_constraints_leave_room_for_the_number():
+    """Otherwise Citus shortens the name, and the constraint is not recognized."""
+    names = [constraint.name for model in apps.get_models() for constraint in model._meta.constraints]
+
+    assert names
+    assert [name for name in names if len(f"{name}_1234567") > 63] == []
