@@ -1,4 +1,4 @@
-"""The purge and erase commands write owner by owner, so that a distributed database runs each write in one shard."""
+"""The purge and erase commands write owner by owner, so that each write belongs to one shard."""
 
 import re
 from datetime import timedelta
@@ -44,8 +44,8 @@ def test_every_write_of_purge_names_one_owner(old_rows, alice, bob):
     with CaptureQueriesContext(connection) as queries:
         purge()
 
-    tables = {re.search(TABLES_WITH_AN_OWNER, sql)[0] for sql in writes(queries)}
-    assert tables == set(TABLES_WITH_AN_OWNER.split("|"))
+    text = " ".join(writes(queries))
+    assert [table for table in TABLES_WITH_AN_OWNER.split("|") if table not in text] == []
     assert [sql for sql in writes(queries) if len(owners_in(sql, alice, bob)) != 1] == []
     assert not Task.objects.trashed().exists()
     assert not IdempotencyKey.objects.exists()
