@@ -205,6 +205,21 @@ class Client:
             time.sleep(0.02)
         raise AssertionError(f"{method} {path} did not succeed: {status} {answer}")
 
+    def update(self, task: dict[str, Any], **changes: Any) -> Any:
+        """With If-Match, because a request that the client has given up may be served after later ones."""
+        headers = {"If-Match": f'"{task["version"]}"'}
+        while True:
+            status, answer = self.send("PATCH", f"/tasks/{task['id']}", changes, **headers)
+            if status == 200:
+                return answer
+            if status == 412 and changes.items() <= answer["error"]["details"]["current"].items():
+                return answer["error"]["details"]["current"]  # of an earlier try
+            assert status in {0, 429, 503}, (status, answer)
+            time.sleep(0.02)
+
+    def close(self) -> None:
+        self.connection.close()
+
     def pages(self, path: str) -> Iterator[dict[str, Any]]:
         while path:
             page = self.call("GET", path)
@@ -234,8 +249,7 @@ class Writer:
             return
         task = random.choice(list(self.tasks.values()))
         if number % 3 == 1:
-            path = f"/tasks/{task['id']}"
-            self.keep(self.client.call("PATCH", path, {"description": title}))
+            self.keep(self.client.update(task, description=title))
             return
         verb = "reopen" if task["completed"] else "complete"
         operations = [
@@ -266,29 +280,31 @@ def follow(client: Client, stop: threading.Event) -> dict[str, Any]:
 def try_fault(stack: Stack, name: str, result: Result, *, seconds: float = 1.0) -> None:
     """Let writers write before, during and after a fault; then compare everything with everything."""
     result.tries += 1
-    tokens = [sign_up(Client(stack, result)) for _ in range(USERS)]
-    stop_writing, stop_following = threading.Event(), threading.Event()
-    writers = {
-        token: [Writer(Client(stack, result, token), f"writer {number}") for number in range(WRITERS)]
-        for token in tokens
-    }
-    with ThreadPoolExecutor(USERS * (WRITERS + 1)) as pool:
-        try:
-            running = [pool.submit(each.write, stop_writing) for some in writers.values() for each in some]
-            followers = [
-                pool.submit(follow, Client(stack, result, token), stop_following) for token in tokens
-            ]
-            time.sleep(seconds)
-            FAULTS[name](stack)
-            time.sleep(seconds)
-        finally:
-            stop_writing.set()
-            for writer in running:
-                writer.result(TIMEOUT)
-            stop_following.set()
-        copies = [follower.result(TIMEOUT) for follower in followers]
-    for token, copy in zip(tokens, copies, strict=True):
-        compare(Client(stack, result, token), writers[token], copy, result)
+    with contextlib.ExitStack() as clients:
+
+        def client(token: str = "") -> Client:
+            return clients.enter_context(contextlib.closing(Client(stack, result, token)))
+
+        tokens = [sign_up(client()) for _ in range(USERS)]
+        writers = {
+            token: [Writer(client(token), f"writer {number}") for number in range(WRITERS)]
+            for token in tokens
+        }
+        stop_writing, stop_following = threading.Event(), threading.Event()
+        with ThreadPoolExecutor(USERS * (WRITERS + 1)) as pool:
+            following = [pool.submit(follow, client(token), stop_following) for token in tokens]
+            writing = [pool.submit(each.write, stop_writing) for some in writers.values() for each in some]
+            try:
+                time.sleep(seconds)
+                FAULTS[name](stack)
+                time.sleep(seconds)
+            finally:
+                stop_writing.set()
+                for each in writing:
+                    each.result(TIMEOUT)
+                stop_following.set()
+        for token, follower in zip(tokens, following, strict=True):
+            compare(client(token), writers[token], follower.result(), result)
 
 
 def sign_up(client: Client) -> str:
