@@ -64,7 +64,10 @@ def count_rows(owner: Any) -> Counts:
 
 
 def recount(*, repair: bool) -> Iterator[Any]:
-    """Compare each owner's counts with the rows; yield the owner's id if they differ, else None."""
+    """Compare each user's counts with the rows; yield the user's id if they differ, else None.
+
+    Includes the totals of stored responses.
+    """
     for batch in key_batches(get_user_model().objects.all(), BATCH_SIZE):
         wrong = wrong_usages(batch)
         for owner_id in batch:

@@ -37,8 +37,9 @@ MAX_STORED_SIZE = 64 * 1024
 STORED_HEADERS = ("ETag", "Location")
 
 QUOTAS = {
-    "idempotency_keys": "Too many requests with an Idempotency-Key are remembered.",
-    "stored_responses": "The responses that are remembered for your Idempotency-Keys are too large.",
+    "idempotency_keys": "A user can have at most {limit} Idempotency-Keys. Each is kept for 24 hours.",
+    "stored_responses": "The responses stored for a user's Idempotency-Keys can have at most {limit} bytes. "
+    "Each is kept for 24 hours.",
 }
 
 
@@ -103,7 +104,7 @@ def _run_and_store(record: IdempotencyKey, handle: Callable[[], Response]) -> Re
     record.save(update_fields=["status", "headers", "body", "size", "is_reduced"])
     # Last, because other writers of the owner wait for the end of this transaction.
     if quota := stored_responses.count(record, expired_before=expired_before()):
-        raise QuotaExceeded.of(quota, f"{QUOTAS[quota]} Each is forgotten 24 hours after its request.")
+        raise QuotaExceeded.of(quota, QUOTAS[quota])
     return response
 
 

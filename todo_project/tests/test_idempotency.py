@@ -210,6 +210,7 @@ def test_a_new_key_above_the_quota_is_refused_with_its_effect(notes_alice, notes
     error = assert_error(post(notes_alice, "three", "3"), 409, "QUOTA_EXCEEDED")
 
     assert error["details"] == {"quota": "idempotency_keys", "limit": 2}
+    assert error["message"] == "A user can have at most 2 Idempotency-Keys. Each is kept for 24 hours."
     assert Note.objects.count() == 2
     assert post(notes_alice, "one", "1").content == first.content
     assert notes_alice("post", "/notes", {"title": "without a key"}).status_code == 201
