@@ -61,8 +61,9 @@ def test_a_connection_lost_before_a_server_side_cursor_closes_raises_djangos_err
     """As the cursors of an export do."""
     with connection.chunked_cursor() as cursor:
         cursor.execute("SELECT 1")
-        with psycopg.connect(connection.connection.info.dsn, autocommit=True) as other:
-            other.execute(TERMINATE)
+        session = connection.connection.info
+        with psycopg.connect(session.dsn) as other:
+            other.execute("SELECT pg_terminate_backend(%s)", [session.backend_pid])
 
         with pytest.raises(OperationalError):
             cursor.close()
