@@ -21,6 +21,8 @@ worker_class = "todo_project.server.worker.Worker"
 workers = settings.WEB_CONCURRENCY
 threads = settings.WEB_THREADS
 keepalive = 5
+# With the connections to the database below 1,024, a common limit for the open files of a process.
+worker_connections = 900
 # A cursor may contain a title of 500 characters of four bytes each, in base64.
 limit_request_line = 8190
 # The heartbeat of a process, not a limit for a request: waiting for the database does not stop it.

@@ -47,7 +47,7 @@ SEND_TIMEOUT = 10
 STATEMENT_TIMEOUT = 6
 """Seconds for each SQL statement, so that a request to a silent database gets 503 within ten."""
 
-# The number of connections of each process, plus one, in memory that all processes share.
+# The number of connections of each process, plus one, in memory that all processes share; 0 is a free place.
 _connections = memoryview(mmap.mmap(-1, 512)).cast("i")
 
 
@@ -57,6 +57,7 @@ class Worker(ThreadWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.deadlines: dict[Any, float] = {}
         """When the requests that threads are reading must have arrived, by connection."""
+        self.place = _connections.tolist().index(0)
         super().__init__(*args, **kwargs)
 
     def init_process(self) -> None:
@@ -65,11 +66,11 @@ class Worker(ThreadWorker):
 
     @property
     def nr_conns(self) -> int:
-        return _connections[self.age % len(_connections)] - 1
+        return _connections[self.place] - 1
 
     @nr_conns.setter
     def nr_conns(self, number: int) -> None:
-        _connections[self.age % len(_connections)] = number + 1
+        _connections[self.place] = number + 1
 
     def forget_connections(self) -> None:
         """For the master, when this process has ended."""
@@ -97,10 +98,10 @@ class Worker(ThreadWorker):
         """Called for every new, reused or pipelined connection."""
         conn.data_ready = True  # Otherwise a thread would wait for the first byte.
         conn.sock.setblocking(False)
+        conn.timeout = time.monotonic() + RECEIVE_TIMEOUT
         if self.has_complete_request(conn):
             super().enqueue_req(conn)
             return
-        conn.timeout = time.monotonic() + RECEIVE_TIMEOUT
         self.pending_conns.append(conn)
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
 
@@ -118,7 +119,7 @@ class Worker(ThreadWorker):
             return True  # The thread meets the same error and closes the connection.
 
     def handle(self, conn: Any) -> Any:
-        self.deadlines[conn] = time.monotonic() + RECEIVE_TIMEOUT
+        self.deadlines[conn] = conn.timeout
         try:
             return super().handle(conn)
         finally:

@@ -83,7 +83,7 @@ def test_every_request_to_a_silent_database_gets_503_within_ten_seconds(database
             assert int(answer["Retry-After"] or 0) > 0
         assert max(taken for taken, _ in during) < 10
         assert alive.status_code == 200
-        assert seconds < 1
+        assert seconds < 3
         assert becomes_true(lambda: statuses() == {200: 60})
 
 

@@ -58,7 +58,7 @@ def test_clients_that_stall_delay_no_other_request(one_process, sent):
         answer = ask(one_process, HEALTH)
 
     assert answer.status_code == 200
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5
 
 
 def test_a_request_has_ten_seconds_to_arrive_however_steadily_it_drips(one_process):
@@ -130,7 +130,7 @@ def test_more_silent_connections_than_a_process_accepts_delay_no_request():
             answer = ask(server, HEALTH)
 
         assert answer.status_code == 200
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 5
 
 
 def test_clients_that_keep_their_connections_spread_over_the_processes():

@@ -218,7 +218,7 @@ def test_a_second_master_takes_over_without_a_failed_or_slow_request():
 
     for each in calls:
         each.result()
-    assert max(durations) < 1
+    assert max(durations) < 3
 
 
 def test_a_command_reports_missing_tables_without_a_traceback(sqlite_file):
