@@ -77,8 +77,9 @@ class Worker(ThreadWorker):
         self.nr_conns = -1
 
     def accept(self, listener: Any) -> None:
-        if self.nr_conns >= min(filter(None, _connections)):
-            time.sleep(0.001)  # Every process wakes up for a connection. One with fewer goes first.
+        # Every process wakes up for a new connection. Let one with fewer go first.
+        surplus = self.nr_conns + 1 - min(filter(None, _connections))
+        time.sleep(min(surplus, 5) / 1000)
         super().accept(listener)
         if self.nr_conns >= self.worker_connections:
             self.close_oldest_connection()
