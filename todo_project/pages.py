@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import TemplateView
 from drf_spectacular.utils import OpenApiResponse, OpenApiTypes
+from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -48,6 +51,24 @@ class Page(TemplateView):
 class Docs(Page):
     def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
         return super().render_to_response(context, headers={CSP: DOCS_POLICY}, **kwargs)
+
+
+class RootSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    version = serializers.CharField(help_text="The version of the server.")
+    links = serializers.DictField(child=serializers.URLField(), help_text="The description, and its pages.")
+
+
+class Root(ApiView):
+    permission_classes = [AllowAny]
+
+    @endpoint("Get the name and version of the server", tags=["meta"], responses={200: RootSerializer})
+    def get(self, request: Request) -> Response:
+        names = ("schema", "docs", "redoc")
+        links = {name: request.build_absolute_uri(reverse(name)) for name in names}
+        return Response(
+            {"name": settings.SPECTACULAR_SETTINGS["TITLE"], "version": settings.VERSION, "links": links}
+        )
 
 
 SCHEMA_RESPONSE = OpenApiResponse(OpenApiTypes.OBJECT, "The OpenAPI description.")

@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from .config import database, env, issuers, mail
 
+VERSION = "0.1.0"
 BASE_DIR = Path(__file__).resolve().parent.parent
 env.read_file()
 
@@ -233,7 +234,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Todo API",
-    "VERSION": "1",
+    "VERSION": VERSION,
     "DESCRIPTION": "A multi-user to-do backend. Every error has one shape; see the schema `Error`. "
     "To a token without the scope `tasks:read`, writes show only `kind`, `id` and `version` of an object.",
     "OAS_VERSION": "3.1.0",

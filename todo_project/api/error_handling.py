@@ -12,6 +12,7 @@ from typing import Any
 
 from django.core.exceptions import (
     BadRequest,
+    DisallowedHost,
     PermissionDenied,
     RequestDataTooBig,
     SuspiciousOperation,
@@ -159,7 +160,8 @@ class ErrorShapeMiddleware:
             or isinstance(response, Response | ErrorResponse)
         ):
             return response
-        error = ErrorResponse(errors.error_for_status(response.status_code))
+        refusal = errors.UnknownHost() if is_unknown_host(request) else None
+        error = ErrorResponse(refusal or errors.error_for_status(response.status_code))
         for name, value in response.items():
             if not name.lower().startswith("content-"):
                 error.headers.setdefault(name, value)
@@ -176,6 +178,16 @@ class ErrorShapeMiddleware:
         if not isinstance(exception, DatabaseError):
             return None
         return render(request, "503.html", {"message": error.message}, status=error.status_code)
+
+
+def is_unknown_host(request: HttpRequest) -> bool:
+    """Whether Django refused the request because of ALLOWED_HOSTS; the log then names the host."""
+    try:
+        request.get_host()
+    except DisallowedHost:
+        logger.warning("Refused a request for the unknown host %s.", request.headers.get("Host", "")[:255])
+        return True
+    return False
 
 
 def is_html_area(request: HttpRequest) -> bool:

@@ -180,6 +180,12 @@ class UnsupportedMediaType(ApiError):
     default_detail = "Send the body as UTF-8 JSON with 'Content-Type: application/json'."
 
 
+class UnknownHost(ApiError):
+    status_code = 421
+    default_code = "UNKNOWN_HOST"
+    default_detail = "This server does not serve the host of the URL. Use the host that its operator names."
+
+
 class IdempotencyKeyReused(ApiError):
     status_code = 422
     default_code = "IDEMPOTENCY_KEY_REUSED"

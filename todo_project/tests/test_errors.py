@@ -82,10 +82,12 @@ def test_an_unknown_id_and_an_unknown_path_have_the_same_response(notes_alice):
 
 
 @pytest.mark.parametrize("debug", [False, True])
-def test_an_unknown_host_is_a_400_in_json(client, settings, debug):
+def test_an_unknown_host_is_421_and_the_log_names_it(client, settings, debug, caplog):
     settings.DEBUG = debug
 
-    assert_error(client.get("/docs", headers={"Host": "evil.example.com"}), 400, "MALFORMED_REQUEST")
+    for path in ("/docs", "/api/v1/tasks", "/nowhere"):
+        assert_error(client.get(path, headers={"Host": "evil.example.com"}), 421, "UNKNOWN_HOST")
+    assert "Refused a request for the unknown host evil.example.com." in caplog.messages
 
 
 def test_a_request_without_credentials_is_401_with_a_challenge(client, notes):

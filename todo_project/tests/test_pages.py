@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.conf import settings
 
 PAGES = ["/", "/docs", "/redoc", "/admin/login/"]
 
@@ -59,3 +60,18 @@ def test_all_links_of_the_landing_page_work(client, db):
     assert {*links} == {"/docs", "/redoc", "/api/v1/schema", "/admin/", "/healthz", "/readyz"}
     for link in links:
         assert client.get(link).status_code in {200, 302}
+
+
+@pytest.mark.parametrize("path", ["/api/v1", "/api/v1/"])
+def test_the_root_of_the_api_says_what_it_is(client, path):
+    root = client.get(path).json()
+
+    assert (root["name"], root["version"]) == ("Todo API", settings.VERSION)
+    for link in root["links"].values():
+        assert client.get(link.removeprefix("http://testserver")).status_code == 200
+
+
+def test_the_version_is_that_of_the_package():
+    pyproject = (settings.BASE_DIR / "pyproject.toml").read_text()
+
+    assert f'\nversion = "{settings.VERSION}"\n' in pyproject
