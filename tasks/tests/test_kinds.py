@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from tasks.ledger.models import Clock, Tombstone
 from tests.support.assertions import assert_error
 from tests.support.caller import UNKNOWN_ID, download_export
-from tests.support.commands import purge
+from tests.support.commands import purge, run
 from tests.support.library import Book, Shelf
 from tests.support.tasks import create_task, entry, position
 
@@ -354,6 +354,24 @@ def test_the_clock_counts_the_objects_of_each_kind(as_alice, alice, book, shelf)
     as_alice("delete", "/trash")
     as_alice("delete", f"/shelves/{shelf['id']}")
     assert Clock.objects.get(owner=alice).counts == {"book": {"live": 1}, "task": {"completed": 1}}
+
+
+def test_counts_of_every_kind_are_repaired(as_alice, alice, book, shelf):
+    Clock.objects.filter(owner=alice).update(counts={"book": {"live": 7}})
+    run("recount")
+
+    assert Clock.objects.get(owner=alice).counts == {"book": {"live": 1}, "shelf": {"live": 1}}
+
+
+def test_a_retry_shows_nothing_of_an_object_that_was_purged(as_alice):
+    key = {"Idempotency-Key": "k"}
+    shelf = as_alice("post", "/shelves", {"name": "left"}, **key).json()
+    as_alice("delete", f"/shelves/{shelf['id']}")
+    retry = as_alice("post", "/shelves", {"name": "left"}, **key)
+
+    assert (retry.status_code, retry["Idempotent-Replayed"]) == (201, "true")
+    assert retry.json() == {"id": shelf["id"], "version": 1}
+    assert not Shelf.objects.exists()
 
 
 def test_an_export_has_a_section_for_each_kind(as_alice, book, shelf):
