@@ -1,19 +1,20 @@
 """Writes demo data to the database in batches: COPY on PostgreSQL, INSERT on SQLite."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import connection, models
 
+from tasks.ledger.kinds import kinds
 from tasks.ledger.models import Clock, Tombstone
-from tasks.models import Task
 
-from .world import CLOCK_COLUMNS, NULL, TASK_COLUMNS, TOMBSTONE_COLUMNS, World
+from .world import CLOCK_COLUMNS, GENERATORS, NULL, TOMBSTONE_COLUMNS, World
 
-Report = Callable[[int, str], None]
-"""Takes the number of rows so far, and the name of their kind."""
+Report = Callable[[str, int], None]
+"""Takes the name of the rows' kind, and their number so far."""
 
 LOCK_ID = 5_331  # No other command uses this number.
 BATCH_SIZE = 1000
@@ -40,13 +41,20 @@ def fill(world: World, *, password: str, report: Report) -> None:
             # A batch may take longer than a request; immediate constraints need no memory until the commit.
             cursor.execute("SET LOCAL statement_timeout = 0; SET CONSTRAINTS ALL IMMEDIATE")
     _create_users(world, password, report)
-    _load(Task, TASK_COLUMNS, world.all_tasks(), lambda done: report(done, "tasks"))
+    for name, generator in GENERATORS.items():
+        kind = kinds[name]
+        _load(kind.model, generator.columns, world.all_rows(generator), partial(report, kind.plural))
     _load(Clock, CLOCK_COLUMNS, world.clocks(), lambda done: None)
     _load(Tombstone, TOMBSTONE_COLUMNS, world.all_tombstones(), lambda done: None)
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             # Otherwise the first queries would be planned as if the tables were still empty.
-            models_filled = (get_user_model(), Clock, Task, Tombstone)
+            models_filled: list[Any] = [
+                get_user_model(),
+                Clock,
+                Tombstone,
+                *(kinds[name].model for name in GENERATORS),
+            ]
             cursor.execute(f"ANALYZE {', '.join(model._meta.db_table for model in models_filled)}")
 
 
@@ -65,7 +73,7 @@ def _create_users(world: World, password: str, report: Report) -> None:
             for person in batch
         )
         done += len(batch)
-        report(done, "users")
+        report("users", done)
 
 
 def _load(

@@ -1,13 +1,13 @@
-"""Generates users and tasks from a seed: the same arguments give the same rows, including their ids.
+"""Generates users and their objects from a seed: the same arguments give the same rows, including their ids.
 
-Tasks are generated as lines in the format of PostgreSQL's COPY, one at a time, so that a million take
+Objects are generated as lines in the format of PostgreSQL's COPY, one at a time, so that a million take
 seconds.
 """
 
 import json
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
@@ -58,8 +58,10 @@ class Person:
 class World:
     def __init__(self, *, seed: int, users: int, tasks: int, now: datetime) -> None:
         self.seed, self.users, self.tasks, self.now = seed, users, tasks, now
-        self.counts: dict[int, Counter[str]] = defaultdict(Counter)
-        """The tasks of each person in each state."""
+        self.counts: dict[int, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+        """The number of objects by person, kind and state."""
+        self.ticks: dict[int, int] = {}
+        """The last version of each person who has objects of other kinds than tasks."""
         self._first_day = datetime(now.year, now.month, now.day, tzinfo=UTC) - timedelta(days=PAST)
         self._days = [f"{self._first_day + timedelta(days=day):%Y-%m-%d}" for day in range(PAST + FUTURE)]
         self._words = {language: (language.all_titles(), self._notes(language)) for language in LANGUAGES}
@@ -97,15 +99,21 @@ class World:
             done = last
 
     def clocks(self) -> Iterator[str]:
-        """After all_tasks(), which counts the tasks in each state."""
+        """After all_rows() of all kinds, which counts the objects in each state."""
         epochs = self.random("epochs")
         for person in self.people():
-            counts = json.dumps({"task": self.counts[person.number]} if person.tasks else {})
-            yield f"{person.id.hex}\t{epochs.randrange(1, 2**32)}\t{person.changes}\t{counts}\t0\t0\n"
+            tick = self.ticks.get(person.number, person.changes)
+            counts = json.dumps(self.counts[person.number])
+            yield f"{person.id.hex}\t{epochs.randrange(1, 2**32)}\t{tick}\t{counts}\t0\t0\n"
 
-    def all_tasks(self) -> Iterator[str]:
+    def next_version(self, person: Person) -> int:
+        """For an object of another kind: they come after the tasks."""
+        version = self.ticks[person.number] = self.ticks.get(person.number, person.changes) + 1
+        return version
+
+    def all_rows(self, generator: "Generator") -> Iterator[str]:
         for person in self.people():
-            yield from self.tasks_of(person)
+            yield from generator.rows(self, person)
 
     def all_tombstones(self) -> Iterator[str]:
         for person in self.people():
@@ -130,7 +138,9 @@ class World:
         n_titles, n_notes = len(titles), len(notes)
         owner, changes, days = person.id.hex, person.changes, self._days
         start, span = self._span_of(person)
-        counts = self.counts[person.number]
+        if not changes:
+            return
+        counts = self.counts[person.number]["task"]
         for version in range(1, changes + 1):
             if version % PURGE_EVERY == 0:
                 continue
@@ -196,3 +206,15 @@ class World:
     @staticmethod
     def _id(generator: Random) -> str:
         return f"{generator.getrandbits(128) & RANDOM_BITS | UUID4_BITS:032x}"
+
+
+@dataclass(frozen=True)
+class Generator:
+    """The rows of a kind of objects, as lines with the values of the columns."""
+
+    columns: str
+    rows: Callable[[World, Person], Iterator[str]]
+
+
+GENERATORS = {"task": Generator(TASK_COLUMNS, World.tasks_of)}
+"""The generators by the name of the kind. Kinds without one have no demo data."""

@@ -117,9 +117,12 @@ changed, unless it was the output that failed: then run it again to see the logi
             raise CommandError("The database has users already. To add demo data to it, use --add.")
         progress = Progress(self.stderr)
 
-        def report(done: int, kind: str) -> None:
+        totals = {"users": world.users, "tasks": world.tasks}
+
+        def report(kind: str, done: int) -> None:
             if self.verbosity > 0:
-                progress.report(f"{done:,} {kind} of {getattr(world, kind):,}")
+                total = f" of {totals[kind]:,}" if kind in totals else ""
+                progress.report(f"{done:,} {kind}{total}")
 
         fill(world, password=hash_password(options["password"], world.random("salt")), report=report)
         if not options["no_staff"] and not staff.exists():
