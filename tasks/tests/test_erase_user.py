@@ -109,7 +109,7 @@ def test_a_user_can_be_erased_during_a_write_that_stores_its_response(alice, mod
     record = IdempotencyKey(owner=alice)
     with transaction_blocking(
         lambda: run("erase_user", alice.email, "--yes"),
-        before_commit=lambda: stored_responses.count(record, expired_before=alice.created_at),
+        before_commit=lambda: stored_responses.store(record, expired_before=alice.created_at),
     ):
         model.objects.select_for_update().get(pk=alice.pk)
 

@@ -101,9 +101,8 @@ def _run_and_store(record: IdempotencyKey, handle: Callable[[], Response]) -> Re
     record.body, record.size = body.decode(), len(body)
     if record.size > MAX_STORED_SIZE:
         stored_responses.reduce(record)
-    record.save(update_fields=["status", "headers", "body", "size", "is_reduced"])
-    # Last, because other writers of the owner wait for the end of this transaction.
-    if quota := stored_responses.count(record, expired_before=expired_before()):
+    # Last, because other writers of the owner then wait for the end of this transaction.
+    if quota := stored_responses.store(record, expired_before=expired_before()):
         raise QuotaExceeded.of(quota, QUOTAS[quota])
     return response
 

@@ -178,6 +178,14 @@ def insert_statement(row: Model) -> Statement:
     return sql, [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
 
 
+def update_statement(rows: QuerySet[Any, Any], **values: Any) -> Statement:
+    """The UPDATE of rows.update(), for execute_all()."""
+    query: Any = rows.query.chain(UpdateQuery)
+    query.add_update_values(values)
+    sql, params = query.get_compiler(connection=connection).as_sql()
+    return sql, list(params)
+
+
 def update_many(rows: Sequence[Model], columns: Iterable[str], *, key: Sequence[str]) -> int:
     """Write columns of rows of one model in one statement, and return the number of updated rows.
 

@@ -18,7 +18,7 @@ from django.db.models.functions import Coalesce
 
 from todo_project.models import IdempotencyKey, IdempotencyUsage
 
-from .compiled import update_many
+from .compiled import execute_all, update_many, update_statement
 from .json_text import without_content
 from .querysets import owners_with_rows
 
@@ -26,13 +26,17 @@ BATCH_SIZE = 5_000
 ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-def count(record: IdempotencyKey, *, expired_before: datetime) -> str | None:
-    """Count a new response, unless it would exceed a quota: then return the quota's name."""
+def store(record: IdempotencyKey, *, expired_before: datetime) -> str | None:
+    """Write and count a response. Return the name of a quota that it exceeds; the caller then rolls back."""
+    columns = ("status", "headers", "body", "size", "is_reduced")
+    response = update_statement(
+        IdempotencyKey.objects.filter(pk=record.pk), **{name: getattr(record, name) for name in columns}
+    )
     usage = IdempotencyUsage.objects.filter(pk=record.owner_id)
     few_keys = usage.filter(keys__lt=settings.QUOTA_IDEMPOTENCY_KEYS)
     within = few_keys.filter(size__lte=settings.QUOTA_STORED_RESPONSES - record.size)
     changes = {"keys": F("keys") + 1, "size": F("size") + record.size}
-    if within.update(**changes):
+    if execute_all(response, update_statement(within, **changes)):
         return None
     IdempotencyUsage.objects.bulk_create([IdempotencyUsage(owner_id=record.owner_id)], ignore_conflicts=True)
     expire(record.owner_id, before=expired_before)
