@@ -157,6 +157,8 @@ class OfflineClient:
         """Store the tasks of an accepted batch, and base later changes in the outbox on them."""
         outbox = self.state["outbox"][len(batch) :]
         for change, task in zip(batch, results, strict=True):
+            if "updated_at" not in task and not task.get("purged"):
+                continue  # Changed or purged since the first try: the feed tells, and later changes conflict.
             self._store(task)
             if change["op"] == "create" and task["updated_at"] != task["created_at"]:
                 continue  # The task existed and another client has changed it: later changes conflict.

@@ -38,7 +38,7 @@ offline_client = load_example()
 def gunicorn():
     with Postgres() as database:
         prepare(database.url)
-        with Gunicorn(DATABASE_URL=database.url, WEB_CONCURRENCY="2", WEB_THREADS="16") as server:
+        with Gunicorn(DATABASE_URL=database.url, WEB_CONCURRENCY="2", WEB_THREADS="64") as server:
             yield server
 
 
