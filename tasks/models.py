@@ -92,7 +92,7 @@ class Task(OwnedObject):
                 violation_error_message="completed_at must be set exactly when the task is completed.",
             ),
         ]
-        # Every write of a task adds to each index; decision 16 has what they cost.
+        # Every write of a task adds to each index; decision 18 has what they cost.
         indexes = [
             models.Index(
                 fields=["owner", "created_at", "id"],
