@@ -25,17 +25,19 @@ class TaskViewSet(ObjectViewSet):
     orderings = ORDERINGS
     page_parameters = TaskPageParameters
 
-    @write_endpoint("Complete a task", conditional=True, request=None)
+    @write_endpoint("completeTask", "Complete a task", conditional=True, request=None)
     def complete(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         """Repeating it changes nothing."""
         return self.change("complete", id)
 
-    @write_endpoint("Reopen a task", conditional=True, request=None)
+    @write_endpoint("reopenTask", "Reopen a task", conditional=True, request=None)
     def reopen(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         """Repeating it changes nothing."""
         return self.change("reopen", id)
 
-    @endpoint("Count your tasks by state", parameters=TimeZoneParameters, responses=StatsSerializer)
+    @endpoint(
+        "countTasks", "Count your tasks by state", parameters=TimeZoneParameters, responses=StatsSerializer
+    )
     def stats(self, request: Request) -> Response:
         tasks: Any = self.get_queryset().live()
         moment = Moment.of(timezone.now(), self.time_zone)

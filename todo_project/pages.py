@@ -62,7 +62,9 @@ class RootSerializer(serializers.Serializer[Any]):
 class Root(ApiView):
     permission_classes = [AllowAny]
 
-    @endpoint("Get the name and version of the server", tags=["meta"], responses={200: RootSerializer})
+    @endpoint(
+        "getServer", "Get the name and version of the server", tags=["meta"], responses={200: RootSerializer}
+    )
     def get(self, request: Request) -> Response:
         names = ("schema", "docs", "redoc")
         links = {name: request.build_absolute_uri(reverse(name)) for name in names}
@@ -77,7 +79,9 @@ SCHEMA_RESPONSE = OpenApiResponse(OpenApiTypes.OBJECT, "The OpenAPI description.
 class Schema(ApiView):
     permission_classes = [AllowAny]
 
-    @endpoint("Get the OpenAPI 3.1 description", tags=["meta"], responses={200: SCHEMA_RESPONSE})
+    @endpoint(
+        "getDescription", "Get the OpenAPI 3.1 description", tags=["meta"], responses={200: SCHEMA_RESPONSE}
+    )
     def get(self, request: Request) -> Response:
         schema, digest = document()
         current = etag(digest)

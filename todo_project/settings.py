@@ -211,10 +211,14 @@ for _origin in CORS_ALLOWED_ORIGINS:
             f"{_origin!r} is not one."
         )
 CORS_URLS_REGEX = r"^/api/"
-CORS_ALLOW_HEADERS = (*default_headers, "idempotency-key", "if-match", "if-none-match", "x-request-id")
+CORS_ALLOW_HEADERS = (
+    *default_headers, "idempotency-key", "if-match", "if-none-match", "x-request-id",
+    # Sent by tracing libraries and by fetch(…, {cache: "no-cache"}).
+    "traceparent", "tracestate", "baggage", "sentry-trace", "cache-control",
+)  # fmt: skip
 CORS_EXPOSE_HEADERS = (
-    "ETag", "Location", "Retry-After", "WWW-Authenticate", "X-Request-ID", "Idempotent-Replayed",
-    "Dry-Run", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset",
+    "ETag", "Location", "Content-Disposition", "Retry-After", "WWW-Authenticate", "X-Request-ID",
+    "Idempotent-Replayed", "Dry-Run", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset",
 )  # fmt: skip
 
 # REST API
@@ -236,8 +240,10 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Todo API",
     "VERSION": VERSION,
     "DESCRIPTION": "A multi-user to-do backend. Every error has one shape; see the schema `Error`. "
+    "The routes of your objects also exist under `/api/v1/users/{user_id}/`, with your own ID or `me`. "
     "To a token without the scope `tasks:read`, writes show only `kind`, `id` and `version` of an object.",
     "OAS_VERSION": "3.1.0",
+    "PREPROCESSING_HOOKS": ["todo_project.api.schema.leave_out_users"],
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_INCLUDE_SCHEMA": True,
     "COMPONENT_SPLIT_REQUEST": True,

@@ -66,7 +66,7 @@ def test_a_token_without_the_scope_is_403_with_the_scope_needed(alice, method, p
 
 
 class ViewWithoutScope(ApiView):
-    @endpoint("A view that declares no scope_area")
+    @endpoint("unscoped", "A view that declares no scope_area")
     def get(self, request):
         return Response({})
 

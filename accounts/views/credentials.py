@@ -48,15 +48,17 @@ class SessionViewSet(CredentialViewSet):
     def get_queryset(self) -> SessionQuerySet:
         return Session.objects.for_user(self.request.user).live(at=timezone.now())
 
-    @endpoint("List your sessions", parameters=CredentialListParameters)
+    @endpoint("listSessions", "List your sessions", parameters=CredentialListParameters)
     def list(self, request: Request) -> Response:
         return super().list(request)
 
-    @endpoint("End all of your sessions, including this one", responses={200: EndedSerializer})
+    @endpoint(
+        "endAllSessions", "End all of your sessions, including this one", responses={200: EndedSerializer}
+    )
     def destroy_all(self, request: SignedInRequest) -> Response:
         return Response({"ended": self.get_queryset().end(at=timezone.now())})
 
-    @endpoint("End one of your sessions", responses={200: EndedSerializer})
+    @endpoint("endSession", "End one of your sessions", responses={200: EndedSerializer})
     def destroy(self, request: SignedInRequest, id: uuid.UUID) -> Response:  # noqa: A002
         ended = self.get_queryset().filter(pk=id).end(at=timezone.now())
         if not ended:
@@ -74,11 +76,12 @@ class PersonalTokenViewSet(CredentialViewSet):
     def get_queryset(self) -> PersonalTokenQuerySet:
         return PersonalToken.objects.for_user(self.request.user)
 
-    @endpoint("List your personal access tokens", parameters=CredentialListParameters)
+    @endpoint("listPersonalTokens", "List your personal access tokens", parameters=CredentialListParameters)
     def list(self, request: Request) -> Response:
         return super().list(request)
 
     @endpoint(
+        "createPersonalToken",
         "Create a personal access token",
         request=PersonalTokenSerializer,
         responses={201: NewPersonalTokenSerializer},
@@ -94,7 +97,9 @@ class PersonalTokenViewSet(CredentialViewSet):
         data = {**self.get_serializer(token).data, "token": secret}
         return Response(data, status=201, headers={**NO_STORE, "Location": f"{request.path}/{token.pk}"})
 
-    @endpoint("Revoke a personal access token", responses={200: PersonalTokenSerializer})
+    @endpoint(
+        "revokePersonalToken", "Revoke a personal access token", responses={200: PersonalTokenSerializer}
+    )
     def destroy(self, request: SignedInRequest, id: uuid.UUID) -> Response:  # noqa: A002
         reauthentication.lock_account(request)
         token = self.get_object()
@@ -113,11 +118,12 @@ class IdentityViewSet(CredentialViewSet):
     def get_queryset(self) -> IdentityQuerySet:
         return Identity.objects.for_user(self.request.user)
 
-    @endpoint("List your identities", parameters=CredentialListParameters)
+    @endpoint("listIdentities", "List your identities", parameters=CredentialListParameters)
     def list(self, request: Request) -> Response:
         return super().list(request)
 
     @endpoint(
+        "linkIdentity",
         "Link an identity to your account",
         request=IdentitySerializer,
         responses={200: IdentitySerializer, 201: IdentitySerializer},
@@ -130,7 +136,7 @@ class IdentityViewSet(CredentialViewSet):
         identity, created = identities.link(self.get_queryset(), request.user, claims)
         return Response(self.get_serializer(identity).data, status=201 if created else 200)
 
-    @endpoint("Unlink an identity", responses={200: IdentitySerializer})
+    @endpoint("unlinkIdentity", "Unlink an identity", responses={200: IdentitySerializer})
     def destroy(self, request: SignedInRequest, id: uuid.UUID) -> Response:  # noqa: A002
         reauthentication.lock_account(request)
         identity = self.get_object()

@@ -17,11 +17,11 @@ from .base import NO_STORE, AccountView, validated_body
 
 @extend_schema(tags=["me"])
 class ProfileView(AccountView):
-    @endpoint("Get your profile", responses={200: UserSerializer})
+    @endpoint("getProfile", "Get your profile", responses={200: UserSerializer})
     def get(self, request: SignedInRequest) -> Response:
         return Response(UserSerializer(request.user).data)
 
-    @endpoint("Change your profile", request=UserSerializer, responses={200: UserSerializer})
+    @endpoint("updateProfile", "Change your profile", request=UserSerializer, responses={200: UserSerializer})
     def patch(self, request: SignedInRequest) -> Response:
         user = request.user
         changes = validated_body(request, UserSerializer)
@@ -32,6 +32,7 @@ class ProfileView(AccountView):
         return Response(UserSerializer(user).data)
 
     @endpoint(
+        "deleteAccount",
         "Permanently delete your account and all of its data",
         request=DeletionSerializer,
         responses={200: UserSerializer},
@@ -47,6 +48,7 @@ class ProfileView(AccountView):
 @extend_schema(tags=["me"])
 class PasswordView(AccountView):
     @endpoint(
+        "changePassword",
         "Change your password and end all other sessions",
         request=PasswordChangeSerializer,
         responses={200: UserSerializer},
@@ -62,6 +64,7 @@ class PasswordView(AccountView):
 @extend_schema(tags=["me"])
 class ExportView(AccountView):
     @endpoint(
+        "exportData",
         "Export all of your data as one JSON file",
         description="A personal access token needs the scopes `account` and `tasks:read`.",
         responses={200: OpenApiTypes.OBJECT},

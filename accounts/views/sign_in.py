@@ -40,7 +40,11 @@ from .base import NO_STORE, PublicView, validated_body
 @extend_schema(tags=["auth"])
 class RegisterView(PublicView):
     @endpoint(
-        "Register", request=RegistrationSerializer, responses={201: UserSerializer}, extra_statuses=(403,)
+        "register",
+        "Register",
+        request=RegistrationSerializer,
+        responses={201: UserSerializer},
+        extra_statuses=(403,),
     )
     def post(self, request: Request) -> Response:
         if not settings.REGISTRATION_OPEN:
@@ -65,6 +69,7 @@ class RegisterView(PublicView):
 @extend_schema(tags=["auth"])
 class TokenView(PublicView):
     @endpoint(
+        "signIn",
         "Sign in",
         request=LoginSerializer,
         responses={200: LoginResponseSerializer},
@@ -83,6 +88,7 @@ class TokenView(PublicView):
 @extend_schema(tags=["auth"])
 class TokenRefreshView(PublicView):
     @endpoint(
+        "refreshTokens",
         "Exchange a refresh token",
         request=RefreshSerializer,
         responses={200: TokenPairSerializer},
@@ -107,6 +113,7 @@ class LogoutView(ApiView):
         """Not before the body is read: with a refresh token the header is ignored."""
 
     @endpoint(
+        "signOut",
         "Sign out",
         request=LogoutSerializer,
         responses={200: EndedSerializer},
@@ -128,6 +135,7 @@ class LogoutView(ApiView):
 @extend_schema(tags=["auth"])
 class PasswordResetView(PublicView):
     @endpoint(
+        "requestPasswordReset",
         "Request a password reset by email",
         description="Always 202, whether an account with this email exists or not.",
         request=ResetSerializer,
@@ -142,6 +150,7 @@ class PasswordResetView(PublicView):
 @extend_schema(tags=["auth"])
 class PasswordResetConfirmView(PublicView):
     @endpoint(
+        "confirmPasswordReset",
         "Confirm a password reset",
         request=ResetConfirmationSerializer,
         responses={200: UserSerializer},

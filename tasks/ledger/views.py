@@ -175,12 +175,14 @@ class ObjectViewSet(OwnedViewSet):
             return new_serializer_class(self.kind)
         return self.get_serializer_class()
 
-    @endpoint("List your {kinds}", conditional=True)
+    @endpoint("list{Kinds}", "List your {kinds}", conditional=True)
     def list(self, request: Request) -> Response:
         """Excludes the trash. An unchanged page is 304, except with a filter that depends on the time."""
         return self.get_page(self.filters)
 
-    @write_endpoint("Create a {kind}", success=(201, 200), response_headers=CREATED, extra_statuses=(410,))
+    @write_endpoint(
+        "create{Kind}", "Create a {kind}", success=(201, 200), response_headers=CREATED, extra_statuses=(410,)
+    )
     def create(self, request: Request) -> Response:
         """200 if a {kind} with this `key` exists already; it is not changed."""
         result = self.perform_one(CREATE, body=new_body(self.kind))
@@ -188,26 +190,32 @@ class ObjectViewSet(OwnedViewSet):
         response["Location"] = f"{request.path}/{result.pk}"
         return response
 
-    @endpoint("Get a {kind}", conditional=True)
+    @endpoint("get{Kind}", "Get a {kind}", conditional=True)
     def retrieve(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         return self.get_one(id)
 
-    @write_endpoint("Replace a {kind}", conditional=True)
+    @write_endpoint("replace{Kind}", "Replace a {kind}", conditional=True)
     def update(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         """Omitted fields are reset to the defaults shown below; those without a default are kept."""
         return self.change(UPDATE, id, body=full_body(self.kind))
 
-    @write_endpoint("Update the given fields of a {kind}", conditional=True)
+    @write_endpoint("update{Kind}", "Update the given fields of a {kind}", conditional=True)
     def partial_update(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         """Concurrent changes to other fields are kept. `If-Match` rejects the update after any change."""
         return self.change(UPDATE, id, body=partial_body(self.kind))
 
-    @write_endpoint("Delete a {kind}", conditional=True, success=(200,), moves_to="trash")
+    @write_endpoint("delete{Kind}", "Delete a {kind}", conditional=True, success=(200,), moves_to="trash")
     def destroy(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         """Moves it to the trash. Repeating it changes nothing."""
         return self.change(DELETE, id)
 
-    @write_endpoint("Delete a {kind}", conditional=True, has_etag=False, responses={200: TombstoneSerializer})
+    @write_endpoint(
+        "delete{Kind}",
+        "Delete a {kind}",
+        conditional=True,
+        has_etag=False,
+        responses={200: TombstoneSerializer},
+    )
     def delete_permanently(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         """It cannot be restored. Repeating it is 404."""
         return self.change(DELETE, id)
@@ -215,6 +223,7 @@ class ObjectViewSet(OwnedViewSet):
 
 class BulkViewSet(OwnedViewSet):
     @write_endpoint(
+        "applyChanges",
         "Apply up to 100 changes, all or none",
         request=BulkSerializer,
         responses=BulkResponseSerializer,
@@ -255,22 +264,27 @@ class TrashViewSet(OwnedViewSet):
         """For the description."""
         return any_kind("Object", lambda kind: kind.serializer_class)
 
-    @endpoint("List your trash", parameters=TrashPageParameters, conditional=True)
+    @endpoint("listTrash", "List your trash", parameters=TrashPageParameters, conditional=True)
     def list(self, request: Request) -> Response:
         return self.get_page(SEARCH, trashed=True)
 
-    @endpoint("Get an object in the trash", parameters=TrashParameters, conditional=True)
+    @endpoint("getTrashed", "Get an object in the trash", parameters=TrashParameters, conditional=True)
     def retrieve(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         return self.get_one(id, trashed=True)
 
     @endpoint(
-        "Restore an object from the trash", parameters=TrashWriteParameters, conditional=True, request=None
+        "restore",
+        "Restore an object from the trash",
+        parameters=TrashWriteParameters,
+        conditional=True,
+        request=None,
     )
     def restore(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         """Repeating it changes nothing."""
         return self.change(RESTORE, id)
 
     @endpoint(
+        "deletePermanently",
         "Delete an object permanently",
         parameters=TrashWriteParameters,
         conditional=True,
@@ -282,6 +296,7 @@ class TrashViewSet(OwnedViewSet):
         return self.change(PURGE, id)
 
     @endpoint(
+        "emptyTrash",
         "Empty your trash permanently",
         parameters=EmptyTrashParameters,
         conditional=True,
@@ -301,7 +316,13 @@ class TrashViewSet(OwnedViewSet):
 
 
 class SyncViewSet(OwnedViewSet):
-    @endpoint("List changes", parameters=SyncParameters, responses=ChangesSerializer, extra_statuses=(410,))
+    @endpoint(
+        "listChanges",
+        "List changes",
+        parameters=SyncParameters,
+        responses=ChangesSerializer,
+        extra_statuses=(410,),
+    )
     def read(self, request: Request) -> Response:
         """The changes to your objects in one order: each as it is now, or the fact that it was purged."""
         return Response(sync.changes(request.user, self.rows_for, **self.query))

@@ -117,7 +117,7 @@ class BookViewSet(ObjectViewSet):
     kind = BOOK
     filters = BOOK_FILTERS
 
-    @write_endpoint("Finish a book", conditional=True, request=None)
+    @write_endpoint("finishBook", "Finish a book", conditional=True, request=None)
     def finish(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         """Repeating it changes nothing."""
         return self.change("finish", id)

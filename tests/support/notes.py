@@ -101,7 +101,7 @@ class NoteViewSet(ApiViewSet):
     def get_queryset(self) -> OwnedQuerySet:
         return Note.objects.for_user(self.request.user)
 
-    @endpoint("List your notes", parameters=NoteParameters)
+    @endpoint("listNotes", "List your notes", parameters=NoteParameters)
     def list(self, request: Request) -> Response:
         notes = self.get_queryset()
         if "rank" in self.query:
@@ -109,7 +109,7 @@ class NoteViewSet(ApiViewSet):
         page = self.paginate_queryset(notes)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
-    @endpoint("Create a note")
+    @endpoint("createNote", "Create a note")
     def create(self, request: Request) -> Response:
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -119,7 +119,7 @@ class NoteViewSet(ApiViewSet):
             data, status=201, headers={"ETag": etag(note.version), "Location": f"/notes/{note.id}"}
         )
 
-    @endpoint("Get a note", conditional=True)
+    @endpoint("getNote", "Get a note", conditional=True)
     def retrieve(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         note = get_object_or_404(self.get_queryset(), id=id)
         current = etag(note.version)
@@ -127,7 +127,7 @@ class NoteViewSet(ApiViewSet):
             self.get_serializer(note).data, headers={"ETag": current}
         )
 
-    @endpoint("Update a note", conditional=True)
+    @endpoint("updateNote", "Update a note", conditional=True)
     def partial_update(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         if_match = IfMatch(request)
         serializer = self.get_serializer(data=request.data, partial=True)
@@ -147,12 +147,12 @@ class Crash(ApiView):
 
     permission_classes = [AllowAny]
 
-    @endpoint("Fail")
+    @endpoint("fail", "Fail")
     def get(self, request: Request, how: str) -> Response:
         fail(how)
         return Response({})
 
-    @endpoint("Fail to write")
+    @endpoint("failToWrite", "Fail to write")
     def post(self, request: Request, how: str) -> Response:
         return self.get(request, how)
 

@@ -13,6 +13,9 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Endpoint:
+    name: str
+    """The operation's ID in the description."""
+
     parameters: type[QueryParameters] = QueryParameters
     """The query parameters; by default none are allowed."""
 
@@ -36,14 +39,15 @@ class Endpoint:
 
 
 def endpoint(
-    summary: str, *, response_headers: Sequence[OpenApiParameter] = (), **options: Any
+    name: str, summary: str, *, response_headers: Sequence[OpenApiParameter] = (), **options: Any
 ) -> Callable[[Handler], Handler]:
-    """Declare an action of a viewset or a method of a view.
+    """Declare an action of a viewset or a method of a view. Generated clients have a method of this name.
 
-    Options are the fields of Endpoint and the arguments of drf-spectacular's extend_schema().
+    {kind} and {kinds} in texts, {Kind} and {Kinds} in names, stand for those of a view with a `kind`. Options
+    are the fields of Endpoint and the arguments of drf-spectacular's extend_schema().
     """
     names = options.keys() & {field.name for field in fields(Endpoint)}
-    declared = Endpoint(**{name: options.pop(name) for name in names})
+    declared = Endpoint(name, **{each: options.pop(each) for each in names})
 
     def declare(handler: Handler) -> Handler:
         handler = extend_schema(summary=summary, parameters=[*response_headers], **options)(handler)

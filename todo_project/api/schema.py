@@ -102,12 +102,15 @@ class AutoSchema(openapi.AutoSchema):
         return declared
 
     def get_operation_id(self) -> str:
-        """The default, without the action, is the same for DELETE /trash and DELETE /trash/{id}."""
-        action = getattr(self.view, "action", None)
-        if action is None:
-            return str(super().get_operation_id())
-        path = self._tokenize_path()
-        return "_".join(path if path[-1] == action else [*path, action])
+        return self.name_kind(self.endpoint.name)
+
+    def name_kind(self, text: str) -> str:
+        """Fill in the names of the view's kind of objects."""
+        kind = getattr(self.view, "kind", None)
+        if kind is None:
+            return text
+        names = {"kind": kind.name, "kinds": kind.plural}
+        return text.format(**names, **{name.title(): each.title() for name, each in names.items()})
 
     def _map_basic_serializer(self, serializer: Any, direction: str) -> dict[str, Any]:
         """Responses always have all fields, even those that requests may omit."""
@@ -167,9 +170,8 @@ class AutoSchema(openapi.AutoSchema):
         operation = super().get_operation(*args, **kwargs)
         if operation is None:
             return None
-        if kind := getattr(self.view, "kind", None):
-            for text in operation.keys() & {"summary", "description"}:
-                operation[text] = operation[text].format(kind=kind.name, kinds=kind.plural)
+        for text in operation.keys() & {"summary", "description"}:
+            operation[text] = self.name_kind(operation[text])
         for response in operation["responses"].values():
             response.setdefault("headers", {}).update(COMMON_HEADERS)
             if self.takes_idempotency_key:
@@ -224,6 +226,11 @@ class AutoSchema(openapi.AutoSchema):
 
 def response_name(status: int) -> str:
     return STATUS_NAMES[status].replace(" ", "")
+
+
+def leave_out_users(endpoints: list[Any], **_: Any) -> list[Any]:
+    """drf-spectacular's hook: the routes under /users/{user_id}/ are the others once more."""
+    return [each for each in endpoints if not each[0].startswith("/api/v1/users/")]
 
 
 def add_components(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:

@@ -119,7 +119,7 @@ def test_a_response_with_a_note_links_to_the_operations_on_it(operations):
 
     assert links == {
         name: {"operationId": name, "parameters": {"path.id": "$response.body#/id"}}
-        for name in ("notes_retrieve", "notes_partial_update")
+        for name in ("getNote", "updateNote")
     }
 
 
@@ -127,8 +127,8 @@ def test_a_page_links_to_the_next_page(operations):
     links = operations["get", "/api/v1/notes"]["responses"]["200"]["links"]
 
     assert links == {
-        "notes_list": {
-            "operationId": "notes_list",
+        "listNotes": {
+            "operationId": "listNotes",
             "parameters": {"query.cursor": "$response.body#/next_cursor"},
         }
     }
@@ -138,3 +138,21 @@ def test_a_request_body_takes_no_other_fields_and_that_of_a_patch_is_required(do
     assert document["components"]["schemas"]["NoteRequest"]["additionalProperties"] is False
     assert "additionalProperties" not in document["components"]["schemas"]["Note"]
     assert operations["patch", "/api/v1/notes/{id}"]["requestBody"]["required"] is True
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name"),
+    [
+        ("post", "/auth/token", "signIn"),
+        ("get", "/tasks", "listTasks"),
+        ("put", "/tasks/{id}", "replaceTask"),
+        ("post", "/tasks/{id}/complete", "completeTask"),
+        ("post", "/bulk", "applyChanges"),
+    ],
+)
+def test_an_operation_has_the_name_that_clients_call(operations, method, path, name):
+    assert operations[method, f"/api/v1{path}"]["operationId"] == name
+
+
+def test_the_routes_under_a_user_are_left_out(operations):
+    assert [path for _, path in operations if "users" in path] == []
