@@ -56,7 +56,7 @@ check:
 
 # CI runs the same tests with few examples.
 fuzz: .venv/dev
-	TEST_EXAMPLES=$${TEST_EXAMPLES:-100} $(PYTEST) todo_project/tests/test_fuzz.py
+	TEST_EXAMPLES=$${TEST_EXAMPLES:-200} $(PYTEST) $(wildcard */tests/test_any_*.py) todo_project/tests/test_fuzz.py
 
 chaos: .venv/dev
 	$(BIN)/python benchmarks/chaos.py

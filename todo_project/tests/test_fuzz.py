@@ -23,9 +23,9 @@ def server(postgres):
         yield server
 
 
-def assert_finds_nothing(server, phases, examples):
+def assert_finds_nothing(server, phases, examples, *more):
     program = Path(sys.executable).with_name("st")
-    options = ["--no-color", "--phases", phases, "--max-examples", str(examples)]
+    options = ["--no-color", "--phases", phases, "--max-examples", str(examples), *more]
     ended = subprocess.run(
         [program, "run", f"{server.url}/api/v1/schema", *options],
         cwd=ROOT,
@@ -43,7 +43,8 @@ def test_responses_to_valid_and_invalid_requests_are_as_described(server):
 
 
 def test_responses_along_the_links_of_the_description_are_as_described(server):
-    assert_finds_nothing(server, "stateful", 8 * EXAMPLES)
+    # Elsewhere there are no chains, only links from a list to its objects.
+    assert_finds_nothing(server, "stateful", 6 * EXAMPLES, "--include-path-regex", "^/api/v1/(tasks|trash)")
 
     succeeded = {
         (line.get("method"), line.get("route")) for line in lines(server.log) if line.get("status") == 200
