@@ -210,6 +210,9 @@ for _origin in CORS_ALLOWED_ORIGINS:
             f"CORS_ALLOWED_ORIGINS must list origins such as https://app.example.com, without a path; "
             f"{_origin!r} is not one."
         )
+# Front-ends in development run on any port of the developer's own machine.
+LOCAL_ORIGIN = r"\Ahttp://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?\Z"
+CORS_ALLOWED_ORIGIN_REGEXES = [LOCAL_ORIGIN] if DEBUG else []
 CORS_URLS_REGEX = r"^/api/"
 CORS_ALLOW_HEADERS = (
     *default_headers, "idempotency-key", "if-match", "if-none-match", "x-request-id",

@@ -58,3 +58,13 @@ def test_an_allowed_origin_can_read_errors_too(allowed_origin, path):
 
 def test_the_admin_allows_no_origin(allowed_origin):
     assert "Access-Control-Allow-Origin" not in Client().get("/admin/login/", headers={"Origin": APP})
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:5173", "http://127.0.0.1:3000", "http://[::1]:8080"])
+def test_front_ends_on_the_same_machine_are_allowed_with_debug_only(settings, db, origin):
+    assert "Access-Control-Allow-Origin" not in preflight(origin)
+    settings.CORS_ALLOWED_ORIGIN_REGEXES = [settings.LOCAL_ORIGIN]
+
+    assert preflight(origin)["Access-Control-Allow-Origin"] == origin
+    for other in (f"{origin}.evil.org", "http://localhost.evil.org", "http://evil.org/?http://localhost"):
+        assert "Access-Control-Allow-Origin" not in preflight(other)
