@@ -31,6 +31,9 @@ class TrashFilter(ChoiceFilter):
         "trashed": ("In the trash", lambda objects: objects.trashed().latest_trashed_first()),
     }
 
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return super().lookups(request, model_admin) if model_admin.kind.has_trash else []
+
 
 class LatestOwnerFilter(OwnerFilter):
     ordering = ("-version",)
@@ -69,13 +72,15 @@ class ObjectAdmin(BoundedModelAdmin):
     list_select_related = ("owner",)
     list_filter = [TrashFilter, LatestOwnerFilter, "created_at"]
     ordering = ("-created_at", "-pk")
+    search_help_text = "Search by words (3+ letters), by the owner's email or by ID."
     autocomplete_fields = ("owner",)
     actions = ["trash", "restore", "purge", "export"]
 
     # The change list
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        return ["__str__", self.owner_display(request), "created_at", "deleted_at"]
+        trash = ["deleted_at"] if self.kind.has_trash else []
+        return ["__str__", self.owner_display(request), "created_at", *trash]
 
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
         return self.kind.model.search_columns

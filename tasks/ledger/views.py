@@ -29,6 +29,7 @@ from todo_project.db.json_text import json_fragments
 
 from . import sync
 from .filters import (
+    FILTERS,
     SEARCH,
     EmptyTrashParameters,
     SyncParameters,
@@ -144,7 +145,7 @@ class OwnedViewSet(ApiViewSet):
 class ObjectViewSet(OwnedViewSet):
     """The routes that every kind has. {kind} and {kinds} in the descriptions are its names."""
 
-    filters: Mapping[str, Filter]
+    filters: Mapping[str, Filter] = FILTERS
     orderings: Mapping[str, str] = {"created_at": "created_at", "updated_at": "version"}
     """The columns to sort by, by their names in the parameter `ordering`."""
 

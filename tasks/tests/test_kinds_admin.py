@@ -95,10 +95,12 @@ def test_a_csv_file_has_the_columns_of_the_kind(superuser, as_alice, emma):
 
 def test_a_kind_without_a_trash_is_deleted_on_its_page(superuser, as_alice):
     shelf = as_alice("post", "/shelves", {"name": "left"}).json()
-    actions = dict(superuser.get(SHELVES).context["action_form"].fields["action"].choices)
+    page = superuser.get(SHELVES)
+    actions = dict(page.context["action_form"].fields["action"].choices)
     superuser.post(f"{SHELVES}{shelf['id']}/delete/", {"post": "yes"})
 
     assert [*actions] == ["", "export"]
+    assert b"trash" not in page.content
     assert as_alice("get", "/sync").json()["changes"] == [
         {"kind": SHELF.name, "id": shelf["id"], "version": 2, "purged": True}
     ]

@@ -31,12 +31,15 @@ from todo_project.api.filters import Filter
 from todo_project.api.parameters import QueryParameters, TrueFalseField
 from todo_project.operations.importing import importers
 
-# 1. models.py
+# querysets.py
 
 
 class BookQuerySet(ObjectQuerySet):
     def finished(self) -> "BookQuerySet":
         return self.filter(finished_at__isnull=False)
+
+
+# models.py
 
 
 class Book(OwnedObject):
@@ -71,7 +74,7 @@ class Shelf(OwnedObject):
         return self.name
 
 
-# 2. serializers.py
+# serializers.py
 
 
 class BookSerializer(ObjectSerializer):
@@ -84,7 +87,7 @@ class ShelfSerializer(ObjectSerializer):
     name = TextField(max_length=100)
 
 
-# 3. kinds.py
+# kinds.py
 
 BOOK = Kind(
     "book",
@@ -101,7 +104,7 @@ SHELF = Kind(
     has_trash=False,
 )
 
-# 4. filters.py
+# filters.py
 
 BOOK_FILTERS = ledger.FILTERS | {
     "finished": Filter(
@@ -110,7 +113,7 @@ BOOK_FILTERS = ledger.FILTERS | {
     ),
 }
 
-# 5. views.py
+# views.py
 
 
 class BookViewSet(ObjectViewSet):
@@ -125,10 +128,9 @@ class BookViewSet(ObjectViewSet):
 
 class ShelfViewSet(ObjectViewSet):
     kind = SHELF
-    filters = ledger.FILTERS
 
 
-# 6. urls.py
+# urls.py
 
 routes = [
     *object_routes(BookViewSet),
@@ -136,7 +138,7 @@ routes = [
     *object_routes(ShelfViewSet),
 ]
 
-# 7. admin.py
+# admin.py
 
 site = StaffSite("library")
 site.register(User, UserAdmin)
