@@ -156,7 +156,12 @@ class ObjectViewSet(OwnedViewSet):
     @cache
     def parameters_by_action(cls) -> dict[str, type[QueryParameters]]:
         fields = FieldsField(cls.kind.field_names)
-        ordering = OrderingField(cls.orderings, default=cls.default_ordering)
+        ordering = OrderingField(
+            cls.orderings,
+            default=cls.default_ordering,
+            help_text="Missing values come last; ties are ordered by id. "
+            "`updated_at` is the order of versions.",
+        )
         filters = parameters_of(cls.filters)
         return {
             "list": type(

@@ -21,7 +21,10 @@ class Row(Func):
 
 
 class Keyset:
-    """An ordering of one owner's rows by one field, then by primary key. Missing values come last."""
+    """An ordering of one owner's rows by one field, then by primary key. Missing values come last.
+
+    A field without equal values needs no primary key, so an index on the owner and the field serves it.
+    """
 
     def __init__(self, model: type[Model], ordering: str) -> None:
         self.ordering, self.descending = ordering, ordering.startswith("-")
