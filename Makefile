@@ -20,8 +20,9 @@ PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 # Tests of what a pooler could break: locks, transactions, prepared statements, server-side cursors.
 DATA_LAYER := $(wildcard tasks/tests/test_*race*.py) \
 	$(addprefix tasks/tests/test_,bulk.py dashboard.py sync_follower.py import_user.py migrations.py purge.py \
-		query_budgets.py seed.py stats.py sync.py trash.py update_task.py page_walk.py) \
-	$(addprefix accounts/tests/test_,export.py refresh.py sign_in.py) \
+		query_budgets.py seed.py stats.py sync.py trash.py update_task.py page_walk.py kinds.py kinds_follower.py \
+		recount.py new_epoch.py retries.py quota.py) \
+	$(addprefix accounts/tests/test_,export.py refresh.py sign_in.py races.py) \
 	$(addprefix todo_project/tests/test_,compiled_queries.py conditional.py database.py idempotency.py pagination.py purge.py)
 
 .PHONY: run test lint check fuzz chaos format openapi requirements
