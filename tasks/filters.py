@@ -1,5 +1,7 @@
 """The query parameters of the list of tasks."""
 
+from zoneinfo import ZoneInfo
+
 from django.db.models import DateField, DateTimeField, IntegerField
 from rest_framework import serializers
 
@@ -13,6 +15,8 @@ from .ledger import filters as ledger
 from .ledger.filters import time_filter
 from .models import Priority
 from .querysets import TaskQuerySet
+
+UTC = ZoneInfo("UTC")
 
 FILTERS = ledger.FILTERS | {
     "completed": Filter(
@@ -37,8 +41,8 @@ FILTERS = ledger.FILTERS | {
     "due_until": Filter(
         DayField(help_text="Only tasks due on this day or earlier, in `tz`."),
         lambda tasks, day, moment: tasks.due_until(*day),
-        (DateField(), DateTimeField()),
-        in_zone=lambda day, zone: (day, end_of_day(day, zone)),
+        (DateField(), DateTimeField(), DateTimeField()),
+        in_zone=lambda day, zone: (day, end := end_of_day(day, zone), max(end, end_of_day(day, UTC))),
     ),
     "due_before": time_filter("due at a time before", TaskQuerySet.due_before),
     "due_after": time_filter("due at a time after", TaskQuerySet.due_after),

@@ -35,11 +35,12 @@ class TaskQuerySet(ObjectQuerySet):
 
     def due_from(self, day: date, start: datetime) -> Self:
         """Due on this day or later. `start` is the day's first instant in a time zone."""
-        return self.filter(Q(due_date__gte=day) | Q(due_at__gte=start))
+        # Here and below, the condition on due_by is true for all of them, and has an index.
+        return self.filter(Q(due_date__gte=day) | Q(due_at__gte=start), due_by__gte=start)
 
-    def due_until(self, day: date, end: datetime) -> Self:
-        """Due on this day or earlier. `end` is the first instant after it."""
-        return self.filter(Q(due_date__lte=day) | Q(due_at__lt=end))
+    def due_until(self, day: date, end: datetime, latest: datetime) -> Self:
+        """Due on this day or earlier. `end` is the first instant after it; `latest` that in UTC, if later."""
+        return self.filter(Q(due_date__lte=day) | Q(due_at__lt=end), due_by__lte=latest)
 
     def starting_until(self, day: date) -> Self:
         return self.filter(start_date__lte=day)
@@ -51,10 +52,10 @@ class TaskQuerySet(ObjectQuerySet):
         return self.filter(start_date__gt=today)
 
     def due_before(self, at: datetime) -> Self:
-        return self.filter(due_at__lt=at)
+        return self.filter(due_at__lt=at, due_by__lt=at)
 
     def due_after(self, at: datetime) -> Self:
-        return self.filter(due_at__gt=at)
+        return self.filter(due_at__gt=at, due_by__gt=at)
 
     def never_due(self) -> Self:
         return self.filter(due_by__isnull=True)

@@ -30,6 +30,7 @@ SEARCH = {
         TextField(max_length=200, help_text="Text to search for."),
         lambda rows, text, moment: rows.search_text(text),
         plan_each_time=True,
+        timeout=2,  # A short or frequent word reads the texts of all of the owner's objects.
     )
 }
 FILTERS = SEARCH | {

@@ -22,6 +22,9 @@ class VersionedQuerySet(OwnedQuerySet):
     def since(self, version: int) -> Self:
         return self.filter(version__gt=version)
 
+    def up_to(self, version: int) -> Self:
+        return self.filter(version__lte=version)
+
 
 class ObjectQuerySet(VersionedQuerySet):
     """Objects of one kind."""

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -14,6 +15,7 @@ from django.utils.crypto import salted_hmac
 from todo_project.api.conditional import etag
 from todo_project.api.filters import Filter, Moment, apply_filters
 from todo_project.db.compiled import CompiledQuery, fetch
+from todo_project.db.counting import query_timeout
 from todo_project.db.json_text import JSONText
 from todo_project.db.keyset import Keyset
 
@@ -100,7 +102,10 @@ class ObjectPage:
     def page(self, keyset: Keyset, position: list[Any] | None, limit: int) -> list[tuple[str, ...]]:
         if any(each.plan_each_time for each in self.filters.values()):
             rows = apply_filters(self.selection.rows(self.owner), self.filters, self.values, at=self.moment)
-            return fetch(keyset.ranges(self.selection.as_json(rows, keyset), position, limit))
+            ranges = keyset.ranges(self.selection.as_json(rows, keyset), position, limit)
+            timeouts = [each.timeout for each in self.filters.values() if each.timeout]
+            with query_timeout(min(timeouts)) if timeouts else nullcontext():
+                return fetch(ranges)
         parameters = {name: value for name, value in self.values.items() if self.filters[name].value}
         compiled = _page(
             self.selection,

@@ -24,20 +24,40 @@ def kinds_with_trash() -> list[Kind]:
     return [kind for kind in kinds.values() if kind.has_trash]
 
 
-def empty_trash(
-    owner: Any, selected: Iterable[Kind], rows_for: RowsFor, *, allows: Callable[[Clock], bool]
-) -> int:
-    """Purge an owner's trash if `allows` accepts the clock, and return the number of objects."""
-    clock = Clock.objects.lock(owner)
-    if not allows(clock):
-        raise PreconditionFailed("Your objects have changed since you read the trash. Read it again.")
-    purged = 0
+Allows = Callable[[Clock], bool]
+"""Whether an owner's trash may be emptied at this state of the clock."""
+
+
+def empty_trash(owner: Any, selected: Iterable[Kind], rows_for: RowsFor, *, allows: Allows) -> int:
+    """Purge what is in an owner's trash now, and return the number of objects.
+
+    A batch is one transaction, so that the owner's other writes do not wait for a large trash.
+    """
+    purged, last_version = 0, None
     for kind in selected:
         number = BATCH_SIZE
         while number == BATCH_SIZE:
-            number = _purge_batch(kind, owner, rows_for(kind, owner).trashed(), clock)
+            with transaction.atomic():
+                clock = Clock.objects.lock(owner)
+                if last_version is None:
+                    _check(clock, allows)
+                    last_version = clock.tick
+                trashed = rows_for(kind, owner).trashed().up_to(last_version)
+                number = _purge_batch(kind, owner, trashed, clock)
             purged += number
     return purged
+
+
+def count_trash(owner: Any, selected: Iterable[Kind], *, allows: Allows) -> int:
+    """The number of objects that empty_trash() would purge. Requires a transaction."""
+    clock = Clock.objects.lock(owner)
+    _check(clock, allows)
+    return sum(clock.counts.get(kind.name, {}).get("trashed", 0) for kind in selected)
+
+
+def _check(clock: Clock, allows: Allows) -> None:
+    if not allows(clock):
+        raise PreconditionFailed("Your objects have changed since you read the trash. Read it again.")
 
 
 def purge_trash(before: datetime) -> Iterator[int]:
@@ -80,12 +100,12 @@ def _prune(owner: Any, before: datetime) -> Iterator[int]:
     while number == BATCH_SIZE:
         with transaction.atomic():
             Clock.objects.lock(owner)
-            batch = tombstones.filter(version__lte=newest).order_by("version").values("version")[:BATCH_SIZE]
+            batch = tombstones.up_to(newest).order_by("version").values("version")[:BATCH_SIZE]
             last = batch.aggregate(last=Max("version"))["last"]
             if last is None:  # Another process pruned them, or deleted the owner and the clock.
                 transaction.set_rollback(True)
                 return
-            number, _ = tombstones.filter(version__lte=last).delete()
+            number, _ = tombstones.up_to(last).delete()
             Clock.objects.for_user(owner).update(pruned_version=last, prune_count=F("prune_count") + 1)
         yield number
 

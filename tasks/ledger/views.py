@@ -55,7 +55,7 @@ from .serializers import (
     new_serializer_class,
     partial_body,
 )
-from .trash import empty_trash, kinds_with_trash
+from .trash import count_trash, empty_trash, kinds_with_trash
 
 CREATED = [
     OpenApiParameter("Location", location="header", response=True, description="URL of the object."),
@@ -307,6 +307,7 @@ class TrashViewSet(OwnedViewSet):
         parameters=EmptyTrashParameters,
         conditional=True,
         has_etag=False,
+        is_transaction=False,
         responses={200: EmptyTrashSerializer},
     )
     def empty(self, request: Request) -> Response:
@@ -318,7 +319,11 @@ class TrashViewSet(OwnedViewSet):
         def allows(clock: Clock) -> bool:
             return if_match.names(list_etag(request.user, epoch=clock.epoch, tick=clock.tick))
 
-        return Response({"purged": empty_trash(request.user, selected, self.rows_for, allows=allows)})
+        if self.query.get("dry_run"):
+            purged = count_trash(request.user, selected, allows=allows)
+        else:
+            purged = empty_trash(request.user, selected, self.rows_for, allows=allows)
+        return Response({"purged": purged})
 
 
 class SyncViewSet(OwnedViewSet):

@@ -10,7 +10,7 @@ from tests.support.tasks import create_task, trashed
 # and writes the clock and the row: on PostgreSQL in one statement for one row.
 BUDGETS = [
     ("get", "/tasks", None, 2),
-    ("get", "/tasks?q=milk&ordering=-due&completed=false", None, 2),
+    ("get", "/tasks?q=milk&ordering=-due&completed=false", None, 3),
     ("get", "/tasks/{live}", None, 2),
     ("get", "/tasks/stats", None, 2),
     ("get", "/trash", None, 2),

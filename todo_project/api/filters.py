@@ -44,6 +44,9 @@ class Filter:
     plan_each_time: bool = False
     """Whether the best query plan depends on the value. Such a query is not compiled once."""
 
+    timeout: float | None = None
+    """Seconds after which such a query is cancelled; None for the limit of every statement."""
+
 
 def apply_filters(
     rows: Rows, filters: Mapping[str, Filter], values: Mapping[str, Any], *, at: Moment

@@ -27,7 +27,10 @@ from .transactions import run_and_roll_back, run_in_transaction
 
 
 class ApiView(APIView):
-    """A write is one transaction and runs once per Idempotency-Key; unknown query parameters are rejected."""
+    """A write is one transaction, unless its endpoint says otherwise, and runs once per Idempotency-Key.
+
+    Unknown query parameters are rejected.
+    """
 
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
 
@@ -97,6 +100,8 @@ class ApiView(APIView):
         key = read_key(request) if self.endpoint.idempotent and request.method == "POST" else None
         if self.query.get("dry_run"):
             return run_and_roll_back(handle)
+        if not self.endpoint.is_transaction:
+            return handle()
         owner = self.get_key_owner(request) if key else None
         if key is None or owner is None:
             return run_in_transaction(handle)

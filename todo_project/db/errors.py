@@ -17,6 +17,7 @@ from django.db import (
 
 UNIQUE, FOREIGN_KEY, NOT_NULL = "23505", "23503", "23502"
 QUERY_CANCELED, READ_ONLY = "57014", "25006"
+SQLITE_CANCELED = "SQLITE_INTERRUPT"
 FEATURE_NOT_SUPPORTED, UNKNOWN_STATEMENT, DUPLICATE_STATEMENT = "0A000", "26000", "42P05"
 CONTENTION = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
 
@@ -55,7 +56,7 @@ def diagnose(error: DatabaseError) -> Rejected | Unavailable | None:
             None, "invalid", "A value is too long, out of range or cannot be stored.", conflict=False
         )
     sqlstate = sqlstate_of(error)
-    if sqlstate == QUERY_CANCELED:
+    if sqlstate == QUERY_CANCELED or _sqlite_name(error) == SQLITE_CANCELED:
         return Unavailable(timeout=True)
     if sqlstate in CONTENTION:
         return Unavailable(contention=True)
@@ -87,6 +88,10 @@ def statement_is_missing(error: DatabaseError) -> bool:
 
 def sqlstate_of(error: DatabaseError) -> str | None:
     return getattr(error.__cause__, "sqlstate", None)
+
+
+def _sqlite_name(error: DatabaseError) -> str | None:
+    return getattr(error.__cause__, "sqlite_errorname", None)
 
 
 SHARD_SUFFIX = re.compile(r"_\d{6,}$")
