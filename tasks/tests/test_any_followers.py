@@ -41,7 +41,7 @@ class Followers(RuleBasedStateMachine):
         self.example = one_example()
         self.example.__enter__()
         self.caller = signed_in(self.owner)
-        self.backup = None
+        self.backup = ""
         self.followers = [Follower(self.caller, limit) for limit in (1, 2, 100)]
 
     @rule(target=tasks, number=st.integers(1, 4))

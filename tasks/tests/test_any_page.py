@@ -14,43 +14,64 @@ from tests.support.tasks import create_task, store_tasks
 
 pytestmark = pytest.mark.django_db
 
-TIMES = [dt.datetime(year, 1, 1, tzinfo=dt.UTC) for year in (2000, 2001, 2998, 2999)]
+TIMES = [dt.datetime(year, 1, 1, 12, tzinfo=dt.UTC) for year in (2000, 2001, 2998, 2999)]
+DAYS = [time.date() for time in TIMES]
 WORDS = ["milk", "Milk 100%", "a_b", "a\\b", "ab", "tea"]
-COLUMNS = ["created_at", "updated_at", "due_at", "priority", "title"]
+COLUMNS = ["created_at", "updated_at", "due", "priority", "title"]
 
-times = st.sampled_from(TIMES)
+times, days = st.sampled_from(TIMES), st.sampled_from(DAYS)
+never, completed_at = {"due_at": None, "due_date": None}, {"completed": True, "completed_at": TIMES[0]}
 rows = st.builds(
-    lambda is_completed, **row: {
-        **row,
-        "completed": is_completed,
-        "completed_at": TIMES[0] if is_completed else None,
-    },
-    st.booleans(),
+    lambda due, completion, **row: {**row, **due, **completion},
+    st.one_of(
+        st.just(never),
+        times.map(lambda time: {**never, "due_at": time}),
+        days.map(lambda day: {**never, "due_date": day}),
+    ),
+    st.sampled_from([completed_at, {"completed": False, "completed_at": None}]),
     id=st.uuids(),
     title=st.sampled_from(WORDS),
     description=st.sampled_from(["", *WORDS]),
     priority=st.integers(0, 3),
-    due_at=st.none() | times,
+    start_date=st.none() | days,
     created_at=times,
-    updated_at=times,
     deleted_at=st.none() | st.none() | times,
 )
 lists_of_rows = st.lists(rows, min_size=6, max_size=12, unique_by=lambda row: row["id"])
 
-# Each filter with its values and the rows that it keeps. The time of the requests is between 2001 and 2998.
+
+def is_due(row, time, day):
+    """Whether the task's time or day, if it has one, fulfils the condition for it."""
+    return (row["due_at"] is not None and time(row["due_at"])) or (
+        row["due_date"] is not None and day(row["due_date"])
+    )
+
+
+def is_overdue(row):
+    past = TIMES[1]  # The time of the requests is between 2001 and 2998.
+    return not row["completed"] and is_due(row, lambda time: time <= past, lambda day: day <= past.date())
+
+
+# Each filter with its values and the rows that it keeps. The users' time zone is UTC.
 FILTERS = {
     "completed": (st.booleans(), lambda row, value: row["completed"] == value),
     "priority": (st.integers(0, 3), lambda row, value: row["priority"] == value),
-    "due": (st.just("none"), lambda row, value: row["due_at"] is None),
+    "due": (st.just("none"), lambda row, value: row["due_at"] is row["due_date"] is None),
     "due_before": (times, lambda row, value: row["due_at"] is not None and row["due_at"] < value),
     "due_after": (times, lambda row, value: row["due_at"] is not None and row["due_at"] > value),
-    "overdue": (
-        st.booleans(),
-        lambda row, value: (not row["completed"] and row["due_at"] in TIMES[:2]) == value,
+    "due_from": (
+        days,
+        lambda row, value: is_due(row, lambda time: time.date() >= value, lambda day: day >= value),
     ),
+    "due_until": (
+        days,
+        lambda row, value: is_due(row, lambda time: time.date() <= value, lambda day: day <= value),
+    ),
+    "overdue": (st.booleans(), lambda row, value: is_overdue(row) == value),
+    "starts_until": (days, lambda row, value: row["start_date"] is not None and row["start_date"] <= value),
+    "available": (st.booleans(), lambda row, value: (row["start_date"] in (None, *DAYS[:2])) == value),
     "created_before": (times, lambda row, value: row["created_at"] < value),
     "created_after": (times, lambda row, value: row["created_at"] > value),
-    "updated_after": (times, lambda row, value: row["updated_at"] > value),
     "q": (
         st.sampled_from(["m", "MILK", "%", "_", "\\", "a", "b", "tea", "nothing"]),
         lambda row, value: any(value.lower() in row[column].lower() for column in ("title", "description")),
@@ -65,14 +86,19 @@ orderings = st.sampled_from([sign + column for column in COLUMNS for sign in (""
 
 def as_query(**parameters):
     def text(value):
-        return value.isoformat() if isinstance(value, dt.datetime) else str(value).lower()
+        return value.isoformat() if isinstance(value, dt.date) else str(value).lower()
 
     return urlencode({name: value if name == "q" else text(value) for name, value in parameters.items()})
 
 
+def due_by(row):
+    return row["due_at"] or (row["due_date"] and dt.datetime.combine(row["due_date"], dt.time.max, dt.UTC))
+
+
 def place(row, ordering):
     """The key by which a list is sorted. Missing values come last in both directions."""
-    value = row[ordering.removeprefix("-")]
+    column = ordering.removeprefix("-")
+    value = due_by(row) if column == "due" else row[column]
     return (value is None) != ordering.startswith("-"), value, str(row["id"])
 
 
@@ -86,12 +112,18 @@ def expected_ids(rows, ordering, filters):
     return [str(row["id"]) for row in kept]
 
 
+def store(owner, rows):
+    """Tasks are ordered by their versions, which is the order in which they were changed."""
+    for row, task in zip(rows, store_tasks(owner, *rows), strict=True):
+        row["updated_at"] = task.version
+
+
 @given(lists_of_rows, filters, orderings, st.integers(1, 5))
 def test_any_filters_select_the_rows_of_the_model_in_its_order(
     as_alice, alice, rows, filters, ordering, limit
 ):
     with one_example():
-        store_tasks(alice, *rows)
+        store(alice, rows)
 
         path = f"/tasks?{as_query(**filters, ordering=ordering, limit=limit)}"
         shown = [task["id"] for page in pages(as_alice, path) for task in page]
@@ -106,7 +138,7 @@ WRITES = {
     "purge": lambda caller, row: caller("delete", f"/trash/{row['id']}"),
     "complete": lambda caller, row: caller("post", f"/tasks/{row['id']}/complete"),
     "change": lambda caller, row: caller(
-        "patch", f"/tasks/{row['id']}", {"title": "b", "priority": 3, "due_at": None}
+        "patch", f"/tasks/{row['id']}", {"title": "b", "priority": 3, "due_at": None, "due_date": None}
     ),
 }
 writes = st.lists(st.tuples(st.integers(0, 4), st.sampled_from([*WRITES]), st.integers(0, 11)), max_size=8)
@@ -117,7 +149,7 @@ def test_pages_have_every_row_that_stays_once_whatever_is_written_between_them(
     as_alice, alice, rows, ordering, limit, writes
 ):
     with one_example():
-        store_tasks(alice, *rows)
+        store(alice, rows)
         shown, touched = [], set()
 
         for number, page in enumerate(pages(as_alice, f"/tasks?{as_query(ordering=ordering, limit=limit)}")):
