@@ -6,6 +6,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tasks.ledger import diagnosis
+from tasks.ledger.counts import recount
 from tasks.ledger.models import Clock
 from tasks.models import Task
 from tests.support.commands import run
@@ -78,6 +79,18 @@ def test_wrong_totals_of_stored_responses_are_repaired(as_alice, alice, wrong):
 
 def test_a_dry_run_ends_normally_if_all_counts_are_correct(counted):
     assert run("recount", "--dry-run")[0] == "Users: 2. Different counts: 0, not changed.\n"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_user_who_is_deleted_during_the_comparison_is_not_repaired(alice, bob):
+    IdempotencyUsage.objects.bulk_create(IdempotencyUsage(owner=user, keys=1) for user in (alice, bob))
+    first, last = sorted((alice, bob), key=lambda user: user.pk)
+    compared = recount(repair=True)
+    next(compared)
+    last.delete()
+    list(compared)
+
+    assert IdempotencyUsage.objects.values_list("owner", "keys").get() == (first.pk, 0)
 
 
 def test_repairing_keeps_versions_and_epoch(counted):

@@ -117,7 +117,9 @@ def wrong_usages(owner_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
 def repair_usage(owner_id: uuid.UUID) -> None:
     _lock([owner_id])
     keys, size = _totals(IdempotencyKey.objects.filter(owner=owner_id))
-    IdempotencyUsage.objects.update_or_create(pk=owner_id, defaults={"keys": keys, "size": size})
+    usage = IdempotencyUsage.objects.filter(pk=owner_id)
+    if not usage.update(keys=keys, size=size) and keys:  # The owner may have just been deleted.
+        usage.create(pk=owner_id, keys=keys, size=size)
 
 
 def _totals(stored: QuerySet[IdempotencyKey]) -> tuple[int, int]:
