@@ -1,5 +1,7 @@
 """Changes of credentials are serial: each checks what it relies on after it has waited for the others."""
 
+from functools import partial
+
 import pytest
 from django.contrib.auth.hashers import make_password
 from django.db import connection
@@ -7,6 +9,7 @@ from django.utils import timezone
 
 from accounts.models import Identity, PersonalToken, Session, User
 from accounts.password_reset import token_generator
+from tests.support.admin_client import USERS, staff_client
 from tests.support.assertions import assert_error
 from tests.support.caller import PASSWORD, Caller, sign_in
 from tests.support.locks import transaction_blocking
@@ -180,3 +183,15 @@ def test_erasing_an_account_waits_for_a_sign_in_that_is_not_committed_yet(as_ali
 
     assert responses[0].status_code == 200
     assert (User.objects.count(), Session.objects.count()) == (0, 0)
+
+
+def test_a_password_that_staff_set_does_not_undo_another_change(alice):
+    form = {"usable_password": "true", "password1": NEW, "password2": NEW}
+    set_password = partial(staff_client("superuser").post, f"{USERS}{alice.pk}/password/", form)
+    with transaction_blocking(set_password) as responses:
+        User.objects.filter(pk=alice.pk).update(name="Alice B.", is_active=False)
+
+    assert responses[0].status_code == 302
+    alice.refresh_from_db()
+    assert (alice.name, alice.is_active) == ("Alice B.", False)
+    assert alice.check_password(NEW)

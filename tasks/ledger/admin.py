@@ -188,13 +188,12 @@ class ObjectAdmin(BoundedModelAdmin):
             return HttpResponseRedirect(request.get_full_path())
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Write only the changed fields, and only over the version that the form was opened with."""
+        """Write only the changed fields. The form has compared the version, and the clock is locked."""
         names = [name for name in form.changed_data if name not in {"owner", "seen_version"}]
         values = {name: form.cleaned_data[name] for name in names}
         if change:
-            seen = form.cleaned_data["seen_version"]
             if values:
-                perform(obj.owner, [Operation(self.kind, UPDATE, obj.pk, values, versions={seen})])
+                perform(obj.owner, [Operation(self.kind, UPDATE, obj.pk, values)])
         else:
             [new] = perform(obj.owner, [Operation(self.kind, CREATE, values=values)])
             obj.pk = new.pk

@@ -75,6 +75,14 @@ def test_rows_with_nothing_to_change_are_left_unchanged(superuser, alice, action
     assert not LogEntry.objects.exists()
 
 
+def test_a_task_that_was_inserted_without_a_clock_is_left_unchanged(superuser, alice):
+    task = Task.objects.create(owner=alice, title="milk", version=1)
+    page = run_action(superuser, TASKS, "trash", [task])
+
+    assert messages_on(page) == ["0 tasks moved to the trash. 1 was left unchanged."]
+    assert Task.objects.live().count() == 1
+
+
 @pytest.mark.parametrize(
     ("action", "sentence"),
     [("trash", "<p>Move to the trash: 2 tasks.</p>"), ("purge", "They cannot be restored.")],

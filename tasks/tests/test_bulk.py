@@ -189,6 +189,36 @@ def test_100_operations_cost_as_many_queries_as_2(as_alice, django_assert_num_qu
             assert bulk(as_alice, *operations(number)).status_code == 200
 
 
+def test_a_bulk_request_writes_only_the_columns_in_its_operations(as_alice):
+    milk, bread = create_task(as_alice, "milk"), create_task(as_alice, "bread")
+    with CaptureQueriesContext(connection) as queries:
+        bulk(
+            as_alice,
+            {"op": "update", "id": milk["id"], "data": {"priority": 1}},
+            {"op": "update", "id": bread["id"], "data": {"priority": 2}},
+        )
+    [update] = [query["sql"] for query in queries if 'UPDATE "tasks_task"' in query["sql"]]
+
+    assert '"priority" =' in update
+    for column in ("title", "description", "completed", "due_at", "created_at", "deleted_at"):
+        assert f'"{column}" =' not in update
+
+
+def test_a_deletion_that_bypasses_the_clock_is_a_conflict(as_alice, monkeypatch):
+    tasks = [create_task(as_alice), create_task(as_alice)]
+    complete = Task.complete
+
+    def delete_and_complete(self, *, at):
+        Task.objects.filter(pk=self.pk).delete()
+        return complete(self, at=at)
+
+    monkeypatch.setattr(Task, "complete", delete_and_complete)
+    operations = [{"op": "complete", "id": task["id"]} for task in tasks]
+
+    assert_error(bulk(as_alice, *operations), 409, "CONFLICT")
+    assert Task.objects.filter(version__in=[task["version"] for task in tasks]).count() == 2
+
+
 @pytest.mark.postgres
 @pytest.mark.parametrize("beside", [create(), {"op": "complete"}])
 def test_tasks_are_locked_between_read_and_write(as_alice, beside):

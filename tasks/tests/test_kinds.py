@@ -342,6 +342,17 @@ def test_a_bulk_deletes_an_object_without_a_trash_finally(as_alice, alice, shelf
     assert_error(bulk(as_alice, create), 410, "GONE")
 
 
+def test_an_object_that_a_bulk_has_deleted_finally_is_gone_for_its_later_operations(as_alice, alice):
+    create = {"op": "create", "kind": "shelf", "data": {"name": "right", "key": "new"}}
+    new = {"kind": "shelf", "id": str(uuid.uuid5(alice.pk, "shelf:new"))}
+    delete = {"op": "delete", **new}
+    changes = [({"op": "update", **new, "data": {"name": "left"}}, 404), (delete, 404), (create, 410)]
+
+    for later, status in changes:
+        assert bulk(as_alice, create, delete, later).status_code == status
+    assert not Tombstone.objects.exists()
+
+
 # Counts, export, purge
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from tasks.models import Task
 from tests.support.admin_client import TASKS, run_action
+from tests.support.assertions import assert_error
 from tests.support.commands import purge
 from tests.support.tasks import create_task
 from todo_project.models import IdempotencyKey, IdempotencyUsage
@@ -127,3 +128,17 @@ def test_an_id_in_another_users_response_is_left_alone(as_alice, as_bob):
     trash_and_purge_one(as_alice, task["id"])
 
     assert IdempotencyKey.objects.filter(body__contains=task["id"]).exists()
+
+
+def test_one_key_for_two_urls_or_two_versions_is_refused(as_alice):
+    milk, bread = create_task(as_alice, "milk"), create_task(as_alice, "bread")
+    headers = {"Idempotency-Key": "key-1"}
+    complete, reopen = (f"/tasks/{milk['id']}/{verb}" for verb in ("complete", "reopen"))
+    first = as_alice("post", complete, **headers)
+
+    for path in (reopen, f"/tasks/{bread['id']}/complete"):
+        assert_error(as_alice("post", path, **headers), 422, "IDEMPOTENCY_KEY_REUSED")
+    for version in (milk["version"], first.json()["version"]):
+        response = as_alice("post", complete, **headers, **{"If-Match": f'"{version}"'})
+        assert_error(response, 422, "IDEMPOTENCY_KEY_REUSED")
+    assert as_alice("post", complete, **headers).content == first.content

@@ -173,6 +173,14 @@ def test_a_write_with_a_stale_if_match_is_refused(as_alice, task, path, method, 
     assert as_alice(method, path + verb, body, **fresh).status_code == 200
 
 
+@pytest.mark.parametrize("if_match", ['W/"{version}"', '"{user_id}"'])
+def test_an_if_match_that_is_no_version_matches_no_task(as_alice, task, path, if_match):
+    response = as_alice("patch", path, {"title": "bread"}, **{"If-Match": if_match.format(**task)})
+
+    assert_error(response, 412, "PRECONDITION_FAILED")
+    assert as_alice("get", path).json() == task
+
+
 @pytest.mark.parametrize(("method", "verb", "body"), WRITES)
 def test_a_write_with_if_match_to_a_missing_task_is_404(as_alice, method, verb, body):
     response = as_alice(method, f"/tasks/{UNKNOWN_ID}{verb}", body, **{"If-Match": '"1"'})
