@@ -14,8 +14,8 @@ def start_of_day(day: date, zone: ZoneInfo) -> datetime:
     """The first instant of a day. Where clocks skip midnight, it is the instant at which they do."""
     try:
         return datetime.combine(day, time.min, zone).astimezone(UTC)
-    except OverflowError:  # The day begins before the year 1, or ends after 9999, in UTC.
-        return MIN_DATETIME if day.year == 1 else MAX_DATETIME
+    except OverflowError:  # The day begins before the year 1 in UTC.
+        return MIN_DATETIME
 
 
 def end_of_day(day: date, zone: ZoneInfo) -> datetime:

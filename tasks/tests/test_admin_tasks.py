@@ -2,7 +2,9 @@
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db import OperationalError
 
+from tasks.admin import TaskAdmin
 from tasks.ledger.models import Clock, Tombstone
 from tasks.models import Task
 from tests.support.admin_client import (
@@ -246,6 +248,28 @@ def test_deleting_a_task_from_the_trash_leaves_a_tombstone(superuser, as_alice, 
         {"kind": "task", "id": str(task.pk), "version": 3, "purged": True}
     ]
     assert LogEntry.objects.get().is_deletion()
+
+
+def test_a_deletion_that_the_database_refuses_is_a_message(superuser, alice):
+    [task] = create_tasks(alice, "milk", verbs=("delete",))
+    Tombstone.objects.create(
+        owner=alice, kind="task", object_id=task.pk, version=100, purged_at=task.updated_at
+    )
+    page = superuser.post(f"{TASKS}{task.pk}/delete/", {"post": "yes"}, follow=True)
+
+    assert messages_on(page) == ["Nothing was changed. An object with these values already exists."]
+    assert Task.objects.get() == task
+
+
+def test_an_error_that_staff_cannot_correct_is_no_message(superuser, milk, monkeypatch):
+    def fail(*args):
+        raise OperationalError("connection refused")
+
+    page = f"{TASKS}{milk.pk}/change/"
+    form = {**form_of(superuser.get(page)), "title": "Buy bread", "description": "", "priority": "0"}
+    monkeypatch.setattr(TaskAdmin, "save_model", fail)
+
+    assert superuser.post(page, form).status_code == 503
 
 
 def test_a_live_task_cannot_be_deleted_permanently(superuser, milk):

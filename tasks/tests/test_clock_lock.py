@@ -126,6 +126,14 @@ def test_purging_keeps_a_task_that_is_restored_meanwhile(as_alice, alice):
     assert is_consistent(alice)
 
 
+def test_purging_ends_normally_if_the_owner_is_deleted_meanwhile(as_alice, alice):
+    trashed(as_alice)
+    number = wait_for_clock(alice, lambda: sum(trash.purge_trash(timezone.now())), meanwhile=alice.delete)
+
+    assert number == 0
+    assert not Clock.objects.exists()
+
+
 def test_pruning_does_not_move_the_pruned_version_back(as_alice, alice, monkeypatch):
     monkeypatch.setattr(trash, "BATCH_SIZE", 1)
     for _ in range(2):

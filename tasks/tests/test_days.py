@@ -147,6 +147,13 @@ def test_days_and_times_are_filtered_by_the_days_of_a_time_zone(as_alice):
     assert titles(as_alice, "due_before=2999-01-01T00:00:00Z") == "b"
 
 
+def test_the_first_instant_of_a_day_belongs_to_that_day(as_alice):
+    create_task(as_alice, "a", due_at="2026-03-29T00:00:00Z")
+
+    assert titles(as_alice, "due_until=2026-03-28&tz=UTC") == ""
+    assert titles(as_alice, "due_from=2026-03-29&due_until=2026-03-29&tz=UTC") == "a"
+
+
 def test_the_time_zone_of_the_profile_is_the_default_and_part_of_the_etag(as_alice):
     create_task(as_alice, "b", due_at="2026-03-28T22:30:00Z")
     query = "due_until=2026-03-28"

@@ -1,6 +1,7 @@
 """On PostgreSQL, ids are unique per owner. Two owners' tasks with one id do not affect each other."""
 
 import uuid
+from functools import partial
 
 import pytest
 
@@ -50,6 +51,17 @@ def test_a_bulk_request_and_emptying_the_trash_change_only_the_callers_tasks(as_
     assert as_alice("post", "/bulk", {"operations": operations}).status_code == 200
     assert as_alice("delete", "/trash").json() == {"purged": 2}
     assert Task.objects.values().get() == before
+
+
+def test_a_retry_of_a_large_request_shows_only_the_callers_task(as_alice, bob):
+    operations = [{"op": "create", "data": {"title": "milk", "description": "long " * 900}}] * 20
+    send = partial(as_alice, "post", "/bulk", {"operations": operations}, **{"Idempotency-Key": "one"})
+    first = send()
+    same = first.json()["results"][0]
+    [secret] = store_tasks(bob, {"id": same["id"], "title": "secret"})
+    assert secret.version == same["version"]
+
+    assert send().content == first.content
 
 
 def test_each_owner_reads_their_own_task(as_alice, as_bob, tasks, alice, bob):

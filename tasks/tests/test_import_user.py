@@ -90,6 +90,16 @@ def test_clients_start_over_after_each_of_two_restorations(tasks, alice, file):
         assert (len(whole["changes"]), rest["since"]) == (4, whole["since"])
 
 
+def test_no_etag_of_an_erased_account_matches_a_restored_task(task, as_alice, alice, file):
+    path, etag = f"/tasks/{task['id']}", as_alice("get", f"/tasks/{task['id']}")["ETag"]
+    run("export_user", alice.email, "--output", file)
+    run("erase_user", alice.email, "--yes")
+    import_alice(file)
+
+    response = signed_in(alice)("patch", path, {"title": "bread"}, **{"If-Match": etag})
+    assert_error(response, 412, "PRECONDITION_FAILED")
+
+
 def test_a_syncing_client_receives_restored_tasks(tasks, as_alice, alice, file):
     for path in ("/tasks", "/trash"):
         for task in as_alice("get", path).json()["results"]:

@@ -2,12 +2,15 @@
 
 import json
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from tasks.kinds import TASK
+from tasks.ledger.kinds import kinds
 from tasks.ledger.models import Clock, Tombstone
 from tests.support.assertions import assert_error
 from tests.support.caller import UNKNOWN_ID, download_export
@@ -163,6 +166,15 @@ def test_a_change_of_one_kind_changes_the_etag_of_all_lists(as_alice, task):
 
 
 # The feed
+
+
+def test_the_etag_of_lists_depends_on_the_fields_of_an_object(as_alice, task, monkeypatch):
+    """So that a client reads a list again after a release with another field."""
+    before = as_alice("get", "/tasks")["ETag"]
+    monkeypatch.delitem(kinds, "task")
+    monkeypatch.setitem(kinds, "task", replace(TASK, fields=TASK.fields[:-1]))
+
+    assert as_alice("get", "/tasks")["ETag"] != before
 
 
 def test_the_feed_has_one_order_over_all_kinds(as_alice, book):

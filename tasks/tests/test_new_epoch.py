@@ -32,6 +32,17 @@ def test_every_user_gets_a_new_epoch_and_a_million_versions_are_skipped(as_alice
     assert create_task(as_alice)["version"] == 1_000_002
 
 
+def test_a_new_epoch_alone_makes_every_list_a_new_one(as_alice, monkeypatch):
+    """For a user who has made more changes since the backup than versions are skipped."""
+    monkeypatch.setattr(epochs, "SKIPPED_VERSIONS", 0)
+    create_task(as_alice)
+    before = as_alice("get", "/tasks")["ETag"]
+    run("new_epoch")
+
+    response = as_alice("get", "/tasks", **{"If-None-Match": before})
+    assert (response.status_code, response["ETag"] == before) == (200, False)
+
+
 def test_a_second_run_gives_each_user_another_epoch(alice):
     run("new_epoch")
     first = epochs_and_ticks()[alice.pk]

@@ -93,6 +93,11 @@ def test_a_user_who_is_deleted_during_the_comparison_is_not_repaired(alice, bob)
     assert IdempotencyUsage.objects.values_list("owner", "keys").get() == (first.pk, 0)
 
 
+def test_the_counts_of_a_user_who_has_created_nothing_are_correct(alice):
+    assert run("recount")[0] == "Users: 1. Different counts: 0, repaired.\n"
+    assert not Clock.objects.exists()
+
+
 def test_repairing_keeps_versions_and_epoch(counted):
     before = counted.values("epoch", "tick", "pruned_version").get()
     counted.update(counts={})

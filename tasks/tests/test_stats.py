@@ -25,6 +25,16 @@ def test_statistics_count_open_completed_overdue_and_trashed_tasks(as_alice, as_
     assert as_bob("get", path).json() == EMPTY
 
 
+def test_a_change_that_keeps_the_state_of_tasks_changes_no_statistics(as_alice):
+    tasks = [create_task(as_alice), create_task(as_alice)]
+    before = as_alice("get", "/tasks/stats").json()
+    changes = [{"op": "update", "id": task["id"], "data": {"title": "bread"}} for task in tasks]
+
+    assert as_alice("patch", f"/tasks/{tasks[0]['id']}", {"title": "bread"}).status_code == 200
+    assert as_alice("post", "/bulk", {"operations": changes}).status_code == 200
+    assert as_alice("get", "/tasks/stats").json() == before
+
+
 def test_statistics_read_no_rows_of_tasks_but_overdue_ones(as_alice):
     """Rows that are removed behind the clock's back are still counted."""
     past = (timezone.now() - timedelta(hours=1)).isoformat()

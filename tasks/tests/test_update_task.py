@@ -80,6 +80,11 @@ def test_an_empty_patch_changes_nothing(as_alice, task, path):
     assert response["ETag"] == f'"{task["version"]}"'
 
 
+def test_a_patch_without_a_body_is_refused(as_alice, task, path):
+    assert_error(as_alice("patch", path), 400, "MALFORMED_REQUEST")
+    assert as_alice("get", path).json() == task
+
+
 def test_completing_by_patch_twice_keeps_the_first_completed_at(as_alice):
     path = f"/tasks/{create_task(as_alice)['id']}"
     first = as_alice("patch", path, {"completed": True}).json()

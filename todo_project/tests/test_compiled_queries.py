@@ -9,7 +9,7 @@ from django.db import DatabaseError, connection, connections, models, transactio
 from django.utils import timezone
 
 from accounts.models import User
-from todo_project.db.compiled import CompiledQuery, CompiledUpdate, execute_all, insert_statement
+from todo_project.db.compiled import CompiledQuery, CompiledUpdate, execute_all, insert_statement, update_many
 from todo_project.db.errors import Unavailable, diagnose
 
 FIND_BY_NAME = CompiledQuery(
@@ -49,6 +49,15 @@ def test_an_insert_and_an_update_with_a_condition(db):
     assert execute_all(RENAME.statement(user, user=user.id, old_name="Carol")) == 1
     assert execute_all(RENAME.statement(user, user=user.id, old_name="Carol")) == 0
     assert User.objects.values_list("name", "email").get() == ("Caroline", "carol@example.com")
+
+
+@pytest.mark.postgres  # SQLite limits no texts.
+def test_an_update_of_many_rows_does_not_cut_a_text_that_is_too_long(alice, bob):
+    alice.name = "x" * 151
+    with pytest.raises(DatabaseError, match="too long"), transaction.atomic():
+        update_many([alice, bob], ["name"], key=["id"])
+
+    assert User.objects.filter(name="Alice").exists()
 
 
 def test_a_database_error_is_raised_as_a_django_exception(alice):

@@ -11,6 +11,7 @@ from tests.support.processes import TIMEOUT, becomes_true
 from tests.support.raw_http import BOB, HOST, VALID_REQUEST, ask, json_request, receive, request
 from tests.support.run_app import SERVED
 from tests.support.servers.gunicorn import Gunicorn
+from todo_project.api import concurrency
 
 INSERT = """
     INSERT INTO todo_project_note (id, owner_id, title, rank, extra, version, created_at)
@@ -55,3 +56,4 @@ def test_a_download_occupies_a_thread_until_its_end(as_alice, settings):
     b"".join(download.streaming_content)
     download.close()
     assert as_alice("get", "/me").status_code == 200
+    assert not concurrency._running  # Otherwise it would grow with every user.

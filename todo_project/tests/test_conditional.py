@@ -52,7 +52,7 @@ def test_a_write_whose_if_match_matches_succeeds(notes_alice, path, if_match):
     assert rename(notes_alice, path, if_match).json()["title"] == "bread"
 
 
-@pytest.mark.parametrize("if_match", ['"2"', 'W/"1"', '"one"', '"99999999999999999999"', '"١"'])
+@pytest.mark.parametrize("if_match", ['"2"', 'W/"1"', '"one"', '"99999999999999999999"', '"01"', '"١"'])
 def test_a_write_whose_if_match_does_not_match_returns_the_current_note(notes_alice, path, note, if_match):
     error = assert_error(rename(notes_alice, path, if_match), 412, "PRECONDITION_FAILED")
 
