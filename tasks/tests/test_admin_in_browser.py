@@ -118,7 +118,8 @@ def test_the_index_page_shows_the_dashboard(admin):
 
     expect(panels.nth(0)).to_contain_text("open 120 completed 60 overdue 60 Created", use_inner_text=True)
     expect(panels.nth(1)).to_contain_text("total 3 new in 7 days 3", use_inner_text=True)
-    expect(panels.nth(3)).to_contain_text("Database as of", use_inner_text=True)
+    expect(panels.filter(has_text="Objects")).to_contain_text("tasks 180", use_inner_text=True)
+    expect(panels.last).to_contain_text("Database as of", use_inner_text=True)
 
 
 def test_the_table_of_a_chart_opens(admin):

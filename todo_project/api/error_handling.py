@@ -20,7 +20,7 @@ from django.core.exceptions import (
 )
 from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse
-from django.http.request import UnreadablePostError
+from django.http.request import UnreadablePostError, split_domain_port
 from django.shortcuts import render
 from rest_framework import exceptions as drf
 from rest_framework.fields import get_error_detail
@@ -185,8 +185,10 @@ def is_unknown_host(request: HttpRequest) -> bool:
     try:
         request.get_host()
     except DisallowedHost:
-        logger.warning("Refused a request for the unknown host %s.", request.headers.get("Host", "")[:255])
-        return True
+        host, _ = split_domain_port(request.headers.get("Host", ""))
+        if host:  # Otherwise the header is missing or malformed.
+            logger.warning("Refused a request for the unknown host %s.", host[:255])
+            return True
     return False
 
 

@@ -66,7 +66,7 @@ HOSTILE: dict[str, tuple[bytes, int, str | None]] = {
     "a TLS handshake": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400, BAD),
     "a method with invalid characters": (b"G(T /healthz HTTP/1.1\r\n\r\n", 400, BAD),
     "a method in lower case": (b"get /healthz HTTP/1.1\r\n\r\n", 400, BAD),
-    "an unknown Host": (VALID_REQUEST.replace(HOST.encode(), b"evil.example"), 400, BAD),
+    "an unknown Host": (VALID_REQUEST.replace(HOST.encode(), b"evil.example"), 421, "UNKNOWN_HOST"),
     "an invalid Host": (VALID_REQUEST.replace(HOST.encode(), b"a b/c"), 400, BAD),
     "no Host": (VALID_REQUEST.replace(b"Host", b"X-Host"), 400, BAD),
     "two Hosts": (request("GET /api/v1/notes", "Host: evil.example"), 400, BAD),
