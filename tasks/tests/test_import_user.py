@@ -5,6 +5,7 @@ import json
 import pytest
 from django.core.management import CommandError
 
+from tasks.ledger.counts import count_rows
 from tasks.ledger.models import Clock
 from tasks.models import Task
 from tests.support.assertions import assert_error
@@ -145,6 +146,7 @@ def test_different_tasks_are_kept_or_replaced(changed, tasks, alice, file, choic
     assert [task["title"] for task in after] == titles
     assert len({task["version"] for task in after}) == 5
     assert changed in after
+    assert Clock.objects.get().counts == count_rows(alice)
 
 
 @pytest.mark.parametrize("arguments", [[], ["--dry-run"], ["--dry-run", "--on-conflict", "replace"]])
