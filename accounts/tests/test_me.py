@@ -107,3 +107,23 @@ def test_deleting_the_account_deletes_all_of_its_credentials(as_alice, pair):
         assert_error(Caller(token)("get", "/me"), 401, "INVALID_TOKEN")
     assert_error(Caller()("post", "/auth/token/refresh", {"refresh": pair["refresh"]}), 401, "INVALID_TOKEN")
     assert_error(sign_in(), 401, "INVALID_CREDENTIALS")
+
+
+def test_a_dry_run_shows_a_change_of_the_profile_and_makes_none(as_alice):
+    before = as_alice("get", "/me").json()
+    tried = as_alice("patch", "/me?dry_run=true", {"name": "Alice Liddell"})
+
+    assert (tried.json()["name"], tried["Dry-Run"]) == ("Alice Liddell", "true")
+    assert as_alice("get", "/me").json() == before
+    assert as_alice("patch", "/me?dry_run=true", {"name": None}).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/me/sessions", "/me/sessions/{session}", "/me/tokens/{token}"])
+def test_a_dry_run_revokes_nothing(as_alice, path):
+    session = as_alice("get", "/me/sessions").json()["results"][0]["id"]
+    token = as_alice("post", "/me/tokens", {"name": "script", "scopes": ["account"]}).json()["id"]
+    tried = as_alice("delete", f"{path.format(session=session, token=token)}?dry_run=true")
+
+    assert (tried.status_code, tried["Dry-Run"]) == (200, "true")
+    assert [each["id"] for each in as_alice("get", "/me/sessions").json()["results"]] == [session]
+    assert [each["id"] for each in as_alice("get", "/me/tokens").json()["results"]] == [token]

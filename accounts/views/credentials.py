@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from todo_project.api.endpoints import endpoint
 from todo_project.api.errors import NotFound
 from todo_project.api.pagination import KeysetPagination, PageParameters, ordering_parameter
+from todo_project.api.parameters import DryRunParameters
 from todo_project.api.views import ApiViewSet
 
 from .. import identities, reauthentication
@@ -53,12 +54,20 @@ class SessionViewSet(CredentialViewSet):
         return super().list(request)
 
     @endpoint(
-        "endAllSessions", "End all of your sessions, including this one", responses={200: EndedSerializer}
+        "endAllSessions",
+        "End all of your sessions, including this one",
+        parameters=DryRunParameters,
+        responses={200: EndedSerializer},
     )
     def destroy_all(self, request: SignedInRequest) -> Response:
         return Response({"ended": self.get_queryset().end(at=timezone.now())})
 
-    @endpoint("endSession", "End one of your sessions", responses={200: EndedSerializer})
+    @endpoint(
+        "endSession",
+        "End one of your sessions",
+        parameters=DryRunParameters,
+        responses={200: EndedSerializer},
+    )
     def destroy(self, request: SignedInRequest, id: uuid.UUID) -> Response:  # noqa: A002
         ended = self.get_queryset().filter(pk=id).end(at=timezone.now())
         if not ended:
@@ -98,7 +107,10 @@ class PersonalTokenViewSet(CredentialViewSet):
         return Response(data, status=201, headers={**NO_STORE, "Location": f"{request.path}/{token.pk}"})
 
     @endpoint(
-        "revokePersonalToken", "Revoke a personal access token", responses={200: PersonalTokenSerializer}
+        "revokePersonalToken",
+        "Revoke a personal access token",
+        parameters=DryRunParameters,
+        responses={200: PersonalTokenSerializer},
     )
     def destroy(self, request: SignedInRequest, id: uuid.UUID) -> Response:  # noqa: A002
         reauthentication.lock_account(request)
@@ -136,7 +148,12 @@ class IdentityViewSet(CredentialViewSet):
         identity, created = identities.link(self.get_queryset(), request.user, claims)
         return Response(self.get_serializer(identity).data, status=201 if created else 200)
 
-    @endpoint("unlinkIdentity", "Unlink an identity", responses={200: IdentitySerializer})
+    @endpoint(
+        "unlinkIdentity",
+        "Unlink an identity",
+        parameters=DryRunParameters,
+        responses={200: IdentitySerializer},
+    )
     def destroy(self, request: SignedInRequest, id: uuid.UUID) -> Response:  # noqa: A002
         reauthentication.lock_account(request)
         identity = self.get_object()

@@ -6,6 +6,7 @@ from drf_spectacular.utils import OpenApiTypes, extend_schema
 from rest_framework.response import Response
 
 from todo_project.api.endpoints import endpoint
+from todo_project.api.parameters import DryRunParameters
 from todo_project.operations.exporting import spooled
 
 from .. import erasure, reauthentication
@@ -21,7 +22,13 @@ class ProfileView(AccountView):
     def get(self, request: SignedInRequest) -> Response:
         return Response(UserSerializer(request.user).data)
 
-    @endpoint("updateProfile", "Change your profile", request=UserSerializer, responses={200: UserSerializer})
+    @endpoint(
+        "updateProfile",
+        "Change your profile",
+        parameters=DryRunParameters,
+        request=UserSerializer,
+        responses={200: UserSerializer},
+    )
     def patch(self, request: SignedInRequest) -> Response:
         user = request.user
         changes = validated_body(request, UserSerializer)

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 from django.contrib.auth.models import AnonymousUser
+from django.http import HttpResponse
 from rest_framework.exceptions import APIException
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
@@ -43,9 +44,12 @@ class ApiView(APIView):
     query: Mapping[str, Any]
     """The validated query parameters."""
 
-    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         """As in DRF, which has no hook to run only the handler in a transaction."""
         self.args, self.kwargs = args, kwargs
+        if request.method == "OPTIONS":
+            allowed = ", ".join([*self.allowed_methods, "OPTIONS"])
+            return HttpResponse(status=204, headers={"Allow": allowed})
         self.request = request = self.initialize_request(request, *args, **kwargs)
         self.headers = {"Vary": "Authorization"}
         with ExitStack() as self.until_the_end:

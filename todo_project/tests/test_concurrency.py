@@ -53,7 +53,6 @@ def test_a_download_occupies_a_thread_until_its_end(as_alice, settings):
 
     assert_error(as_alice("get", "/me"), 429, "RATE_LIMITED")
 
-    b"".join(download.streaming_content)
-    download.close()
+    b"".join(download.streaming_content)  # The client closes the response at its end.
     assert as_alice("get", "/me").status_code == 200
     assert not concurrency._running  # Otherwise it would grow with every user.

@@ -8,7 +8,6 @@ from django.db import IntegrityError, connection, transaction
 from django.test import Client
 
 from tests.support.assertions import assert_error
-from tests.support.caller import UNKNOWN_ID
 from tests.support.notes import Note
 
 
@@ -74,7 +73,7 @@ def test_an_unknown_path_is_a_404_in_json(client, notes, settings, path, debug):
 
 def test_an_unknown_id_and_an_unknown_path_have_the_same_response(notes_alice):
     for_id, for_path = (
-        notes_alice("get", path, **{"X-Request-ID": "same"}) for path in (f"/notes/{UNKNOWN_ID}", "/nothing")
+        notes_alice("get", path, **{"X-Request-ID": "same"}) for path in ("/notes/{UNKNOWN_ID}", "/nothing")
     )
 
     assert_error(for_id, 404, "NOT_FOUND")
@@ -105,7 +104,7 @@ def test_a_post_to_a_page_is_405(client, db, path):
     assert response["Allow"] == "GET, HEAD"
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "TRACE", "NONSENSE"])
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "TRACE", "NONSENSE"])
 def test_the_response_to_an_unsupported_method_lists_the_allowed_ones(notes_alice, method):
     response = notes_alice(method, "/notes")
 
@@ -280,3 +279,17 @@ def test_an_unknown_path_in_the_admin_is_an_html_page(client, db):
 
     assert response.status_code == 404
     assert b"<h1>Page not found</h1>" in response.content
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/notes", {"GET", "HEAD", "POST", "OPTIONS"}),
+        ("/notes/6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52", {"GET", "HEAD", "PATCH", "OPTIONS"}),
+    ],
+)
+def test_options_lists_the_allowed_methods(client, notes, path, allowed):
+    response = client.options(f"/api/v1{path}")
+
+    assert (response.status_code, response.content) == (204, b"")
+    assert set(response["Allow"].split(", ")) == allowed
