@@ -5,6 +5,7 @@ from django.utils import timezone
 from drf_spectacular.utils import OpenApiTypes, extend_schema
 from rest_framework.response import Response
 
+from todo_project.api.concurrency import occupied_thread
 from todo_project.api.endpoints import endpoint
 from todo_project.api.parameters import DryRunParameters
 from todo_project.operations.exporting import spooled
@@ -73,11 +74,14 @@ class ExportView(AccountView):
     @endpoint(
         "exportData",
         "Export all of your data as one JSON file",
-        description="A personal access token needs the scopes `account` and `tasks:read`.",
+        description="A personal access token needs the scopes `account` and `tasks:read`. Only one export at a "
+        "time: others may get 429.",
         responses={200: OpenApiTypes.OBJECT},
     )
     def get(self, request: SignedInRequest) -> FileResponse:
         request.auth.require(TASKS_READ)
+        # Reading everything takes seconds of the database's time.
+        self.until_the_end.enter_context(occupied_thread(request.user, task="export", limit=1))
         return FileResponse(
             spooled(request.user),
             as_attachment=True,

@@ -15,15 +15,17 @@ _lock = Lock()
 
 
 @contextmanager
-def occupied_thread(user: Any) -> Iterator[None]:
+def occupied_thread(user: Any, *, task: str = "", limit: int | None = None) -> Iterator[None]:
+    """Count a request of a user; a task that takes long may have a limit of its own."""
+    key = (user.pk, task)
     with _lock:
-        if _running[user.pk] >= settings.MAX_THREADS_PER_USER:
+        if _running[key] >= (limit or settings.MAX_THREADS_PER_USER):
             raise RateLimited(retry_after=1)
-        _running[user.pk] += 1
+        _running[key] += 1
     try:
         yield
     finally:
         with _lock:
-            _running[user.pk] -= 1
-            if not _running[user.pk]:
-                del _running[user.pk]
+            _running[key] -= 1
+            if not _running[key]:
+                del _running[key]

@@ -56,3 +56,17 @@ def test_a_download_occupies_a_thread_until_its_end(as_alice, settings):
     b"".join(download.streaming_content)  # The client closes the response at its end.
     assert as_alice("get", "/me").status_code == 200
     assert not concurrency._running  # Otherwise it would grow with every user.
+
+
+def test_a_user_exports_once_at_a_time(as_alice, as_bob, settings):
+    settings.MAX_THREADS_PER_USER = 10
+    download = as_alice("get", "/me/export")
+
+    error = as_alice("get", "/me/export")
+    assert_error(error, 429, "RATE_LIMITED")
+    assert error["Retry-After"] == "1"
+    assert as_alice("get", "/me").status_code == 200
+    for other in (as_bob("get", "/me/export"), download):
+        assert b"".join(other.streaming_content).startswith(b"{")
+    assert b"".join(as_alice("get", "/me/export").streaming_content).startswith(b"{")
+    assert not concurrency._running
