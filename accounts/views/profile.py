@@ -74,8 +74,8 @@ class ExportView(AccountView):
     @endpoint(
         "exportData",
         "Export all of your data as one JSON file",
-        description="A personal access token needs the scopes `account` and `tasks:read`. Only one export at a "
-        "time: others may get 429.",
+        description="A personal access token needs the scopes `account` and `tasks:read`. A second export "
+        "at the same time may get 429.",
         responses={200: OpenApiTypes.OBJECT},
     )
     def get(self, request: SignedInRequest) -> FileResponse:
