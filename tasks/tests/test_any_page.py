@@ -77,7 +77,7 @@ FILTERS = {
         lambda row, value: any(value.lower() in row[column].lower() for column in ("title", "description")),
     ),
 }
-# Few at once, because many select nothing.
+# Only a few together, because many select nothing.
 filters = st.sets(st.sampled_from([*FILTERS]), max_size=2).flatmap(
     lambda names: st.fixed_dictionaries({name: FILTERS[name][0] for name in sorted(names)})
 )

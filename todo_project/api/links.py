@@ -1,4 +1,4 @@
-"""Links of the OpenAPI description: what the values of a response are good for in other requests."""
+"""Links of the OpenAPI description: which values of a response are parameters of other requests."""
 
 from collections.abc import Iterator
 from typing import Any

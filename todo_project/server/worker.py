@@ -175,7 +175,7 @@ class Worker(ThreadWorker):
         return self.alive
 
     def set_accept_enabled(self, enabled: bool) -> None:
-        """A process that ends releases the port at once, and not only after its last request."""
+        """A process that ends releases the port immediately, not only after its last request."""
         super().set_accept_enabled(enabled)
         if not self.alive:
             for listener in self.sockets:

@@ -14,7 +14,7 @@ HEALTH_CHECK_TIMEOUT = 1
 """Seconds after which a connection counts as lost. The server may well accept a new one."""
 
 RETRY_INTERVAL = 2
-"""Seconds until one thread tries again to reach a silent server. Meanwhile, the others fail at once."""
+"""Seconds until one thread tries again to reach a silent server. Meanwhile, the others fail immediately."""
 
 
 class Connection(psycopg.Connection[Any]):
