@@ -75,8 +75,10 @@ requirements: .venv/dev
 	$(PIP) uv
 	$(BIN)/uv pip compile --quiet --upgrade --universal --no-header --no-annotate --python-version 3.11 \
 		pyproject.toml --output-file requirements.txt
-	$(BIN)/uv pip compile --quiet --upgrade --universal --no-header --no-annotate --python-version 3.11 \
-		--group dev --constraint requirements.txt --output-file requirements-dev.txt
+	for group in sentry tracing dev; do \
+		$(BIN)/uv pip compile --quiet --upgrade --universal --no-header --no-annotate --python-version 3.11 \
+			--group $$group --constraint requirements.txt --output-file requirements-$$group.txt; \
+	done
 
 .venv/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is required. To choose one: make PYTHON=python3.11 …" if sys.version_info < (3, 11) else 0)'
@@ -88,8 +90,8 @@ requirements: .venv/dev
 	@$(PIP) -r requirements.txt || { echo "Could not install the packages. Linux and macOS need no compiler: all packages have wheels."; exit 1; }
 	@touch $@
 
-.venv/dev: .venv/runtime requirements-dev.txt
-	@$(PIP) -r requirements.txt -r requirements-dev.txt
+.venv/dev: .venv/runtime requirements-dev.txt requirements-sentry.txt requirements-tracing.txt
+	@$(PIP) $(addprefix -r ,requirements.txt $(filter requirements-%,$^))
 	@touch $@
 
 .env:

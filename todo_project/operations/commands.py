@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
 from django.db import DatabaseError
 
+from todo_project import __version__
 from todo_project.api.errors import ApiError
 from todo_project.db.errors import Rejected, diagnose, hint_for
 
@@ -23,6 +24,9 @@ class OperatorCommand(BaseCommand):
 
     state_after_failure = "Nothing was changed."
     """A command that commits before it ends updates this as it goes."""
+
+    def get_version(self) -> str:
+        return __version__
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         return super().create_parser(

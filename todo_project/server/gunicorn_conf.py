@@ -65,6 +65,7 @@ def child_exit(server: Any, worker: Any) -> None:
 
 
 def when_ready(server: Any) -> None:
-    host, port = server.address[0][:2] if isinstance(server.address[0], tuple) else (server.address[0], "")
-    base = f"http://{host}:{port}"
-    server.log.info("Serving %s · docs %s/docs · admin %s/admin/ · health %s/healthz", base, base, base, base)
+    server.log.info("Todo API %s, WEB_CONCURRENCY=%s, WEB_THREADS=%s", settings.VERSION, workers, threads)
+    if settings.DEBUG and isinstance(server.address[0], tuple):
+        base = "http://{}:{}".format(*server.address[0])
+        server.log.info("Docs: %s/docs  Admin: %s/admin/  Stop with Ctrl-C.", base, base)

@@ -1,9 +1,14 @@
 """The base class of commands reports errors with an exit code and what was changed."""
 
+import re
+import sys
+
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, OperationalError
 
+from tests.support.run_app import MEMORY, run_program
+from todo_project import __version__
 from todo_project.api.errors import Conflict
 from todo_project.operations.commands import OperatorCommand
 
@@ -42,3 +47,31 @@ def test_an_error_is_reported_with_what_was_changed(error, code, message, state)
 def test_an_error_that_is_a_bug_is_not_hidden():
     with pytest.raises(ZeroDivisionError):
         call_command(Failing(), error=ZeroDivisionError(), state="")
+
+
+@pytest.mark.own_servers
+@pytest.mark.parametrize("arguments", [["--version"], ["version"]])
+def test_manage_py_prints_the_projects_version_even_without_settings(arguments):
+    ended = run_program([sys.executable, "manage.py", *arguments], SECRET_KEY=None)
+
+    assert (ended.stdout, ended.stderr) == (f"{__version__}\n", "")
+
+
+def test_a_command_prints_the_projects_version(capsys):
+    with pytest.raises(SystemExit):
+        Failing().run_from_argv(["manage.py", "failing", "--version"])
+
+    assert capsys.readouterr().out == f"{__version__}\n"
+
+
+@pytest.mark.own_servers
+@pytest.mark.parametrize("arguments", [[], ["help"], ["--help"]])
+def test_the_overview_lists_the_projects_commands_first_with_their_purpose(arguments):
+    ended = run_program([sys.executable, "manage.py", *arguments], DATABASE_URL=MEMORY)
+
+    own, others = ended.stdout.split("Commands of Django and of other packages:")
+    assert "\n  purge          Permanently delete data past its retention period\n" in own
+    assert "startproject" in others
+    lines = re.findall(r"^  (\w+) +(\S.*)$", own, re.MULTILINE)
+    assert len(lines) > 10
+    assert [name for name, purpose in lines if len(purpose) > 110] == []

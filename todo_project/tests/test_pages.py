@@ -69,9 +69,3 @@ def test_the_root_of_the_api_says_what_it_is(client, path):
     assert (root["name"], root["version"]) == ("Todo API", settings.VERSION)
     for link in root["links"].values():
         assert client.get(link.removeprefix("http://testserver")).status_code == 200
-
-
-def test_the_version_is_that_of_the_package():
-    pyproject = (settings.BASE_DIR / "pyproject.toml").read_text()
-
-    assert f'\nversion = "{settings.VERSION}"\n' in pyproject

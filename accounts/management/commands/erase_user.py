@@ -9,8 +9,8 @@ from todo_project.operations.commands import OperatorCommand
 
 class Command(OperatorCommand):
     help = """\
-Permanently delete a user with all their data, and mentions of them elsewhere: failed sign-ins, and their
-email and titles in the admin's history. It lists what would be deleted and asks for confirmation."""
+Permanently delete a user with all their data. This includes mentions of them elsewhere: failed sign-ins, and
+their email and titles in the admin's history. It lists what would be deleted and asks for confirmation."""
     examples = """\
 examples:
   manage.py erase_user ann@example.com --dry-run

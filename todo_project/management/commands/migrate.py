@@ -17,10 +17,10 @@ RETRY_INTERVAL = 0.5
 
 
 class Command(OperatorCommand, migrate.Command):
-    help = (
-        "Django's command, run once at a time: a second one waits for the first, "
-        "unless it uses a pooler, which has no sessions that could hold a lock."
-    )
+    help = """\
+Apply migrations, one command at a time. A second one waits for the first, unless it uses a pooler, which has
+no sessions that could hold a lock. Otherwise this is Django's command.
+"""
     examples = """\
 examples:
   manage.py migrate --noinput
