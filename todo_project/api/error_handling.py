@@ -58,6 +58,7 @@ class ErrorResponse(HttpResponse):
         body = dumps(error_body(error))
         headers = {"Content-Length": str(len(body)), **error.headers}
         super().__init__(body, status=error.status_code, content_type="application/json", headers=headers)
+        self.error_code = error.code
 
 
 def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:
@@ -66,7 +67,9 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:
     if error.status_code >= 500:
         log = logger.exception if isinstance(error, errors.InternalError) else logger.warning
         log("%s: %s", error.code, type(exc).__name__, exc_info=exc)
-    return Response(error_body(error), status=error.status_code, headers=error.headers)
+    response = Response(error_body(error), status=error.status_code, headers=error.headers)
+    response.error_code = error.code  # type: ignore[attr-defined]  # for the request log
+    return response
 
 
 def translate(exc: Exception, method: str | None) -> ApiError:

@@ -1,6 +1,7 @@
-"""Request IDs, and one log line per request with its route, status, duration and user.
+"""Request IDs, and one log line per request with its route, status, error code, duration, user and client.
 
-The route is the URL pattern. The log never contains a URL, query string, header or body.
+The route is the URL pattern. The log never contains a URL, query string or body, and of the headers only the
+client's address.
 """
 
 import logging
@@ -14,12 +15,13 @@ from datetime import UTC, datetime
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import LazyObject
 
+from .addresses import client_address
 from .encoder import dumps
 
 logger = logging.getLogger("todo.request")
 
 HEADER = "X-Request-ID"
-FIELDS = ("method", "route", "status", "duration_ms", "user_id")
+FIELDS = ("method", "route", "status", "code", "duration_ms", "user_id", "client")
 
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 _acceptable = re.compile(r"[!-~]{1,128}")
@@ -47,11 +49,13 @@ class RequestLogMiddleware:
             logger.info(
                 "request",
                 extra={
-                    "method": request.method if request.method in _METHODS else "other",
-                    "route": f"/{request.resolver_match.route}" if request.resolver_match else None,
+                    "method": method_of(request),
+                    "route": route_of(request),
                     "status": response.status_code,
+                    "code": error_code_of(response),
                     "duration_ms": round(milliseconds, 1),
                     "user_id": user_id_of(request),
+                    "client": client_address(request) or None,
                 },
             )
             return response
@@ -60,6 +64,19 @@ class RequestLogMiddleware:
 
 
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+
+
+def method_of(request: HttpRequest) -> str:
+    return request.method if request.method in _METHODS else "other"
+
+
+def route_of(request: HttpRequest) -> str | None:
+    return f"/{request.resolver_match.route}" if request.resolver_match else None
+
+
+def error_code_of(response: HttpResponse) -> str | None:
+    """The code in the body of an error of the API; None for pages and for success."""
+    return getattr(response, "error_code", None)
 
 
 def user_id_of(request: HttpRequest) -> str | None:

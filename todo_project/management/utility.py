@@ -46,7 +46,7 @@ class ManagementUtility(management.ManagementUtility):
             yield f"  {name:15}{text.partition('. ')[0].rstrip('.')}"
         others = textwrap.fill(", ".join(sorted(apps.keys() - own)), 100, break_on_hyphens=False)
         yield f"\nCommands of Django and of other packages:\n\n{textwrap.indent(others, '  ')}"
-        yield f"\n`{self.prog_name} help COMMAND` describes a command. `{self.prog_name} --version` prints the version."
+        yield f"\n`{self.prog_name} help COMMAND` describes a command."
 
 
 def execute_from_command_line(argv: list[str]) -> None:

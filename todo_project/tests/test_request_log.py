@@ -65,6 +65,49 @@ def test_a_request_is_logged_in_one_line(notes_alice, alice, lines):
     assert set(line) == {"time", "level", "logger", "message", "request_id", *FIELDS}
 
 
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("/notes", 200, None),
+        ("/notes?unknown=1", 400, "VALIDATION_ERROR"),
+        (f"/notes/{UNKNOWN_ID}", 404, "NOT_FOUND"),
+        ("/no-such-route", 404, "NOT_FOUND"),
+        ("/plain/bug", 500, "INTERNAL_ERROR"),
+    ],
+)
+def test_the_code_of_an_error_is_logged(notes_alice, lines, path, status, code):
+    notes_alice("get", path)
+
+    assert [(line["status"], line["code"]) for line in lines()] == [(status, code)]
+
+
+def test_a_missing_and_a_forged_token_have_different_codes_in_the_log(client, db, lines):
+    client.get("/api/v1/me")
+    client.get("/api/v1/me", headers={"Authorization": "Bearer forged"})
+
+    assert [line["code"] for line in lines()] == ["NOT_AUTHENTICATED", "INVALID_TOKEN"]
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "address"),
+    [("203.0.113.9, 198.51.100.7", "198.51.100.7"), ("2001:db8:1:2::7", "2001:db8:1:2::/64")],
+)
+def test_the_clients_address_is_logged_as_the_proxy_forwards_it(client, settings, lines, forwarded, address):
+    settings.TRUSTED_PROXY_COUNT = 1
+
+    client.get("/healthz", headers={"X-Forwarded-For": forwarded})
+
+    assert lines()[0]["client"] == address
+
+
+def test_an_address_that_cannot_be_read_is_not_logged(client, settings, lines):
+    settings.TRUSTED_PROXY_COUNT = 1
+
+    client.get("/healthz", headers={"X-Forwarded-For": "a-secret"})
+
+    assert lines()[0]["client"] is None
+
+
 def test_the_logged_route_contains_no_id(notes_alice, lines):
     notes_alice("get", f"/notes/{UNKNOWN_ID}")
 

@@ -47,6 +47,8 @@ def test_a_request_is_logged_in_one_line_with_user_route_and_status(server, raw,
         "method": method,
         "route": route,
         "status": status,
+        "code": "VALIDATION_ERROR" if status == 400 else None,
+        "client": "127.0.0.1",
         "user_id": ALICE_ID,
     }
 
