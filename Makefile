@@ -1,4 +1,4 @@
-# make run           install, migrate and serve on http://127.0.0.1:8000
+# make run           install, migrate and serve on http://127.0.0.1:8000, with a restart after each change
 # make test          install and run all tests on SQLite, PostgreSQL and PgBouncer
 # make lint          check style, types, migrations and the OpenAPI description
 # make check         lint and test; CI runs this
@@ -28,14 +28,9 @@ DATA_LAYER := $(wildcard tasks/tests/test_*race*.py) \
 .PHONY: run test lint check fuzz chaos format openapi requirements
 
 run: .venv/runtime .env
-	@$(BIN)/python manage.py migrate --verbosity 0
-	@$(BIN)/python manage.py make_roles --verbosity 0
-	@# Only on the first start and on SQLite. Before createsuperuser, because seed adds no users to existing ones.
-	@$(BIN)/python manage.py seed --first-start --no-staff
-	@# Fails from the second start on, because the staff user exists.
-	@$(BIN)/python manage.py createsuperuser --noinput >/dev/null 2>&1 || true
+	@$(BIN)/python manage.py prepare
 	@sed -n 's/^DJANGO_SUPERUSER_EMAIL=/Staff login: /p; s/^DJANGO_SUPERUSER_PASSWORD=/   password: /p' .env
-	@exec $(BIN)/python -m gunicorn todo_project.wsgi --config python:todo_project.server.gunicorn_conf
+	@exec $(BIN)/python -m todo_project.server.development
 
 # All three runs, though one fails.
 test: .venv/dev

@@ -34,7 +34,7 @@ if not DEBUG and (not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS):
     )
 CSRF_TRUSTED_ORIGINS = env.listing("CSRF_TRUSTED_ORIGINS")
 PORT = env.integer("PORT", default=8000, low=1, high=65535)
-WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", default=2, low=1, high=64)
+WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", default=1 if DEBUG else 2, low=1, high=64)
 WEB_THREADS = env.integer("WEB_THREADS", default=4, low=1, high=64)
 
 MAX_THREADS_PER_USER = max(1, WEB_THREADS // 2)

@@ -1,7 +1,7 @@
 """Request IDs, and one log line per request with its route, status, error code, duration, user and client.
 
-The route is the URL pattern. The log never contains a URL, query string or body, and of the headers only the
-client's address.
+The route is the URL pattern. The log never contains a query string or body, the path only with DEBUG, and of the
+headers only the client's address.
 """
 
 import logging
@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.encoding import escape_uri_path
 from django.utils.functional import LazyObject
 
 from .addresses import client_address
@@ -50,6 +51,7 @@ class RequestLogMiddleware:
                 "request",
                 extra={
                     "method": method_of(request),
+                    "path": request.path,
                     "route": route_of(request),
                     "status": response.status_code,
                     "code": error_code_of(response),
@@ -133,6 +135,6 @@ class ReadableFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         if record.name == logger.name:
             values = vars(record)
-            route = values["route"] or "(no route)"
-            record.msg = f"{values['method']} {route} → {values['status']} in {values['duration_ms']} ms"
+            path = escape_uri_path(values["path"])  # Without line breaks.
+            record.msg = f"{values['method']} {path} → {values['status']} in {values['duration_ms']} ms"
         return super().format(record)

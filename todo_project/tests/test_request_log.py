@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.support.caller import UNKNOWN_ID
-from todo_project.api.request_log import FIELDS, JSONFormatter, RequestIdFilter
+from todo_project.api.request_log import FIELDS, JSONFormatter, ReadableFormatter, RequestIdFilter
 
 
 @pytest.fixture
@@ -112,6 +112,14 @@ def test_the_logged_route_contains_no_id(notes_alice, lines):
     notes_alice("get", f"/notes/{UNKNOWN_ID}")
 
     assert lines()[0]["route"] == "/api/v1/notes/<id:id>"
+
+
+def test_the_readable_log_shows_the_path_on_one_line_without_the_query(client, db, caplog):
+    caplog.set_level(logging.INFO)
+    client.get("/no%0Aroute?secret=1")
+
+    [line] = [ReadableFormatter().format(each) for each in caplog.records if each.name == "todo.request"]
+    assert line.startswith("GET /no%0Aroute → 404 in ")
 
 
 def test_an_unknown_path_is_logged_without_a_route(client, db, lines):

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import sys
@@ -50,6 +51,7 @@ INVALID: list[tuple[str, str | None]] = [
     ("ENV_FILE", "/no/such/file"),
 ]
 GUNICORN = command(1)
+RECIPE = (ROOT / "Makefile").read_text().split("\nrun: ")[1].split("\n\n")[0]
 CHECK = [sys.executable, "manage.py", "check"]
 each_program = pytest.mark.parametrize("program", [GUNICORN, CHECK], ids=["gunicorn", "manage.py check"])
 
@@ -79,8 +81,6 @@ def test_valid_settings_pass_the_check():
 
 
 def test_make_run_creates_staff_and_demo_users_at_the_first_start_only(tmp_path):
-    recipe = (ROOT / "Makefile").read_text().split("\nrun: ")[1].split("\n\n")[0]
-    steps = [step.split() for step in re.findall(r"python (manage\.py [^>|\n]+)", recipe)]
     machine = {
         "DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3",
         "DEBUG": "true",
@@ -94,20 +94,76 @@ print(Task.objects.count(), *User.objects.values_list("is_staff", "password"))
 """
 
     def run():
-        ended = [run_program([sys.executable, *step], **machine) for step in steps]
+        prepared = run_program([sys.executable, "manage.py", "prepare"], **machine)
         users = run_program([sys.executable, "manage.py", "shell", "-v0", "-c", query], **machine).stdout
-        return [each.returncode for each in ended], ended[2].stdout, users
+        return prepared, users
 
     first, later = run(), run()
 
-    assert [step[1] for step in steps] == ["migrate", "make_roles", "seed", "createsuperuser"]
-    assert first[0] == [0, 0, 0, 0]
-    assert later[0] == [0, 0, 0, 1]  # The staff user exists.
-    assert "Demo login:  tess.novak@example.com\n   password: demo-tasks-2468\n" in first[1]
-    assert later[1] == "Demo login:  tess.novak@example.com\n   password: demo-tasks-2468\n"
-    assert first[2].startswith("200 ")
-    assert (first[2].count("True"), first[2].count("False")) == (1, 5)
-    assert later[2] == first[2]
+    assert "manage.py prepare\n" in RECIPE
+    assert (first[0].returncode, later[0].returncode) == (0, 0)
+    login = "Demo login:  tess.novak@example.com\n   password: demo-tasks-2468\n"
+    assert login in first[0].stdout
+    assert later[0].stdout == login
+    assert first[1].startswith("200 ")
+    assert (first[1].count("True"), first[1].count("False")) == (1, 5)
+    assert later[1] == first[1]
+
+
+def test_make_run_without_demo_data_says_how_to_add_it(tmp_path):
+    prepared = run_program(
+        [sys.executable, "manage.py", "prepare"],
+        DATABASE_URL=f"sqlite:///{tmp_path}/db.sqlite3", DEBUG="false",
+    )  # fmt: skip
+
+    assert prepared.stdout == "No users yet. To add demo data: .venv/bin/python manage.py seed\n"
+
+
+class Development(Gunicorn):
+    """The server of `make run`, in a copy of the sources that a test can change."""
+
+    def prepare(self):
+        for package in ("accounts", "tasks", "todo_project"):
+            shutil.copytree(ROOT / package, self.folder / package, ignore=shutil.ignore_patterns("tests"))
+        self.environment["PORT"] = str(self.port)
+
+    def options(self):
+        return super().options() | {"cwd": self.folder}
+
+    def command(self):
+        return [sys.executable, "-m", "todo_project.server.development"]
+
+    def replace(self, path, old, new):
+        text = (self.folder / path).read_text()
+        assert old in text
+        (self.folder / path).write_text(text.replace(old, new))
+
+    @property
+    def version(self):
+        with suppress(OSError):
+            return ask(self, request("GET /api/v1", alice=False)).json()["version"]
+        return None
+
+
+def test_make_run_restarts_the_server_after_a_change_even_one_that_breaks_it():
+    with Development(DATABASE_URL=MEMORY, ALLOWED_HOSTS=HOST, DEBUG="true") as server:
+        first = server.version
+        server.replace("todo_project/settings.py", f'VERSION = "{first}"', 'VERSION = "99.0"')
+        assert becomes_true(lambda: server.version == "99.0")
+        server.replace("todo_project/pages.py", "class Docs(Page)", "class Docs(Pages)")
+        assert becomes_true(lambda: "NameError" in server.log)
+        server.replace("todo_project/pages.py", "class Docs(Pages)", "class Docs(Page)")
+        assert becomes_true(lambda: server.version == "99.0")
+
+    assert RECIPE.endswith("python -m todo_project.server.development")
+
+
+def test_make_run_ends_if_the_server_cannot_start():
+    ended = run_program([sys.executable, "-m", "todo_project.server.development"], SECRET_KEY=None)
+
+    assert ended.returncode == 1
+    [line] = ended.stderr.splitlines()
+    assert line.startswith("Not started: SECRET_KEY is not set.")
 
 
 @pytest.mark.parametrize("variable", ["SECRET_KEY", "DATABASE_URL"])

@@ -1,0 +1,174 @@
+"""The examples in README.md and docs/ work as they are written."""
+
+import json
+import re
+import shutil
+import sys
+import time
+import urllib.request
+
+import jwt
+import pytest
+from django.conf import settings
+from django.core.management import get_commands, load_command_class
+
+from tests.support.examples import has_shape, pages_with_requests, run_examples, shell_blocks
+from tests.support.programs import require
+from tests.support.run_app import run_program
+from tests.support.servers.gunicorn import Gunicorn
+from todo_project.config import issuers
+
+SECRET = "a secret that the identity provider shares with the server"
+ISSUER = {"issuer": "backend", "audience": "todo", "algorithms": ["HS256"], "secret": SECRET}
+LOCAL = "http://127.0.0.1:8000/api/v1"
+
+
+class Reader:
+    """A user who reads a page and types its examples."""
+
+    def __init__(self, server, name):
+        self.server, self.email, self.token = server, f"{name}@example.com", ""
+        login = {"email": self.email, "password": "correct horse battery"}
+        self.call("/auth/register", login)
+        self.token = self.call("/auth/token", login)["access"]
+
+    def call(self, path, body):
+        headers = {"Content-Type": "application/json"}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        request = urllib.request.Request(f"{self.url}{path}", json.dumps(body).encode(), headers)
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return json.load(response)
+
+    @property
+    def url(self):
+        return f"{self.server.url}/api/v1"
+
+    def new_task(self):
+        return self.call("/tasks", {"title": "from before"})["id"]
+
+    def run(self, page, folder, changes):
+        return run_examples(
+            page, folder, changes, API=self.url, ACCESS=self.token, PROVIDER_TOKEN=provider_token()
+        )
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    require(shutil.which("curl"), "no curl: install Debian's curl")
+    url = f"sqlite:///{tmp_path_factory.mktemp('examples')}/db.sqlite3"
+    prepared = run_program([sys.executable, "manage.py", "migrate", "-v0"], DATABASE_URL=url)
+    assert prepared.returncode == 0, prepared.stderr
+    with Gunicorn(DATABASE_URL=url, TRUSTED_ISSUERS=json.dumps([ISSUER])) as server:
+        yield server
+
+
+@pytest.fixture
+def reader(server, request):
+    return Reader(server, re.sub("[^a-z]+", "-", request.node.name.lower()))
+
+
+def provider_token():
+    now = int(time.time())
+    claims = {"iss": "backend", "aud": "todo", "sub": "ann", "iat": now, "exp": now + 60}
+    return jwt.encode(claims, SECRET, "HS256")
+
+
+def ann(page):
+    """Some pages register the same user."""
+    return {"ann@": f"{page}-ann@"}
+
+
+@pytest.mark.own_servers
+@pytest.mark.parametrize(
+    ("page", "changes", "failures"),
+    [
+        ("README.md", lambda reader: {LOCAL: reader.url, **ann("readme")}, []),
+        ("docs/signing-in.md", lambda reader: {LOCAL: reader.url, **ann("signing-in")}, []),
+        ("docs/personal-access-tokens.md", lambda reader: {}, []),
+        ("docs/identity-providers.md", lambda reader: {}, []),
+        (
+            "docs/tasks.md",
+            lambda reader: {
+                LOCAL: reader.url,
+                "TOKEN=…": f"TOKEN={reader.token}",
+                "0b8f…": reader.new_task(),
+                "6f1c…": reader.new_task(),
+                "ID=…": f"ID={reader.new_task()}",
+            },
+            ["412 PATCH"],  # The ETag in the example is an old one.
+        ),
+    ],
+)
+def test_the_requests_of_a_page_succeed(page, changes, failures, reader, tmp_path):
+    answers = reader.run(page, tmp_path, changes(reader))
+
+    failed = [f"{answer.status} {answer.request}" for answer in answers if answer.status >= 400]
+    assert [each.rpartition(" ")[0] for each in failed] == failures, failed
+    for number, (_, documented) in enumerate(shell_blocks(page)):
+        if documented:
+            last = [answer.body for answer in answers if answer.block == number][-1]
+            assert has_shape(json.loads(documented), json.loads(last)), documented
+
+
+def test_the_requests_of_every_page_are_tested():
+    [table] = [mark.args[1] for mark in test_the_requests_of_a_page_succeed.pytestmark if mark.args]
+
+    assert {page for page, *_ in table} | {"docs/offline-clients.md"} == pages_with_requests()
+
+
+@pytest.mark.own_servers
+def test_the_commands_of_the_example_client_keep_two_copies_in_step(reader, tmp_path):
+    shutil.copytree(settings.BASE_DIR / "docs" / "examples", tmp_path / "docs" / "examples")
+    url = reader.server.url
+    changes = {
+        LOCAL: reader.url,
+        **ann("offline"),
+        "offline_client.py": f"offline_client.py --url {url}",
+        "<id from the list>": "$(python3 offline_client.py --file laptop.json list | cut -d' ' -f3)",
+    }
+
+    run_examples("docs/offline-clients.md", tmp_path, changes, API=reader.url, TOKEN=reader.token)
+
+    [first, second] = [
+        json.loads((tmp_path / "docs" / "examples" / name).read_text())
+        for name in ("tasks.json", "laptop.json")
+    ]
+    assert first == second
+
+
+def test_the_examples_of_issuers_are_valid():
+    page = (settings.BASE_DIR / "docs" / "identity-providers.md").read_text()
+    examples = re.findall("^TRUSTED_ISSUERS=(.*)$", page, re.MULTILINE)
+
+    assert len(examples) == 4
+    for example in examples:
+        assert len(issuers.parse(example.replace("…", "-" * 10))) == 1
+
+
+def test_the_example_of_an_error_is_a_real_one(as_alice):
+    readme = (settings.BASE_DIR / "README.md").read_text()
+    [example] = re.findall(r"^```json\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    error = as_alice("post", "/tasks", {"title": " "}).json()
+    error["error"]["request_id"] = "…"
+
+    assert json.loads(example) == error
+
+
+def test_all_commands_and_their_options_exist():
+    pages = [
+        settings.BASE_DIR / "README.md",
+        settings.BASE_DIR / "CONTRIBUTING.md",
+        *settings.BASE_DIR.glob("docs/*.md"),
+    ]
+    mentions = {
+        mention
+        for page in pages
+        for mention in re.findall(r"manage\.py ([a-z_]+)((?: [^`;|\n]*)?)", page.read_text())
+    }
+
+    assert len(mentions) > 10
+    for name, arguments in mentions:
+        parser = load_command_class(get_commands()[name], name).create_parser("manage.py", name)
+        for option in re.findall("--[a-z-]+", arguments):
+            assert option in parser._option_string_actions, f"{name} {option}"
