@@ -136,5 +136,6 @@ class ReadableFormatter(logging.Formatter):
         if record.name == logger.name:
             values = vars(record)
             path = escape_uri_path(values["path"])  # Without line breaks.
-            record.msg = f"{values['method']} {path} → {values['status']} in {values['duration_ms']} ms"
+            code = f" {values['code']}" if values["code"] else ""
+            record.msg = f"{values['method']} {path} → {values['status']}{code} in {values['duration_ms']} ms"
         return super().format(record)

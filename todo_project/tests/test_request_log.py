@@ -119,7 +119,7 @@ def test_the_readable_log_shows_the_path_on_one_line_without_the_query(client, d
     client.get("/no%0Aroute?secret=1")
 
     [line] = [ReadableFormatter().format(each) for each in caplog.records if each.name == "todo.request"]
-    assert line.startswith("GET /no%0Aroute → 404 in ")
+    assert line.startswith("GET /no%0Aroute → 404 NOT_FOUND in ")
 
 
 def test_an_unknown_path_is_logged_without_a_route(client, db, lines):
