@@ -1,7 +1,7 @@
 """Request IDs, and one log line per request with its route, status, error code, duration, user and client.
 
-The route is the URL pattern. The log never contains a query string or body, the path only with DEBUG, and of the
-headers only the client's address.
+The route is the URL pattern. The log never contains a query string or body, the path only with DEBUG, and of
+the headers only the client's address.
 """
 
 import logging
