@@ -10,12 +10,17 @@ MIN_DATETIME = datetime(1, 1, 1, tzinfo=UTC)
 MAX_DATETIME = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 
 
+def instant(day: date, wall_time: time, zone: ZoneInfo) -> datetime:
+    """The time on a day. If clocks skip it, it moves forward; if they repeat it, it is the first one."""
+    try:
+        return datetime.combine(day, wall_time.replace(fold=0), zone).astimezone(UTC)
+    except OverflowError:
+        return MIN_DATETIME if day.year == 1 else MAX_DATETIME
+
+
 def start_of_day(day: date, zone: ZoneInfo) -> datetime:
     """The first instant of a day. Where clocks skip midnight, it is the instant at which they do."""
-    try:
-        return datetime.combine(day, time.min, zone).astimezone(UTC)
-    except OverflowError:  # The day begins before the year 1 in UTC.
-        return MIN_DATETIME
+    return instant(day, time.min, zone)
 
 
 def end_of_day(day: date, zone: ZoneInfo) -> datetime:

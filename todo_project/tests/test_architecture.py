@@ -26,7 +26,7 @@ DOMAIN = {
         "counts epochs sync trash",
         "purge export diagnosis",
     ],
-    "tasks": ["apps dates", "querysets", "models", "kinds demo"],
+    "tasks": ["apps dates recurrence", "querysets", "models", "kinds demo"],
 }
 """The modules that import neither DRF nor a type of HTTP. Each imports only from the lines above its own."""
 
