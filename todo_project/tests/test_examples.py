@@ -12,6 +12,7 @@ import pytest
 from django.conf import settings
 from django.core.management import get_commands, load_command_class
 
+from tests.support.browser import chromium
 from tests.support.examples import has_shape, pages_with_requests, run_examples, shell_blocks
 from tests.support.programs import require
 from tests.support.run_app import run_program
@@ -30,7 +31,8 @@ class Reader:
         self.server, self.email, self.token = server, f"{name}@example.com", ""
         login = {"email": self.email, "password": "correct horse battery"}
         self.call("/auth/register", login)
-        self.token = self.call("/auth/token", login)["access"]
+        self.tokens = self.call("/auth/token", login)
+        self.token = self.tokens["access"]
 
     def call(self, path, body):
         headers = {"Content-Type": "application/json"}
@@ -135,6 +137,32 @@ def test_the_commands_of_the_example_client_keep_two_copies_in_step(reader, tmp_
         for name in ("tasks.json", "laptop.json")
     ]
     assert first == second
+
+
+@pytest.mark.own_servers
+def test_two_tabs_that_refresh_at_once_stay_signed_in(reader):
+    page = (settings.BASE_DIR / "docs" / "signing-in.md").read_text()
+    [code] = re.findall(r"^```js\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    refreshes = []
+    with chromium() as browser, browser.new_context(base_url=reader.server.url) as context:
+        tabs = [context.new_page(), context.new_page()]
+        for tab in tabs:
+            tab.on("request", lambda each: refreshes.append(each.url) if "refresh" in each.url else None)
+            tab.goto("/")
+            tab.evaluate(f"const API = '/api/v1';\n{code}")
+        for expired in ("first", "second"):
+            tokens = (
+                reader.tokens if expired == "first" else tabs[0].evaluate("JSON.parse(localStorage.tokens)")
+            )
+            stored = json.dumps(tokens | {"access": expired})
+            tabs[0].evaluate("tokens => localStorage.setItem('tokens', tokens)", stored)
+            for tab in tabs:
+                tab.evaluate("() => { window.answers = Promise.all([call('/me'), call('/tasks')]) }")
+            statuses = [tab.evaluate("async () => (await answers).map(each => each.status)") for tab in tabs]
+
+            assert statuses == [[200, 200], [200, 200]]
+
+    assert len(refreshes) == 2
 
 
 def test_the_examples_of_issuers_are_valid():
