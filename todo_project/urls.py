@@ -22,6 +22,6 @@ urlpatterns = [
     path("healthz", probes.healthz, name="healthz"),
     path("readyz", probes.readyz, name="readyz"),
     path("admin/", admin.site.urls),
-    path("api/v1", pages.Root.as_view(), name="root"),
     path("api/v1/", include(api)),
+    path("api/v1", pages.Root.as_view(), name="root"),
 ]

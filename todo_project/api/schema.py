@@ -228,13 +228,20 @@ def response_name(status: int) -> str:
     return STATUS_NAMES[status].replace(" ", "")
 
 
-def leave_out_users(endpoints: list[Any], **_: Any) -> list[Any]:
-    """drf-spectacular's hook: the routes under /users/{user_id}/ are the others once more."""
-    return [each for each in endpoints if not each[0].startswith("/api/v1/users/")]
+def select_endpoints(endpoints: list[Any], **_: Any) -> list[Any]:
+    """drf-spectacular's hook: all in the order of the routes, without those under /users/{user_id}/."""
+    paths = list(dict.fromkeys(path for path, *_ in endpoints if not path.startswith("/api/v1/users/")))
+    methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]  # drf-spectacular has them in a set.
+    selected = [each for each in endpoints if each[0] in paths]
+    return sorted(selected, key=lambda each: (paths.index(each[0]), methods.index(each[2])))
 
 
 def add_components(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
     """drf-spectacular's hook for the components that the operations refer to."""
+    used = {
+        tag for path in result["paths"].values() for operation in path.values() for tag in operation["tags"]
+    }
+    result["tags"] = [tag for tag in result.get("tags", []) if tag["name"] in used]
     components = result.setdefault("components", {})
     components.setdefault("schemas", {})["Error"] = error_schema()
     components["headers"] = HEADERS

@@ -39,6 +39,19 @@ def test_docs_openapi_yaml_is_current():
     )
 
 
+def test_tags_and_operations_are_in_the_order_of_their_use():
+    document = yaml.safe_load(SNAPSHOT.read_text())
+    names = [tag["name"] for tag in document["tags"]]
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+
+    assert {tag for operation in operations for tag in operation["tags"]} == {*names}
+    assert (names[:3], names[-1]) == (["auth", "me", "tasks"], "meta")
+    assert all(tag["description"] for tag in document["tags"])
+    assert [operation["operationId"] for operation in operations][:4] == [
+        "register", "signIn", "refreshTokens", "signOut",
+    ]  # fmt: skip
+
+
 def test_the_document_with_another_resource_is_valid_openapi_3_1(document):
     validate_schema(document)
 
