@@ -8,10 +8,11 @@ from typing import Any
 from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 
-from . import __version__
-from .config import database, env, issuers, mail
+import todo_project
 
-VERSION = __version__
+from .config import database, env, issuers, mail, monitoring
+
+VERSION = todo_project.__version__
 BASE_DIR = Path(__file__).resolve().parent.parent
 env.read_file()
 
@@ -63,6 +64,21 @@ SECURE_HSTS_PRELOAD = HTTPS_ONLY
 SESSION_COOKIE_SECURE = HTTPS_ONLY
 CSRF_COOKIE_SECURE = HTTPS_ONLY
 
+# Monitoring
+
+METRICS_TOKEN = env.text(
+    "METRICS_TOKEN",
+    default="",
+    min_length=32,
+    hint="Create one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
+)
+SENTRY_DSN = env.text("SENTRY_DSN", default="")
+if SENTRY_DSN:
+    monitoring.check_sentry(SENTRY_DSN)
+OTEL_EXPORTER_OTLP_ENDPOINT = env.text("OTEL_EXPORTER_OTLP_ENDPOINT", default="")
+if OTEL_EXPORTER_OTLP_ENDPOINT:
+    monitoring.check_tracing(OTEL_EXPORTER_OTLP_ENDPOINT)
+
 # Applications, middleware and templates
 
 ROOT_URLCONF = "todo_project.urls"
@@ -89,6 +105,8 @@ INSTALLED_APPS = [
 STAFF_SECOND_FACTOR = env.boolean("STAFF_SECOND_FACTOR", default=False)
 MIDDLEWARE = [
     "todo_project.api.request_log.RequestLogMiddleware",
+    *(["todo_project.server.metrics.MetricsMiddleware"] if METRICS_TOKEN else []),
+    *(["todo_project.server.tracing.TracingMiddleware"] if OTEL_EXPORTER_OTLP_ENDPOINT else []),
     "corsheaders.middleware.CorsMiddleware",
     "todo_project.api.error_handling.ErrorShapeMiddleware",
     "todo_project.server.probes.ProbeMiddleware",

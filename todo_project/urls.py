@@ -21,6 +21,7 @@ urlpatterns = [
     path("redoc", pages.Docs.as_view(template_name="redoc.html"), name="redoc"),
     path("healthz", probes.healthz, name="healthz"),
     path("readyz", probes.readyz, name="readyz"),
+    path("metrics", probes.metrics, name="metrics"),
     path("admin/", admin.site.urls),
     path("api/v1/", include(api)),
     path("api/v1", pages.Root.as_view(), name="root"),

@@ -32,4 +32,9 @@ def with_chunked_bodies(application: WSGIApplication, *, limit: int) -> WSGIAppl
     return serve
 
 
+if settings.SENTRY_DSN:
+    from todo_project.server import error_reports  # Not at the top: reports that are off cost no import.
+
+    error_reports.start()
+
 application = with_chunked_bodies(get_wsgi_application(), limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)

@@ -10,8 +10,8 @@ from django.core.cache import cache
 from django.db import OperationalError, connection
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
-from redis.exceptions import RedisError
 
+from todo_project.config.cache import cache_errors
 from todo_project.config.registry import Registry
 from todo_project.db.counting import Sample, query_timeout
 
@@ -101,7 +101,7 @@ def _cached_snapshot(name: str, panel: Panel) -> Snapshot:
         if snapshot is None:
             snapshot = _new_snapshot(panel)
             cache.set(key, snapshot, timeout=CACHE_SECONDS)
-    except RedisError:
+    except cache_errors():
         return _new_snapshot(panel)
     return snapshot
 

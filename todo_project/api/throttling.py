@@ -7,9 +7,10 @@ from typing import Any
 
 from django.conf import settings
 from django.core.cache import cache
-from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
+
+from todo_project.config.cache import cache_errors
 
 from .addresses import client_address
 
@@ -52,7 +53,7 @@ def count_up(name: str, *, period: int) -> tuple[int, int]:
         # Both are atomic in Redis. The extra minute covers clocks that differ between servers.
         cache.add(key, 0, timeout=period + 60)
         return cache.incr(key), reset
-    except (RedisError, ValueError):
+    except cache_errors(ValueError):
         # ValueError: the key was evicted between the two. An unlimited request is better than a failed one.
         logger.warning("The cache is unavailable; the request was not rate limited.", exc_info=True)
         return 0, reset

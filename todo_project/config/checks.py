@@ -9,14 +9,14 @@ from django.core.checks import CheckMessage, register
 
 from . import env
 
-# createsuperuser reads these.
-READ_BY_DJANGO = "DJANGO_SUPERUSER_"
+READ_BY_OTHERS = ("DJANGO_SUPERUSER_", "OTEL_", "SENTRY_")
+"""The beginnings of variables that createsuperuser and the packages for monitoring read themselves."""
 
 
 @register()
 def check_for_unused_variables(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     unused = sorted(
-        name for name in env.NAMES_IN_FILE - env.NAMES_READ if not name.startswith(READ_BY_DJANGO)
+        name for name in env.NAMES_IN_FILE - env.NAMES_READ if not name.startswith(READ_BY_OTHERS)
     )
     return [
         checks.Warning(f".env sets {name}, which nothing reads.", hint=_hint(name), id="todo_project.W001")

@@ -11,7 +11,7 @@ from django.core import management
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 
-from todo_project import __version__
+import todo_project
 from todo_project.db.errors import hint_for
 
 
@@ -19,7 +19,7 @@ class ManagementUtility(management.ManagementUtility):
     def execute(self) -> None:
         """The version is the project's, and does not need valid settings."""
         if self.argv[1:] in (["version"], ["--version"]):
-            sys.stdout.write(f"{__version__}\n")
+            sys.stdout.write(f"{todo_project.__version__}\n")
         else:
             super().execute()
 

@@ -4,10 +4,10 @@ import signal
 from argparse import RawDescriptionHelpFormatter
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
 from django.db import DatabaseError
 
-from todo_project import __version__
 from todo_project.api.errors import ApiError
 from todo_project.db.errors import Rejected, diagnose, hint_for
 
@@ -26,7 +26,7 @@ class OperatorCommand(BaseCommand):
     """A command that commits before it ends updates this as it goes."""
 
     def get_version(self) -> str:
-        return __version__
+        return settings.VERSION
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         return super().create_parser(

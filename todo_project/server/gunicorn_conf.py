@@ -1,8 +1,10 @@
 """gunicorn's configuration: a few processes with a few threads, each with its own database connection."""
 
 import os
+import shutil
 import socket
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,11 @@ try:
     from todo_project import settings
 except ImproperlyConfigured as error:
     sys.exit(f"Not started: {error}")
+
+# Must be set before a process imports metrics.py. A second master after SIGUSR2 gets a directory of its own.
+if settings.METRICS_TOKEN:
+    metrics_directory = tempfile.mkdtemp(prefix="todo-metrics-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_directory
 
 bind = f"127.0.0.1:{settings.PORT}"
 worker_class = "todo_project.server.worker.Worker"
@@ -62,6 +69,15 @@ def post_worker_init(worker: Any) -> None:
 
 def child_exit(server: Any, worker: Any) -> None:
     worker.forget_connections()
+    if settings.METRICS_TOKEN:
+        from prometheus_client.multiprocess import mark_process_dead  # Costs nothing while metrics are off.
+
+        mark_process_dead(worker.pid)
+
+
+def on_exit(server: Any) -> None:
+    if settings.METRICS_TOKEN:
+        shutil.rmtree(metrics_directory, ignore_errors=True)
 
 
 def when_ready(server: Any) -> None:

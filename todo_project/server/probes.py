@@ -1,16 +1,18 @@
-"""Health probes. Their Host is an IP address, so the middleware answers before ALLOWED_HOSTS is checked."""
+"""Health probes and metrics. Their Host is an IP address, so ALLOWED_HOSTS does not apply to them."""
 
 from collections.abc import Callable
 from functools import cache
 
+from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import resolve
+from django.utils.crypto import constant_time_compare
 
 from todo_project.api.error_handling import ErrorResponse, translate
-from todo_project.api.errors import ApiError, MethodNotAllowed, ServiceUnavailable
+from todo_project.api.errors import ApiError, MethodNotAllowed, NotAuthenticated, NotFound, ServiceUnavailable
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
@@ -26,13 +28,25 @@ def readyz(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"status": "ok", "database": "ok", "migrations": "ok"})
 
 
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Metrics for Prometheus, which sends METRICS_TOKEN."""
+    if not settings.METRICS_TOKEN:
+        raise NotFound
+    authorization = request.headers.get("Authorization", "")
+    if not constant_time_compare(authorization, f"Bearer {settings.METRICS_TOKEN}"):
+        raise NotAuthenticated("Send METRICS_TOKEN as 'Authorization: Bearer …'.")
+    from .metrics import exposition  # Not at the top: metrics that are off cost no import.
+
+    return HttpResponse(exposition(), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
 @cache
 def migrations_in_code() -> frozenset[tuple[str, str]]:
     return frozenset(MigrationLoader(None, ignore_no_migrations=True).disk_migrations)
 
 
 class ProbeMiddleware:
-    PATHS = frozenset({"/healthz", "/readyz"})
+    PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -7,6 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, OperationalError
 
+import tests.support.notes  # noqa: F401  (a constraint of its model is used below)
 from tests.support.run_app import MEMORY, run_program
 from todo_project import __version__
 from todo_project.api.errors import Conflict

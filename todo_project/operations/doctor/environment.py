@@ -14,9 +14,9 @@ from django.contrib.staticfiles import finders
 from django.core import checks, mail
 from django.core.cache import caches
 from django.core.checks import CheckMessage
-from redis.exceptions import RedisError
 
 from todo_project.config import database
+from todo_project.config.cache import cache_errors
 
 from .redaction import redacted
 from .runner import Check
@@ -166,7 +166,7 @@ def cache() -> Iterator[CheckMessage]:
         store.set(key, "stored", timeout=30)
         is_stored = store.get(key) == "stored"
         store.delete(key)
-    except (RedisError, OSError, ValueError) as error:
+    except cache_errors(OSError, ValueError) as error:
         yield checks.Error(
             f"CACHE_URL cannot be used: {redacted(error)}",
             hint="Correct it or start Redis. Until then, requests are not rate-limited.",

@@ -20,6 +20,7 @@ def secrets() -> set[str]:
     passwords = {*re.findall(r"://[^:/@ ]*:([^ ]*)@", urls), *re.findall(r"[?&]password=([^& ]+)", urls)}
     return {
         settings.SECRET_KEY,
+        settings.METRICS_TOKEN,
         *settings.SECRET_KEY_FALLBACKS,
         *(issuer.secret for issuer in settings.TRUSTED_ISSUERS.values()),
         getattr(settings, "EMAIL_HOST_PASSWORD", ""),
