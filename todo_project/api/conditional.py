@@ -13,6 +13,15 @@ def etag(version: int | str) -> str:
     return f'"{version}"'
 
 
+def compressed(etag: str) -> str:
+    """The ETag of the same version in gzip: RFC 9110 requires strong ETags of different bytes to differ."""
+    return f'{etag[:-1]}-gzip"'
+
+
+def uncompressed(etag: str) -> str:
+    return etag.replace('-gzip"', '"')
+
+
 def not_modified(request: Request, current: str) -> Response | None:
     """A 304 response if the client has the current version."""
     header = request.headers.get("If-None-Match")
@@ -20,8 +29,9 @@ def not_modified(request: Request, current: str) -> Response | None:
         return None
     # RFC 9110 requires weak comparison: a proxy that compresses a response adds W/ to its ETag.
     tags = {tag.removeprefix("W/") for tag in parse_etags(header)}
-    if "*" in tags or current in tags:
-        return Response(status=304, headers={"ETag": current})
+    for tag in (current, compressed(current)):
+        if tag in tags or "*" in tags:
+            return Response(status=304, headers={"ETag": tag})
     return None
 
 
@@ -30,7 +40,7 @@ class IfMatch:
 
     def __init__(self, request: Request) -> None:
         header = request.headers.get("If-Match")
-        tags = parse_etags(header) if header is not None else ["*"]
+        tags = [uncompressed(tag) for tag in parse_etags(header)] if header is not None else ["*"]
         if not tags:
             raise ValidationFailed.of(
                 "If-Match", "invalid", 'If-Match must be an ETag that the server sent, such as "17".'
