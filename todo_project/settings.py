@@ -1,6 +1,7 @@
 """Settings. Environment variables are read by config/env.py and listed in README."""
 
 import re
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -297,8 +298,13 @@ SPECTACULAR_SETTINGS = {
 # Static files and formats
 
 STATIC_URL = "/static/"
-# Serve static files from the packages, so that deployments need no collectstatic step.
+# A folder for each version, so that after an upgrade without collectstatic no old file is served.
+STATIC_ROOT = BASE_DIR / "staticfiles" / VERSION
+STORAGES = {"staticfiles": {"BACKEND": "todo_project.server.static_files.StaticFilesStorage"}}
+# Without collectstatic, serve static files from the packages.
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
+warnings.filterwarnings("ignore", "No directory at: ")
 USE_I18N = False
 TIME_ZONE = "UTC"
 FORMAT_MODULE_PATH = "todo_project.formats"

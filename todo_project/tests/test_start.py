@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import socket
 import sys
@@ -16,7 +15,7 @@ import pytest
 from tests.support.processes import TIMEOUT, becomes_true, is_running
 from tests.support.raw_http import HOST, ask, json_request, levels, receive, request
 from tests.support.run_app import MEMORY, SERVED, run_program
-from tests.support.servers.gunicorn import ROOT, Gunicorn, command
+from tests.support.servers.gunicorn import ROOT, CopiedGunicorn, Gunicorn, command
 
 pytestmark = pytest.mark.own_servers
 
@@ -119,16 +118,12 @@ def test_make_run_without_demo_data_says_how_to_add_it(tmp_path):
     assert prepared.stdout == "No users yet. To add demo data: .venv/bin/python manage.py seed\n"
 
 
-class Development(Gunicorn):
-    """The server of `make run`, in a copy of the sources that a test can change."""
+class Development(CopiedGunicorn):
+    """The server of `make run`."""
 
     def prepare(self):
-        for package in ("accounts", "tasks", "todo_project"):
-            shutil.copytree(ROOT / package, self.folder / package, ignore=shutil.ignore_patterns("tests"))
+        super().prepare()
         self.environment["PORT"] = str(self.port)
-
-    def options(self):
-        return super().options() | {"cwd": self.folder}
 
     def command(self):
         return [sys.executable, "-m", "todo_project.server.development"]
@@ -148,7 +143,7 @@ class Development(Gunicorn):
 def test_make_run_restarts_the_server_after_a_change_even_one_that_breaks_it():
     with Development(DATABASE_URL=MEMORY, ALLOWED_HOSTS=HOST, DEBUG="true") as server:
         first = server.version
-        server.replace("todo_project/settings.py", f'VERSION = "{first}"', 'VERSION = "99.0"')
+        server.replace("todo_project/__init__.py", first, "99.0")
         assert becomes_true(lambda: server.version == "99.0")
         server.replace("todo_project/pages.py", "class Docs(Page)", "class Docs(Pages)")
         assert becomes_true(lambda: "NameError" in server.log)

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -70,3 +71,15 @@ class Gunicorn(Server):
             connection.request("GET", "/healthz")
             return "worker with pid" in self.log and connection.getresponse().status == 200
         return False
+
+
+class CopiedGunicorn(Gunicorn):
+    """With a copy of the sources in its folder, for tests that change files."""
+
+    def prepare(self) -> None:
+        for package in ("accounts", "tasks", "todo_project"):
+            shutil.copytree(ROOT / package, self.folder / package, ignore=shutil.ignore_patterns("tests"))
+        shutil.copy(ROOT / "manage.py", self.folder)
+
+    def options(self) -> dict[str, Any]:
+        return super().options() | {"cwd": self.folder}
