@@ -13,7 +13,7 @@ from .server import Server
 
 ROOT = Path(__file__).parents[3]
 
-INHERITED = ("HOME", "PATH", "PYTHONPATH", "TMPDIR")
+INHERITED = ("COVERAGE_PROCESS_CONFIG", "HOME", "PATH", "PYTHONPATH", "TMPDIR")
 """The variables that a server takes over from the process that runs the tests."""
 
 DEFAULTS = {
