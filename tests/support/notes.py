@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import connection, models
 from django.db.models import F
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import include, path
 from django.utils import timezone
@@ -160,8 +160,10 @@ class Crash(ApiView):
 class PlainCrash(View):
     """A Django view that fails in the way named by its URL."""
 
-    def get(self, request: HttpRequest, how: str) -> None:
-        fail(how)
+    def get(self, request: HttpRequest, how: str) -> HttpResponse:
+        if how != "header":
+            fail(how)
+        return HttpResponse(headers={"X-Invalid": "secret detail\0"})
 
 
 def fail(how: str) -> None:

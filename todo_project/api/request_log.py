@@ -91,7 +91,7 @@ def user_id_of(request: HttpRequest) -> str | None:
 
 class RequestIdFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        record.request_id = current_request_id()
+        record.request_id = getattr(record, "request_id", None) or current_request_id()
         return True
 
 

@@ -63,15 +63,26 @@ def test_the_log_contains_no_secret(server, raw, secret):
     assert secret not in server.log
 
 
-def test_a_crash_is_logged_in_one_line_with_its_stack(server):
+@pytest.mark.parametrize(
+    ("how", "logged"), [("bug", "RuntimeError: secret detail"), ("header", "InvalidResponseHeader")]
+)
+def test_a_crash_is_logged_in_one_line_with_its_stack(server, how, logged):
     log_before = server.log
 
-    answer = ask(server, request("GET /api/v1/plain/bug"))
+    answer = ask(server, request(f"GET /api/v1/plain/{how}"))
 
     assert_error(answer, 500, "INTERNAL_ERROR")
+    assert b"secret" not in answer.content
     [error] = [line for line in lines(server.log.removeprefix(log_before)) if line["level"] == "ERROR"]
     assert error["request_id"] == answer["X-Request-ID"]
-    assert "RuntimeError" in error["exception"]
+    assert logged in error["exception"]
+
+
+def test_an_unreadable_request_is_logged_with_the_id_of_its_response(server):
+    answer = ask(server, request("GET /api/v1/notes", "a-secret"))
+
+    [line] = [line for line in lines(server.log) if line["request_id"] == answer["X-Request-ID"]]
+    assert (line["level"], line["message"]) == ("WARNING", "unreadable request: InvalidHeader")
 
 
 def test_gunicorn_logs_its_own_messages_as_json():
