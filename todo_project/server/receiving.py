@@ -21,7 +21,7 @@ def is_complete(sock: socket.socket, read_ahead: bytes, *, max_body: int) -> boo
     expected = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT)
     try:
         received = sock.recv(PEEK_SIZE, socket.MSG_PEEK)
-        # poll() reports less if the client sends no more or the kernel holds no more.
+        # Less than expected, if the client sends no more or the kernel or PEEK_SIZE allows no more.
         missing = 0 if len(received) < expected else bytes_missing(read_ahead + received, max_body=max_body)
     except BlockingIOError:
         received, missing = b"", bytes_missing(read_ahead, max_body=max_body)
@@ -38,12 +38,12 @@ def bytes_missing(data: bytes, *, max_body: int) -> int:
     """A lower bound for the number of bytes that complete a request."""
     end = data.find(b"\r\n\r\n") + 4
     if end < 4:
-        return int(len(data) < PEEK_SIZE)
+        return 1
     head = data[:end]
     if _chunked.search(head):
         last_chunk = data.find(b"\r\n0\r\n", end - 2)
         complete = last_chunk >= 0 and data.find(b"\r\n\r\n", last_chunk + 3) >= 0
-        return int(not complete and len(data) < PEEK_SIZE)
+        return int(not complete)
     length = _content_length.search(head)
     body = int(length[1]) if length else 0
     # A body that is too large is rejected without being read.

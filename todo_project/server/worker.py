@@ -97,7 +97,6 @@ class Worker(ThreadWorker):
 
     def enqueue_req(self, conn: Any) -> None:
         """Called for every new, reused or pipelined connection."""
-        conn.data_ready = True  # Otherwise a thread would wait for the first byte.
         conn.sock.setblocking(False)
         conn.timeout = time.monotonic() + RECEIVE_TIMEOUT
         if self.has_complete_request(conn):

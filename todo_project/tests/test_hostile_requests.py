@@ -143,6 +143,11 @@ HOSTILE: dict[str, tuple[bytes, int, str | None]] = {
         413,
         LARGE,
     ),
+    "a body of 100 MB announced": (
+        request("POST /api/v1/notes", f"Content-Length: {10**8}", JSON),
+        413,
+        LARGE,
+    ),
     "a body of 5 MiB": (json_request(TOO_LARGE), 413, LARGE),
     "a body of 5 MiB in chunks": (
         chunked(*[TOO_LARGE[at : at + MIB] for at in range(0, len(TOO_LARGE), MIB)]),

@@ -1,16 +1,19 @@
 """Clients that are silent, slow or many hold no thread and delay no other request."""
 
 import contextlib
+import os
 import select
+import signal
 import socket
+import struct
 import time
 from collections.abc import Iterator
 
 import psutil
 import pytest
 
-from tests.support.processes import TIMEOUT, becomes_true
-from tests.support.raw_http import HOST, ask, json_request, receive, request
+from tests.support.processes import TIMEOUT, becomes_true, is_running
+from tests.support.raw_http import HOST, ask, json_request, levels, receive, request
 from tests.support.run_app import MEMORY
 from tests.support.servers.gunicorn import Gunicorn
 
@@ -20,6 +23,8 @@ HEALTH = request("GET /healthz")
 POST = "POST /api/v1/auth/token"
 LARGE_FILE = "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
 JSON = "Content-Type: application/json"
+RESET = struct.pack("ii", 1, 0)
+"""The value of SO_LINGER with which close() resets a connection."""
 
 STALLED: dict[str, bytes] = {
     "nothing": b"",
@@ -61,6 +66,19 @@ def test_clients_that_stall_delay_no_other_request(one_process, sent):
     assert time.monotonic() - started < 5
 
 
+def test_clients_that_stall_in_the_body_of_their_second_request_delay_no_other(one_process):
+    second = request(POST, JSON, "Content-Length: 9")
+    with clients(one_process, 40, HEALTH + second[:-4]) as connected:
+        for client in connected:
+            assert receive(client).status_code == 200
+            client.sendall(second[-4:])
+        started = time.monotonic()
+        answer = ask(one_process, HEALTH)
+
+    assert answer.status_code == 200
+    assert time.monotonic() - started < 5
+
+
 def test_a_request_has_ten_seconds_to_arrive_however_steadily_it_drips(one_process):
     large = b"20000\r\n" + b"x" * 65536
     starts = {
@@ -95,6 +113,33 @@ def test_a_client_that_does_not_read_its_response_is_disconnected(one_process):
         assert becomes_true(lambda: one_process.log.count("A client was too slow") == 4)
 
 
+def test_a_response_arrives_though_the_client_has_sent_more_than_the_server_reads(one_process):
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", one_process.port))
+        client.sendall(request(f"GET {LARGE_FILE}", "Connection: close") + b"x" * 50_000)
+
+        assert len(receive(client).content) > 1_000_000
+
+
+def test_a_client_that_waits_for_100_continue_gets_it_once(one_process):
+    with connect(one_process, request(POST, JSON, "Content-Length: 2", "Expect: 100-continue")) as client:
+        assert client.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(b"{}")
+
+        assert client.recv(1000).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+
+
+@pytest.mark.parametrize(("version", "body"), [(b"HTTP/1.0", b""), (b"HTTP/1.1", b"{")])
+def test_a_client_that_does_not_wait_for_100_continue_does_not_get_it(one_process, version, body):
+    head = request(POST, JSON, "Content-Length: 2", "Expect: 100-continue").replace(b"HTTP/1.1", version)
+    with connect(one_process, head + body) as client:
+        assert ask(one_process, HEALTH).status_code == 200  # The process has seen the other request.
+        client.sendall(b"{}"[len(body) :])
+
+        assert client.recv(1000).startswith(version + b" 400 Bad Request\r\n")
+
+
 def test_a_request_that_arrives_byte_by_byte_is_answered(one_process):
     raw = json_request('{"email": "a"}', "Connection: close", to=POST)
     with connect(one_process) as client:
@@ -122,38 +167,119 @@ def test_a_chunked_body_with_trailers_is_read_completely(one_process):
     assert answer.json()["error"]["details"]["constraint"] == "required"
 
 
-def test_more_silent_connections_than_a_process_accepts_delay_no_request():
-    few = "--worker-connections 50"
-    with Gunicorn(DATABASE_URL=MEMORY, ALLOWED_HOSTS=HOST, GUNICORN_CMD_ARGS=few) as server:
-        with clients(server, 200, b""):
-            started = time.monotonic()
-            answer = ask(server, HEALTH)
-
-        assert answer.status_code == 200
-        assert time.monotonic() - started < 5
+@pytest.fixture(scope="module")
+def small_process() -> Iterator[Gunicorn]:
+    """A process that accepts 50 connections."""
+    arguments = "--worker-connections 50"
+    with Gunicorn(DATABASE_URL=MEMORY, ALLOWED_HOSTS=HOST, GUNICORN_CMD_ARGS=arguments) as server:
+        yield server
 
 
-def test_clients_that_keep_their_connections_spread_over_the_processes():
+@pytest.mark.parametrize("sent", ["nothing", "a last request, without closing"])
+def test_more_idle_connections_than_a_process_accepts_delay_no_request(small_process, sent):
+    with clients(small_process, 200, STALLED[sent]):
+        started = time.monotonic()
+        answer = ask(small_process, HEALTH)
+
+    assert answer.status_code == 200
+    assert time.monotonic() - started < 5
+
+
+def test_a_full_process_closes_silent_connections_before_those_that_have_sent_a_request(small_process):
+    with connect(small_process, HEALTH) as served:
+        assert receive(served).status_code == 200
+        with clients(small_process, 60, b""):
+            assert ask(small_process, HEALTH).status_code == 200  # It has accepted the others before.
+            served.sendall(HEALTH)
+
+            assert receive(served).status_code == 200
+
+
+def test_the_process_with_fewer_connections_accepts_the_next():
+    with (
+        Gunicorn(DATABASE_URL=MEMORY, ALLOWED_HOSTS=HOST, WEB_CONCURRENCY="2") as server,
+        contextlib.ExitStack() as stack,
+    ):
+        assert becomes_true(lambda: server.log.count("Worker ready") == 2)
+        clients: dict[int, socket.socket] = {}
+
+        def connect_many(number: int) -> None:
+            for _ in range(number):
+                client = stack.enter_context(connect(server, HEALTH))
+                assert receive(client).status_code == 200
+                clients[client.getsockname()[1]] = client
+
+        connect_many(40)
+        fewer, _ = sorted(server.pids[1:], key=lambda pid: len(connected_to(pid)))
+        for port in connected_to(fewer):
+            clients[port].close()
+        assert becomes_true(lambda: not connected_to(fewer))
+        connect_many(15)
+
+        assert len(connected_to(fewer)) >= 13
+
+
+def test_a_process_that_accepts_no_connections_delays_no_client():
     with Gunicorn(DATABASE_URL=MEMORY, ALLOWED_HOSTS=HOST, WEB_CONCURRENCY="2") as server:
+        assert becomes_true(lambda: server.log.count("Worker ready") == 2)
+        stopped = psutil.Process(server.pids[-1])
+        stopped.suspend()
+        try:
+            with clients(server, 300, b""):
+                started = time.monotonic()
 
-        def connections() -> list[int]:
-            return [connections_of(pid, server.port) for pid in server.pids[1:]]
+                assert ask(server, HEALTH).status_code == 200
+                assert time.monotonic() - started < 10
+        finally:
+            stopped.resume()
 
-        with contextlib.ExitStack() as stack:
-            while len(connections()) < 2 or not all(connections()):  # until both processes serve
-                receive(stack.enter_context(connect(server, HEALTH)))
-        assert becomes_true(lambda: connections() == [0, 0])
 
-        with clients(server, 16, HEALTH) as connected:
-            for client in connected:
+@pytest.mark.parametrize("sent", [b"", HEALTH[:-20]], ids=["nothing", "half a head"])
+def test_a_client_that_resets_its_connection_does_not_end_the_process(one_process, sent):
+    log_before = one_process.log
+    with clients(one_process, 5, sent) as connected:
+        assert ask(one_process, HEALTH).status_code == 200  # The process waits for the rest of the others.
+        for client in connected:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    pids = one_process.pids
+
+    assert ask(one_process, HEALTH).status_code == 200
+    assert one_process.pids == pids
+    assert levels(one_process.log.removeprefix(log_before)) == {"INFO"}
+
+
+@pytest.mark.parametrize("resets", [False, True])
+def test_a_client_that_closes_its_connection_makes_room_for_another(small_process, resets):
+    for _ in range(60):
+        with connect(small_process, STALLED["a last request, without closing"]) as client:
+            if resets:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            else:
                 assert receive(client).status_code == 200
 
-            assert sum(connections()) == 16
-            assert min(connections()) >= 4
+    assert ask(small_process, HEALTH).status_code == 200
 
 
-def connections_of(pid: int, port: int) -> int:
-    established = [
-        each for each in psutil.Process(pid).net_connections("tcp") if each.status == "ESTABLISHED"
-    ]
-    return sum(each.laddr.port == port for each in established)
+@pytest.mark.parametrize("sent", [HEALTH, STALLED["a last request, without closing"]])
+def test_a_connection_ends_five_seconds_after_its_last_request(one_process, sent):
+    with connect(one_process, sent) as client:
+        assert receive(client).status_code == 200
+        answered = time.monotonic()
+
+        assert becomes_true(lambda: client.getsockname()[1] not in connected_to(one_process.pids[1]))
+        assert 4 < time.monotonic() - answered < 9
+
+
+def test_a_process_that_ends_is_replaced_however_often():
+    with Gunicorn(DATABASE_URL=MEMORY, ALLOWED_HOSTS=HOST) as server:
+        for number in range(2, 140):
+            os.kill(server.pids[-1], signal.SIGKILL)
+            assert becomes_true(lambda: len(server.pids) > number or not is_running(server.pids[0]))  # noqa: B023
+            assert is_running(server.pids[0])
+
+        assert ask(server, HEALTH).status_code == 200
+
+
+def connected_to(pid: int) -> set[int]:
+    """The ports of the clients that are connected to a process."""
+    return {each.raddr.port for each in psutil.Process(pid).net_connections("tcp") if each.raddr}
