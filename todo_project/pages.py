@@ -1,15 +1,20 @@
 """The landing page, the API documentation and the OpenAPI description."""
 
+import re
 from collections.abc import Callable
+from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.decorators import method_decorator
+from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import TemplateView
 from drf_spectacular.utils import OpenApiResponse, OpenApiTypes
+from markdown_it import MarkdownIt
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -51,6 +56,46 @@ class Page(TemplateView):
 class Docs(Page):
     def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
         return super().render_to_response(context, headers={CSP: DOCS_POLICY}, **kwargs)
+
+
+class Example(Page):
+    def get(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        path = settings.BASE_DIR / "docs" / "examples" / "offline_client.py"
+        return HttpResponse(path.read_bytes(), content_type="text/plain; charset=utf-8")
+
+
+GUIDES = {
+    "signing-in": "Signing in",
+    "tasks": "Tasks API by example",
+    "offline-clients": "Offline clients",
+    "errors": "Errors",
+    "personal-access-tokens": "Personal access tokens",
+    "identity-providers": "Identity providers",
+}
+"""The guides in docs/ for developers of clients, with their titles in lists."""
+
+
+landing = Page.as_view(template_name="landing.html", extra_context={"guides": GUIDES})
+
+
+class Guide(Page):
+    template_name = "guide.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        if (name := kwargs["name"]) not in GUIDES:
+            raise Http404
+        return super().get_context_data(**kwargs, title=GUIDES[name], content=render_guide(name))
+
+
+@cache
+def render_guide(name: str) -> SafeString:
+    """HTML, whose headings have the same anchors as on GitHub."""
+    markdown = MarkdownIt("commonmark").enable("table")
+    tokens = markdown.parse((settings.BASE_DIR / "docs" / f"{name}.md").read_text())
+    for heading, title in pairwise(tokens):
+        if heading.type == "heading_open":
+            heading.attrSet("id", re.sub(r"[^\w-]", "", title.content.lower().replace(" ", "-")))
+    return mark_safe(markdown.renderer.render(tokens, markdown.options, {}))  # noqa: S308 (no user's text)
 
 
 class RootSerializer(serializers.Serializer[Any]):

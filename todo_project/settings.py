@@ -265,7 +265,11 @@ SPECTACULAR_SETTINGS = {
     "VERSION": VERSION,
     "DESCRIPTION": "A multi-user to-do backend. Every error has one shape; see the schema `Error`. "
     "The routes of your objects also exist under `/api/v1/users/{user_id}/`, with your own ID or `me`. "
-    "To a token without the scope `tasks:read`, writes show only `kind`, `id` and `version` of an object.",
+    "To a token without the scope `tasks:read`, writes show only `kind`, `id` and `version` of an object.\n\n"
+    "Guides: [signing in](/docs/signing-in.md), [tasks by example](/docs/tasks.md), "
+    "[offline clients](/docs/offline-clients.md), [errors](/docs/errors.md), "
+    "[personal access tokens](/docs/personal-access-tokens.md), "
+    "[identity providers](/docs/identity-providers.md)",
     "OAS_VERSION": "3.1.0",
     "SORT_OPERATIONS": False,
     "TAGS": [

@@ -37,9 +37,10 @@ def main() -> None:
 
 
 def snapshot() -> dict[Path, int]:
-    """The times of the last changes of .env and of all modules and templates."""
-    packages = (path.parent for path in ROOT.glob("*/__init__.py"))
-    paths = (path for package in packages for path in package.rglob("*") if path.suffix in {".py", ".html"})
+    """The times of the last changes of .env and of all modules, templates and guides."""
+    folders = [ROOT / "docs", *(path.parent for path in ROOT.glob("*/__init__.py"))]
+    suffixes = {".py", ".html", ".md"}
+    paths = (path for folder in folders for path in folder.rglob("*") if path.suffix in suffixes)
     return {
         path: path.stat().st_mtime_ns
         for path in [ROOT / ".env", *paths]

@@ -79,7 +79,7 @@ def test_readme_links_to_the_operations_guide():
 
 
 def anchor(title: str) -> str:
-    return re.sub(r"[^a-z0-9-]", "", title.lower().replace(" ", "-"))
+    return re.sub(r"[^a-z0-9_-]", "", title.lower().replace(" ", "-"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -141,6 +141,15 @@ def test_the_operations_guide_lists_each_error_with_a_5xx_status():
     assert codes == {
         message.partition(":")[0] for message in DOCUMENTED_MESSAGES if re.match("[A-Z_]+:", message)
     }
+
+
+def test_the_guide_to_errors_lists_exactly_the_statuses_and_codes():
+    page = (settings.BASE_DIR / "docs" / "errors.md").read_text()
+    rows = re.findall(r"^\| ([0-9, ]+) \| `([A-Z_]+)` \|", page, re.MULTILINE)
+    listed = [(int(status), code) for statuses, code in rows for status in statuses.split(", ")]
+
+    assert len(listed) == len({*listed})
+    assert {*listed} == {(error.status_code, error.default_code) for error in errors.all_errors()}
 
 
 def test_every_file_that_the_security_page_names_exists():

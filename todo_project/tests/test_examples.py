@@ -174,8 +174,8 @@ def test_the_examples_of_issuers_are_valid():
 
 
 def test_the_example_of_an_error_is_a_real_one(as_alice):
-    readme = (settings.BASE_DIR / "README.md").read_text()
-    [example] = re.findall(r"^```json\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    page = (settings.BASE_DIR / "docs" / "errors.md").read_text()
+    [example] = re.findall(r"^```json\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     error = as_alice("post", "/tasks", {"title": " "}).json()
     error["error"]["request_id"] = "…"
 

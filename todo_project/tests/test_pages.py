@@ -1,11 +1,14 @@
 """HTML pages load nothing from other hosts, and their Content-Security-Policy enforces it."""
 
 import re
+from urllib.parse import urljoin
 
 import pytest
 from django.conf import settings
 
-PAGES = ["/", "/docs", "/redoc", "/admin/login/"]
+from todo_project.pages import GUIDES
+
+PAGES = ["/", "/docs", "/redoc", "/docs/tasks.md", "/admin/login/"]
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -50,16 +53,47 @@ def test_a_page_has_no_inline_script(client, db, path):
 def test_only_the_documentation_pages_allow_inline_styles(client, db):
     inline = {path: "'unsafe-inline'" in client.get(path)["Content-Security-Policy"] for path in PAGES}
 
-    assert inline == {"/": False, "/docs": True, "/redoc": True, "/admin/login/": False}
+    assert inline == {
+        "/": False, "/docs": True, "/redoc": True, "/docs/tasks.md": False, "/admin/login/": False,
+    }  # fmt: skip
 
 
 def test_all_links_of_the_landing_page_work(client, db):
     page = client.get("/").content.decode()
 
     links = re.findall(r'<li><a href="([^"]+)"', page)
-    assert {*links} == {"/docs", "/redoc", "/api/v1/schema", "/admin/", "/healthz", "/readyz"}
+    pages = {"/docs", "/redoc", "/api/v1/schema", "/admin/", "/healthz", "/readyz"}
+    assert {*links} == pages | {f"/docs/{name}.md" for name in GUIDES}
     for link in links:
         assert client.get(link).status_code in {200, 302}
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_all_links_of_a_guide_work_and_lead_to_headings(client, db, name):
+    url = f"/docs/{name}.md"
+    page = client.get(url).content.decode()
+
+    assert "<h1 id=" in page
+    for link in re.findall('href="([^"#]*#?[^"]*)"', page):
+        target, _, anchor = urljoin(url, link).partition("#")
+        if target.startswith(("/static", "data:", "http")):
+            continue
+        response = client.get(target)
+        assert response.status_code == 200, link
+        if anchor:
+            assert f'id="{anchor}"' in response.content.decode(), link
+        response.close()
+
+
+def test_the_description_links_to_every_guide(client, db):
+    description = client.get("/api/v1/schema").json()["info"]["description"]
+
+    assert re.findall(r"\]\((/docs/[^)]+)\)", description) == [f"/docs/{name}.md" for name in GUIDES]
+
+
+@pytest.mark.parametrize("path", ["/docs/operations.md", "/docs/unknown.md", "/docs/examples/tasks.json"])
+def test_other_files_are_not_served(client, db, path):
+    assert client.get(path).status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/api/v1", "/api/v1/"])
