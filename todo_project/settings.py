@@ -296,6 +296,7 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "todo_project.api.schema.add_components",
         "todo_project.api.links.add_links",
+        "todo_project.api.examples.add_examples",
     ],
 }
 

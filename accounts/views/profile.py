@@ -44,6 +44,7 @@ class ProfileView(AccountView):
         "Permanently delete your account and all of its data",
         request=DeletionSerializer,
         responses={200: UserSerializer},
+        takes_body=True,
     )
     def delete(self, request: SignedInRequest) -> Response:
         password = validated_body(request, DeletionSerializer).get("password")

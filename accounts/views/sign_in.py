@@ -119,6 +119,7 @@ class LogoutView(ApiView):
         responses={200: EndedSerializer},
         extra_statuses=(401,),
         idempotent=False,
+        auth=[{"bearer": []}, {}],
     )
     def post(self, request: Request) -> Response:
         refresh = validated_body(request, LogoutSerializer).get("refresh")

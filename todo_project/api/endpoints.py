@@ -28,6 +28,9 @@ class Endpoint:
     idempotent: bool = True
     """Whether the response to a POST is stored for retries. A response that contains a secret must not be."""
 
+    takes_body: bool = False
+    """Whether a DELETE has a body, which drf-spectacular would leave out."""
+
     is_transaction: bool = True
     """Whether a write runs in one transaction. Otherwise the view begins transactions itself."""
 

@@ -64,6 +64,7 @@ CONDITIONS = {
         "example": '"17"',
     },
 }
+SUCCESSES = {"200": "OK", "201": "Created", "202": "Accepted", "204": "No Content"}
 # Not HTTPStatus.phrase, which differs between versions of Python.
 STATUS_NAMES = {
     400: "Bad Request",
@@ -151,6 +152,15 @@ class AutoSchema(openapi.AutoSchema):
         get = getattr(self.view, "get_request_serializer", super().get_request_serializer)
         return get()
 
+    def _get_request_body(self, direction: str = "request") -> Any:
+        if self.method != "DELETE" or not self.endpoint.takes_body:
+            return super()._get_request_body(direction)
+        self.method = "POST"
+        try:
+            return super()._get_request_body(direction)
+        finally:
+            self.method = "DELETE"
+
     def get_response_serializers(self) -> Any:
         serializer = super().get_response_serializers()
         return dict.fromkeys(self.endpoint.success, serializer) or serializer
@@ -172,7 +182,8 @@ class AutoSchema(openapi.AutoSchema):
             return None
         for text in operation.keys() & {"summary", "description"}:
             operation[text] = self.name_kind(operation[text])
-        for response in operation["responses"].values():
+        for status, response in operation["responses"].items():
+            response["description"] = response.get("description") or SUCCESSES[status]
             response.setdefault("headers", {}).update(COMMON_HEADERS)
             if self.takes_idempotency_key:
                 response["headers"] |= refer("Idempotent-Replayed")

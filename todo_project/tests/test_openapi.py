@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management import call_command
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from tests.support import notes
 from todo_project.api.errors import all_errors
@@ -169,3 +170,39 @@ def test_an_operation_has_the_name_that_clients_call(operations, method, path, n
 
 def test_the_routes_under_a_user_are_left_out(operations):
     assert [path for _, path in operations if "users" in path] == []
+
+
+def successes(document):
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            for status, response in operation["responses"].items():
+                if status < "300":
+                    yield f"{method} {path} {status}", response
+
+
+def test_every_successful_response_has_a_description_and_a_valid_example():
+    document = yaml.safe_load(SNAPSHOT.read_text())
+    answers = dict(successes(document))
+
+    assert len(answers) > 30
+    for name, response in answers.items():
+        assert response["description"], name
+        for content in response.get("content", {}).values():
+            schema = content["schema"] | {"components": document["components"]}
+            assert list(Draft202012Validator(schema).iter_errors(content["example"])) == [], name
+
+
+def test_deleting_the_account_is_described_with_its_body():
+    document = yaml.safe_load(SNAPSHOT.read_text())
+    body = document["paths"]["/api/v1/me"]["delete"]["requestBody"]["content"]["application/json"]["schema"]
+
+    assert document["components"]["schemas"][body["$ref"].rpartition("/")[2]]["properties"].keys() == {
+        "password"
+    }
+    assert "requestBody" not in document["paths"]["/api/v1/me/sessions"]["delete"]
+
+
+def test_signing_out_is_described_with_an_optional_token():
+    document = yaml.safe_load(SNAPSHOT.read_text())
+
+    assert document["paths"]["/api/v1/auth/logout"]["post"]["security"] == [{"bearer": []}, {}]
