@@ -75,7 +75,7 @@ def test_readme_lists_every_package_and_top_level_module():
 
 
 def test_readme_links_to_the_operations_guide():
-    assert "](docs/operations.md)" in section("Deploying on Neon")
+    assert "](docs/operations.md)" in section("Deploying")
 
 
 def anchor(title: str) -> str:
