@@ -7,6 +7,7 @@
 # make format        fix style
 # make openapi       regenerate docs/openapi.yaml
 # make requirements  pin the newest package versions
+# make help          list these commands
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -25,7 +26,9 @@ DATA_LAYER := $(wildcard tasks/tests/test_*race*.py) \
 	$(addprefix accounts/tests/test_,export.py refresh.py sign_in.py races.py) \
 	$(addprefix todo_project/tests/test_,compiled_queries.py conditional.py database.py idempotency.py pagination.py purge.py)
 
-.PHONY: run test lint check fuzz chaos format openapi requirements
+.PHONY: run test lint check fuzz chaos format openapi requirements help
+# A recipe that fails leaves no half-written file.
+.DELETE_ON_ERROR:
 
 run: .venv/runtime .env
 	@$(BIN)/python manage.py prepare
@@ -77,6 +80,9 @@ requirements: .venv/dev
 		$(BIN)/uv pip compile --quiet --upgrade --universal --no-header --no-annotate --python-version 3.11 \
 			--group $$group --constraint requirements.txt --output-file requirements-$$group.txt; \
 	done
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
 .venv/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is required. To choose one: make PYTHON=python3.11 …" if sys.version_info < (3, 11) else 0)'

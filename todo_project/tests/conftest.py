@@ -1,5 +1,6 @@
 """The notes resource, served beside the real routes, and two users who call it."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ from tests.support.caller import Caller
 from tests.support.doctor import PASSWORD, execute, with_user
 from tests.support.raw_http import HOST
 from tests.support.run_app import SERVED, prepare
-from tests.support.servers.gunicorn import Gunicorn
+from tests.support.servers.gunicorn import ROOT, Gunicorn
 from tests.support.servers.pgbouncer import PgBouncer
 from tests.support.servers.postgres import Postgres
 
@@ -56,13 +57,13 @@ def server(request: pytest.FixtureRequest) -> Iterator[Gunicorn]:
 @pytest.fixture(scope="module")
 def direct(postgres: Postgres) -> str:
     """The URL of a migrated database and a role with the timeouts that README recommends."""
+    readme = (ROOT / "README.md").read_text()
+    statements = re.findall("ALTER ROLE neondb_owner .*;", readme)
+    assert len(statements) == 4
     execute(
         postgres.url,
         "CREATE ROLE app LOGIN",
-        "ALTER ROLE app SET statement_timeout = '30s'",
-        "ALTER ROLE app SET lock_timeout = '10s'",
-        "ALTER ROLE app SET idle_in_transaction_session_timeout = '60s'",
-        "ALTER ROLE app SET timezone = 'UTC'",
+        *(statement.replace("neondb_owner", "app") for statement in statements),
         "GRANT pg_read_all_data TO app",
         "CREATE DATABASE empty",
     )

@@ -17,7 +17,7 @@ from tests.support.examples import has_shape, pages_with_requests, run_examples,
 from tests.support.programs import require
 from tests.support.run_app import run_program
 from tests.support.servers.gunicorn import Gunicorn
-from todo_project.config import issuers
+from todo_project.config import env, issuers
 
 SECRET = "a secret that the identity provider shares with the server"
 ISSUER = {"issuer": "backend", "audience": "todo", "algorithms": ["HS256"], "secret": SECRET}
@@ -180,6 +180,23 @@ def test_the_example_of_an_error_is_a_real_one(as_alice):
     error["error"]["request_id"] = "…"
 
     assert json.loads(example) == error
+
+
+def test_all_targets_of_make_exist_and_are_listed():
+    makefile = (settings.BASE_DIR / "Makefile").read_text()
+    [targets] = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    pages = [*settings.BASE_DIR.glob("*.md"), *settings.BASE_DIR.glob("docs/*.md")]
+    mentioned = {each for page in pages for each in re.findall(r"(?m)(?:`|^)make ([a-z]+)", page.read_text())}
+
+    assert mentioned - {"it", "a", "all"} <= {*targets.split()}
+    assert re.findall("^# make ([a-z]+) ", makefile, re.MULTILINE) == [*targets.split()]
+
+
+def test_the_example_of_an_environment_names_variables_that_are_read():
+    readme = (settings.BASE_DIR / "README.md").read_text()
+    names = re.findall("^ {3}([A-Z_]+)=", readme, re.MULTILINE)
+
+    assert {"SECRET_KEY", "DATABASE_URL"} <= {*names} <= env.NAMES_READ
 
 
 def test_all_commands_and_their_options_exist():

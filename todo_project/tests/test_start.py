@@ -179,7 +179,6 @@ def test_make_run_ends_if_the_server_cannot_start():
         "shell -c pass",
         "test",
         "unknown",
-        "version",
     ],
 )
 def test_every_command_names_a_missing_variable(arguments, variable):
