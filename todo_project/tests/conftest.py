@@ -56,9 +56,9 @@ def server(request: pytest.FixtureRequest) -> Iterator[Gunicorn]:
 
 @pytest.fixture(scope="module")
 def direct(postgres: Postgres) -> str:
-    """The URL of a migrated database and a role with the timeouts that README recommends."""
-    readme = (ROOT / "README.md").read_text()
-    statements = re.findall("ALTER ROLE neondb_owner .*;", readme)
+    """The URL of a migrated database and a role with the timeouts that the deployment guide sets."""
+    guide = (ROOT / "docs" / "deployment.md").read_text()
+    statements = re.findall("ALTER ROLE neondb_owner .*;", guide)
     assert len(statements) == 4
     execute(
         postgres.url,
