@@ -270,6 +270,8 @@ SPECTACULAR_SETTINGS = {
     "[offline clients](/docs/offline-clients.md), [errors](/docs/errors.md), "
     "[personal access tokens](/docs/personal-access-tokens.md), "
     "[identity providers](/docs/identity-providers.md)",
+    "LICENSE": {"name": "MIT License", "identifier": "MIT"},
+    "SERVERS": [{"url": "/", "description": "This server"}],
     "OAS_VERSION": "3.1.0",
     "SORT_OPERATIONS": False,
     "TAGS": [

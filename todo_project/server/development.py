@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -38,14 +39,17 @@ def main() -> None:
 
 def snapshot() -> dict[Path, int]:
     """The times of the last changes of .env and of all modules, templates and guides."""
-    folders = [ROOT / "docs", *(path.parent for path in ROOT.glob("*/__init__.py"))]
-    suffixes = {".py", ".html", ".md"}
-    paths = (path for folder in folders for path in folder.rglob("*") if path.suffix in suffixes)
-    return {
-        path: path.stat().st_mtime_ns
-        for path in [ROOT / ".env", *paths]
-        if path.exists() and "tests" not in path.parts
-    }
+    folders = [
+        "docs",
+        *(path.parent.name for path in ROOT.glob("*/__init__.py") if path.parent.name != "tests"),
+    ]
+    paths = [ROOT / ".env", *(path for folder in folders for path in (ROOT / folder).rglob("*"))]
+    times = {}
+    for path in paths:
+        if path.suffix in {".py", ".html", ".md"} or path.name == ".env":
+            with suppress(FileNotFoundError):  # An editor may replace it at this moment.
+                times[path] = path.stat().st_mtime_ns
+    return times
 
 
 def start() -> subprocess.Popen[bytes]:
