@@ -1,4 +1,4 @@
-"""The documentation pages in a real browser, in light and dark mode and in two widths."""
+"""The pages in a real browser, in light and dark mode and in two widths."""
 
 import os
 from pathlib import Path
@@ -54,15 +54,20 @@ def browser():
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
-    ("path", "loaded"),
-    [("docs#/tasks/createTask", ".responses-table .show-response"), ("redoc", "h1")],
+    ("name", "path", "loaded"),
+    [
+        ("landing", "", "h1"),
+        ("guide", "docs/tasks.md", "h1"),
+        ("docs", "docs#/tasks/createTask", ".responses-table .show-response"),
+        ("redoc", "redoc", "h1"),
+    ],
 )
-def test_a_documentation_page_is_readable(path, loaded, scheme, width, server, browser):
+def test_a_page_is_readable(name, path, loaded, scheme, width, server, browser):
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page.goto(f"{server.url}/{path}")
     page.locator(loaded).first.wait_for()
     if folder := os.environ.get("TEST_PICTURES"):
-        page.screenshot(path=Path(folder) / f"{path[:5]}-{scheme}-{width}.png".replace("#", ""))
+        page.screenshot(path=Path(folder) / f"{name}-{scheme}-{width}.png")
 
     assert page.evaluate(UNREADABLE) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
