@@ -31,6 +31,7 @@ STALLED: dict[str, bytes] = {
     "half a head": HEALTH[:-20],
     "half a body": json_request('{"email": "a"}', to=POST)[:-5],
     "half a chunked body": request(POST, JSON, "Transfer-Encoding: chunked", body=b"9\r\n{"),
+    "half a trailer": request(POST, JSON, "Transfer-Encoding: chunked", body=b"2\r\n{}\r\n0\r\nX-Check: 1"),
     "an announced body": request(POST, JSON, "Content-Length: 9", "Expect: 100-continue"),
     "a request and half of another": HEALTH + HEALTH[:-20],
     "a last request, without closing": request("GET /healthz", "Connection: close"),
@@ -196,27 +197,29 @@ def test_a_full_process_closes_silent_connections_before_those_that_have_sent_a_
 
 
 def test_the_process_with_fewer_connections_accepts_the_next():
-    with (
-        Gunicorn(DATABASE_URL=MEMORY, ALLOWED_HOSTS=HOST, WEB_CONCURRENCY="2") as server,
-        contextlib.ExitStack() as stack,
-    ):
+    with Gunicorn(DATABASE_URL=MEMORY, ALLOWED_HOSTS=HOST, WEB_CONCURRENCY="2") as server:
         assert becomes_true(lambda: server.log.count("Worker ready") == 2)
-        clients: dict[int, socket.socket] = {}
+        processes = server.pids[1:]
 
-        def connect_many(number: int) -> None:
-            for _ in range(number):
-                client = stack.enter_context(connect(server, HEALTH))
-                assert receive(client).status_code == 200
-                clients[client.getsockname()[1]] = client
+        def accepted_by_an_idle_process() -> int:
+            """How many of 15 clients, one after the other, while the other process has about 20."""
+            assert becomes_true(lambda: not any(map(connected_to, processes)))
+            with clients(server, 40, HEALTH) as first:
+                assert {receive(client).status_code for client in first} == {200}
+                idle = min(processes, key=lambda pid: len(connected_to(pid)))
+                ports = connected_to(idle)
+                for client in first:
+                    if client.getsockname()[1] in ports:
+                        client.close()
+                assert becomes_true(lambda: not connected_to(idle))
+                with contextlib.ExitStack() as stack:
+                    for _ in range(15):
+                        client = stack.enter_context(connect(server, HEALTH))
+                        assert receive(client).status_code == 200
+                    return len(connected_to(idle))
 
-        connect_many(40)
-        fewer, _ = sorted(server.pids[1:], key=lambda pid: len(connected_to(pid)))
-        for port in connected_to(fewer):
-            clients[port].close()
-        assert becomes_true(lambda: not connected_to(fewer))
-        connect_many(15)
-
-        assert len(connected_to(fewer)) >= 13
+        # On a busy machine, a process may wake up too late.
+        assert any(accepted_by_an_idle_process() >= 14 for _ in range(5))
 
 
 def test_a_process_that_accepts_no_connections_delays_no_client():
