@@ -59,9 +59,6 @@ class BearerAuthentication(BaseAuthentication):
             return authenticate_access_token(token)
         return authenticate_external_token(token)
 
-    def authenticate_header(self, request: Request) -> str:
-        return 'Bearer realm="api"'
-
 
 def authenticate_access_token(token: str) -> tuple[User, Credential]:
     now = timezone.now()

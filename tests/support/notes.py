@@ -177,6 +177,8 @@ def fail(how: str) -> None:
         case "sql":
             with connection.cursor() as cursor:
                 cursor.execute("SELECT * FROM no_such_table_secret")
+        case "null":
+            Note.objects.create()
         case "timeout":
             with connection.cursor() as cursor:
                 cursor.execute("SET LOCAL statement_timeout = '50ms'")

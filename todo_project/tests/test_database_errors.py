@@ -19,6 +19,7 @@ from tests.support.servers.pgbouncer import PgBouncer
 
 TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
 SERIALIZATION_FAILURE, DEADLOCK, LOCK_TIMEOUT, READ_ONLY = "40001", "40P01", "55P03", "25006"
+CHECK_VIOLATION = "23514"
 
 
 @pytest.mark.postgres
@@ -30,6 +31,17 @@ def test_a_conflict_with_another_transaction_is_409_for_a_write_and_503_for_a_re
 
     assert_error(response, 503, "SERVICE_UNAVAILABLE")
     assert int(response["Retry-After"]) > 0
+
+
+def test_a_missing_value_that_only_the_database_requires_is_400_with_its_column(client, notes):
+    response = client.post("/api/v1/crash/null")
+
+    assert_error(response, 400, "VALIDATION_ERROR", field="owner_id", constraint="null")
+
+
+@pytest.mark.postgres
+def test_a_violation_of_a_constraint_without_a_name_is_400(client, notes):
+    assert_error(client.post(f"/api/v1/crash/{CHECK_VIOLATION}"), 400, "VALIDATION_ERROR")
 
 
 @pytest.mark.postgres

@@ -186,6 +186,25 @@ def test_a_retry_succeeds_when_the_first_request_is_rolled_back(notes_alice, ali
     assert "Idempotent-Replayed" not in response
 
 
+@pytest.mark.parametrize(("times", "status"), [(2, 201), (3, 409)])
+def test_a_key_that_is_deleted_before_it_is_read_is_claimed_again_twice(
+    notes_alice, monkeypatch, times, status
+):
+    """The request that had it has been committed, and then a purge deletes it."""
+    claim, attempts = idempotency._claim, iter(range(9))
+
+    def collide(record):
+        if next(attempts) < times:
+            raise idempotency._AlreadyUsed
+        claim(record)
+
+    monkeypatch.setattr(idempotency, "_claim", collide)
+    response = post(notes_alice)
+
+    assert response.status_code == status
+    assert Note.objects.count() == (status == 201)
+
+
 def usage(user):
     return IdempotencyUsage.objects.filter(owner=user).values_list("keys", "size").first()
 
