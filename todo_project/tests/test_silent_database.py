@@ -2,6 +2,9 @@
 
 import contextlib
 import json
+import os
+import signal
+import socket
 import time
 import uuid
 from collections import Counter
@@ -13,8 +16,8 @@ import psycopg
 import pytest
 
 from tests.support.assertions import assert_error
-from tests.support.processes import becomes_true
-from tests.support.raw_http import HOST, VALID_REQUEST, Answer, ask, json_request, request
+from tests.support.processes import TIMEOUT, becomes_true
+from tests.support.raw_http import HOST, VALID_REQUEST, Answer, ask, json_request, receive, request
 from tests.support.run_app import SERVED
 from tests.support.servers.black_hole import BlackHole
 from tests.support.servers.gunicorn import Gunicorn
@@ -97,3 +100,17 @@ def test_a_statement_that_takes_too_long_is_cancelled_and_gets_504(postgres):
         with psycopg.connect(postgres.url) as connection:
             query = "SELECT FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(60)'"
             assert connection.execute(query).fetchall() == []
+
+
+def test_a_request_that_runs_for_seconds_is_finished_before_the_server_stops(postgres):
+    running = "SELECT FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(60)'"
+    with (
+        Gunicorn(settings=SERVED, DATABASE_URL=postgres.url, ALLOWED_HOSTS=HOST) as server,
+        psycopg.connect(postgres.url, autocommit=True) as operator,
+        socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT) as client,
+    ):
+        client.sendall(request("GET /api/v1/crash/slow", alice=False))
+        assert becomes_true(lambda: operator.execute(running).fetchall() != [])
+        os.kill(server.pids[0], signal.SIGTERM)
+
+        assert_error(receive(client), 504, "QUERY_TIMEOUT")

@@ -10,6 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
+import psutil
 import pytest
 
 from tests.support.processes import TIMEOUT, becomes_true, is_running
@@ -200,6 +201,13 @@ def test_a_port_in_use_prevents_the_start_with_one_line():
     [line] = ended.stderr.splitlines()
     assert f"port {port}" in line
     assert "ERROR" not in levels(ended.stdout)  # It did not retry.
+
+
+def test_a_server_listens_only_at_its_port():
+    with Gunicorn(DATABASE_URL=MEMORY) as server:
+        sockets = [each for pid in server.pids for each in psutil.Process(pid).net_connections("all")]
+
+        assert {each.laddr for each in sockets if each.laddr} == {("127.0.0.1", server.port)}
 
 
 def test_a_running_request_is_finished_before_the_server_stops(sqlite_url):
