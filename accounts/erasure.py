@@ -29,8 +29,13 @@ def count_erased(user: User) -> dict[str, int]:
 
 
 def count_owned(user: User) -> dict[str, int]:
-    """The number of rows of each kind that are deleted with a user, without zeros."""
-    owned = {str(rows.model._meta.verbose_name_plural): rows.count() for rows in _owned(user)}
+    """The number of rows of each kind that are deleted with a user, without zeros and the bookkeeping."""
+    bookkeeping = {rows.model for rows in _owned(user, one_to_one=True)}
+    owned = {
+        str(rows.model._meta.verbose_name_plural): rows.count()
+        for rows in _owned(user)
+        if rows.model not in bookkeeping
+    }
     counts = {**owned, "failed logins": _failed_logins(user).count()}
     return {kind: number for kind, number in counts.items() if number}
 

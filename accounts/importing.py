@@ -50,9 +50,12 @@ def load(
 ) -> tuple[User, dict[str, Outcome]]:
     """Import a file in the caller's transaction; return its user and the outcome of each section."""
     members = Reader(file).members()
-    name, content = next(members)
-    if name != "profile" or not isinstance(content, dict):
-        raise NotImportable("This is not an export: an export begins with 'profile'.")
+    try:
+        name, content = next(members)
+        if name != "profile" or not isinstance(content, dict):
+            raise NotImportable("it does not begin with the profile.")
+    except NotImportable as error:
+        raise NotImportable(f"This is not a file that export_user wrote: {error}") from error
     user, profile = _profile(content, into=into, replace=replace)
     target = Import(user, replace, progress, is_new=bool(profile.new))
     outcomes = {"profile": profile}
@@ -94,9 +97,8 @@ def _check_target(user: User, into: str | None) -> None:
         raise NotImportable(f"profile: {user} is a staff account, which an import never changes.")
     if into is None or User.objects.find(into) != user:
         name = user.email or user.pk
-        raise NotImportable(
-            f"profile: {name} already exists. To import into this account, add --into {name}."
-        )
+        problem = f"the file belongs to {name}, not to {into}" if into else f"{name} already exists"
+        raise NotImportable(f"profile: {problem}. To import into that account, use --into {name}.")
 
 
 @importers.register("identities")

@@ -122,7 +122,7 @@ def test_different_rows_may_be_replaced(changed, exported, file):
 @pytest.mark.parametrize("into", [[], ["--into", "bob@example.com"]])
 def test_an_existing_account_is_changed_only_if_the_operator_names_it(changed, file, bob, into):
     before = export_again()
-    with pytest.raises(CommandError, match="alice@example.com already exists. To import into this account"):
+    with pytest.raises(CommandError, match="alice@example.com.* To .*, use --into alice@example.com"):
         run("import_user", file, "--on-conflict", "replace", *into)
 
     assert export_again() == before
@@ -138,7 +138,7 @@ def test_an_account_is_named_by_email_or_id(exported, file, alice, into):
 def test_an_account_without_an_email_is_named_by_id(exported, file, alice):
     User.objects.update(email=None)
     for into in ([], ["--into", ""]):
-        with pytest.raises(CommandError, match=f"add --into {alice.pk}"):
+        with pytest.raises(CommandError, match=f"use --into {alice.pk}"):
             run("import_user", file, *into)
 
 
@@ -236,12 +236,12 @@ START_OF_EXPORT = f"""{{"profile": {{"id": "{UNKNOWN_ID}", "email": null, "name"
     ("text", "message"),
     [
         ("", "line 1: unexpected end of file"),
-        ("[]", "line 1: '[' instead of {"),
-        ("{}", "line 1: '}' instead of \""),
-        ("hello", "line 1: 'h' instead of {"),
-        ('{"tasks": []}', "This is not an export: an export begins with 'profile'."),
-        ('{"profile": []}', "This is not an export: an export begins with 'profile'."),
-        ('{"profile": 1}', "line 1: '1' instead of {"),
+        ("[]", "line 1: expected {, found '['"),
+        ("{}", "line 1: expected \", found '}'"),
+        ("hello", "line 1: expected {, found 'h'"),
+        ('{"tasks": []}', "it does not begin with the profile."),
+        ('{"profile": []}', "it does not begin with the profile."),
+        ('{"profile": 1}', "line 1: expected {, found '1'"),
         ('{"profile": {"a" 1}}', "line 1: invalid or incomplete JSON: Expecting ':' delimiter"),
         ('{"profile": {"a": NaN}}', "line 1: invalid or incomplete JSON: NaN is not JSON"),
         ('{"profile": {"a": ' + "9" * 5000 + "}}", "line 1: invalid or incomplete JSON: Exceeds the limit"),
@@ -251,9 +251,9 @@ START_OF_EXPORT = f"""{{"profile": {{"id": "{UNKNOWN_ID}", "email": null, "name"
         (START_OF_EXPORT + ', "tasks": {}}', "tasks: This is not a section of an export."),
         (START_OF_EXPORT + ', "bread": []}', "bread: This is not a section of an export."),
         (START_OF_EXPORT + ', "identities": []}', "line 2: 'identities' occurs twice"),
-        (START_OF_EXPORT + ', "tasks": [1]}', "line 2: '1' instead of {"),
+        (START_OF_EXPORT + ', "tasks": [1]}', "line 2: expected {, found '1'"),
         (START_OF_EXPORT + ', "tasks": [{}', "tasks.0.id: Id is required."),
-        (START_OF_EXPORT + ', "sessions": [{}, ]}', "line 2: ']' instead of {"),
+        (START_OF_EXPORT + ', "sessions": [{}, ]}', "line 2: expected {, found ']'"),
         (START_OF_EXPORT + ', "tasks": []} {}', "line 2: unexpected text after the end"),
         (START_OF_EXPORT + ', "tasks": []', "line 2: unexpected end of file"),
     ],
@@ -263,13 +263,14 @@ def test_a_file_that_is_not_an_export_is_rejected_with_the_place(db, file, text,
     with pytest.raises(CommandError) as error:
         import_alice(file)
 
-    assert str(error.value).startswith(message)
+    start = "" if text.startswith(START_OF_EXPORT) else "This is not a file that export_user wrote: "
+    assert str(error.value).startswith(start + message)
     assert error.value.returncode == 1
     assert not User.objects.exists()
 
 
 def test_a_file_that_is_missing_or_not_utf_8_is_rejected(db, file):
-    with pytest.raises(CommandError, match="The file cannot be read"):
+    with pytest.raises(CommandError, match="The file .* cannot be read: No such file or directory."):
         import_alice(file)
     file.write_bytes(START_OF_EXPORT.encode() + b"\xff")
     with pytest.raises(CommandError, match="not UTF-8. Nothing was changed."):

@@ -14,7 +14,7 @@ from tests.support.tasks import create_task, trashed
 from todo_project.models import IdempotencyUsage
 
 CORRECT = {"task": {"open": 2, "completed": 1, "trashed": 1}}
-ONE_IS_WRONG = "Users: 2. Different counts: 1, "
+REPAIRED = "Users compared: 2. Users whose counts differed and were repaired: 1."
 
 
 @pytest.fixture
@@ -45,11 +45,11 @@ def test_wrong_counts_are_repaired(counted, as_alice, alice, wrong):
 
     assert output.splitlines() == [
         f"The counts of user {alice.pk} differ from the rows.",
-        f"{ONE_IS_WRONG}repaired.",
+        REPAIRED,
     ]
     assert counted.get().counts == CORRECT
     assert as_alice("get", "/tasks/stats").json() == {"open": 2, "completed": 1, "overdue": 0, "trashed": 1}
-    assert run("recount")[0] == "Users: 2. Different counts: 0, repaired.\n"
+    assert run("recount")[0] == "Users compared: 2. All counts are correct.\n"
 
 
 @pytest.mark.parametrize("wrong", WRONG)
@@ -74,11 +74,11 @@ def test_wrong_totals_of_stored_responses_are_repaired(as_alice, alice, wrong):
 
     assert f"The counts of user {alice.pk} differ from the rows." in output
     assert usage.values().get() == before
-    assert run("recount")[0] == "Users: 1. Different counts: 0, repaired.\n"
+    assert run("recount")[0] == "Users compared: 1. All counts are correct.\n"
 
 
 def test_a_dry_run_ends_normally_if_all_counts_are_correct(counted):
-    assert run("recount", "--dry-run")[0] == "Users: 2. Different counts: 0, not changed.\n"
+    assert run("recount", "--dry-run")[0] == "Users compared: 2. All counts are correct.\n"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -94,7 +94,7 @@ def test_a_user_who_is_deleted_during_the_comparison_is_not_repaired(alice, bob)
 
 
 def test_the_counts_of_a_user_who_has_created_nothing_are_correct(alice):
-    assert run("recount")[0] == "Users: 1. Different counts: 0, repaired.\n"
+    assert run("recount")[0] == "Users compared: 1. All counts are correct.\n"
     assert not Clock.objects.exists()
 
 

@@ -298,7 +298,6 @@ def test_a_first_start_on_postgresql_or_in_production_changes_nothing(db, settin
         (["--now=yesterday"], "--now must be a date or a time, such as 2025-06-01T12:00Z, not 'yesterday'."),
         (["--now=0001-01-01"], "--now must be in a year from 1971 to 8999."),
         (["--staff-email=boss"], "--staff-email must be an email address, not 'boss'."),
-        (["--force=neondb"], "--force names 'neondb', but this database is"),
     ],
 )
 def test_invalid_arguments_are_rejected(db, arguments, message):
@@ -306,6 +305,14 @@ def test_invalid_arguments_are_rejected(db, arguments, message):
         seed(*arguments)
 
     assert message in str(error.value)
+    assert error.value.returncode == 2
+    assert counts() == [0, 0, 0, 0]
+
+
+def test_the_name_of_another_database_is_refused(db):
+    with pytest.raises(CommandError, match="--force names 'neondb', but this database is") as error:
+        seed("--force=neondb")
+
     assert error.value.returncode == 1
     assert counts() == [0, 0, 0, 0]
 

@@ -16,6 +16,13 @@ class HelpFormatter(DjangoHelpFormatter, RawDescriptionHelpFormatter):
     """Lists a command's own options before Django's, and keeps line breaks."""
 
 
+class InvalidArgument(CommandError):
+    """Ends as argparse does, for arguments that only handle() can check."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, returncode=2)
+
+
 class OperatorCommand(BaseCommand):
     """Turns interruption, API errors and database errors into a CommandError that says what was changed."""
 
@@ -49,4 +56,5 @@ def explain(error: DatabaseError) -> str:
     meaning = diagnose(error)
     if isinstance(meaning, Rejected):
         return meaning.message
-    return f"Database error: {str(error).strip()}. {hint_for(error)}"
+    first_line = str(error).strip().partition("\n")[0]
+    return f"Database error: {first_line}. {hint_for(error)}"

@@ -148,7 +148,9 @@ class Reader:
     def _take(self, *expected: str) -> str:
         found = self._next()
         if found not in expected:
-            self._fail(f"{found!r} instead of {' or '.join(expected)}" if found else "unexpected end of file")
+            self._fail(
+                f"expected {' or '.join(expected)}, found {found!r}" if found else "unexpected end of file"
+            )
         self.position += 1
         return found
 

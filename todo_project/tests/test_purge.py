@@ -110,8 +110,6 @@ def test_by_default_it_purges_every_kind(db):
     [
         (["--only", "bread"], "invalid choice: 'bread'"),
         (["--only"], "expected at least one argument"),
-        (["--key-days", "0"], "--key-days must be at least 1: younger keys are still in use."),
-        (["--failed-login-days", "0"], "--failed-login-days must be at least 1"),
         (["--trash-days", "-1"], "'-1' is not a number of days"),
         (["--trash-days", "soon"], "'soon' is not a number of days from 0 to 36500"),
         (["--trash-days", "1.5"], "'1.5' is not a number of days"),
@@ -124,7 +122,24 @@ def test_invalid_arguments_are_rejected(alice, arguments, message):
         purge(*arguments)
 
     assert message in str(error.value)
-    assert error.value.returncode == 1
+    assert error.value.returncode == 1  # Of call_command(); the program exits with 2.
+    assert left() == ["25 hours"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--key-days", "0"], "--key-days must be at least 1: younger keys are still in use."),
+        (["--failed-login-days", "0"], "--failed-login-days must be at least 1"),
+    ],
+)
+def test_data_that_is_still_in_use_is_not_purged(alice, arguments, message):
+    keys(alice, 25)
+    with pytest.raises(CommandError) as error:
+        purge(*arguments)
+
+    assert message in str(error.value)
+    assert error.value.returncode == 2
     assert left() == ["25 hours"]
 
 

@@ -41,6 +41,8 @@ exit codes: 0 success; 1 error; 130 interrupted; 143 ended by SIGTERM.
 
     def handle(self, *args: Any, **options: Any) -> None:
         output: Path | None = options["output"]
+        if output and not output.parent.is_dir():
+            raise CommandError(f"The folder {output.parent} does not exist.")
         if output and output.exists() and not output.is_file():
             raise CommandError(f"{output} is not a regular file. Choose another name.")
         if output and output.exists() and not options["force"]:
@@ -50,7 +52,7 @@ exit codes: 0 success; 1 error; 130 interrupted; 143 ended by SIGTERM.
             try:
                 self.write_file(output, pieces) if output else self.write_to_stdout(pieces)
             except OSError as error:
-                raise CommandError(f"The export could not be written: {error}") from error
+                raise CommandError(f"The export could not be written: {error.strerror}.") from error
         self.stderr.write(f"Wrote {self.size} bytes{f' to {output}' if output else ''}.", style_func=str)
 
     def counted(self, pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -17,7 +17,7 @@ from django.utils import timezone
 from tasks.demo.loading import fill, lock
 from tasks.demo.world import DEFAULT_SEED, World
 from todo_project.config.database import is_local
-from todo_project.operations.commands import OperatorCommand
+from todo_project.operations.commands import InvalidArgument, OperatorCommand
 from todo_project.operations.progress import Progress
 
 DEMO_PASSWORD = "demo-tasks-2468"  # noqa: S105 (only for databases that no other machine can reach)
@@ -46,8 +46,8 @@ examples:
 The passwords are required if other machines can reach the database; otherwise they default to
 {DEMO_PASSWORD}.
 
-exit codes: 0 success, or the data already exists; 1 error; 130 interrupted. After an error nothing was
-changed, unless it was the output that failed: then run it again to see the logins.
+exit codes: 0 success, or the data already exists; 1 error; 2 invalid arguments; 130 interrupted. After an
+error nothing was changed, unless it was the output that failed: then run it again to see the logins.
 """
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -162,16 +162,16 @@ def parse_world(options: dict[str, Any]) -> World:
     users, tasks = options["users"], options["tasks"]
     for name, maximum in {"seed": MAX_SEED, "users": MAX_USERS, "tasks": MAX_TASKS}.items():
         if not 0 <= options[name] <= maximum:
-            raise CommandError(f"--{name} must be from 0 to {maximum:,}, not {options[name]}.")
+            raise InvalidArgument(f"--{name} must be from 0 to {maximum:,}, not {options[name]}.")
     if tasks and not users:
-        raise CommandError("Tasks need an owner: set --users to at least 1, or --tasks to 0.")
+        raise InvalidArgument("Tasks need an owner: set --users to at least 1, or --tasks to 0.")
     if not users and options["no_staff"]:
-        raise CommandError("--users 0 with --no-staff leaves nothing to create.")
+        raise InvalidArgument("--users 0 with --no-staff leaves nothing to create.")
     options["staff_email"] = options["staff_email"].strip().lower()
     try:
         validate_email(options["staff_email"])
     except ValidationError as error:
-        raise CommandError(
+        raise InvalidArgument(
             f"--staff-email must be an email address, not {options['staff_email']!r}."
         ) from error
     return World(seed=options["seed"], users=users, tasks=tasks, now=parse_time(options["now"]))
@@ -183,11 +183,11 @@ def parse_time(text: str | None) -> datetime:
     try:
         time = datetime.fromisoformat(text)
     except ValueError as error:
-        raise CommandError(
+        raise InvalidArgument(
             f"--now must be a date or a time, such as 2025-06-01T12:00Z, not {text!r}."
         ) from error
     if time.year not in YEARS:
-        raise CommandError(f"--now must be in a year from {YEARS[0]} to {YEARS[-1]}.")
+        raise InvalidArgument(f"--now must be in a year from {YEARS[0]} to {YEARS[-1]}.")
     return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 

@@ -28,13 +28,13 @@ examples:
 
 exit codes: 0 success; 1 error; 130 interrupted
 """
-    state_after_failure = "Migrations listed above with OK are applied."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["check_unapplied"] or options["plan"]:
             super().handle(*args, **options)
             return
         with self.lock(connections[options["database"]]):
+            self.state_after_failure = "Migrations listed above with OK are applied."
             super().handle(*args, **options)
 
     @contextmanager

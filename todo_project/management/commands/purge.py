@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from todo_project.operations.commands import OperatorCommand
+from todo_project.operations.commands import InvalidArgument, OperatorCommand
 from todo_project.operations.progress import Progress
 from todo_project.operations.purging import policies
 
@@ -17,6 +17,9 @@ transaction, so it is safe to run while the API serves, to interrupt, and to run
 
 kinds:
 """
+
+
+DELETED = "Everything listed above has been deleted; run this again for the rest."
 
 
 def days(text: str) -> int:
@@ -40,7 +43,8 @@ examples:
 A task purged from the trash leaves a tombstone, which tells syncing clients that it is gone. A client that
 has not synced since before the oldest remaining tombstone gets 410 once and reads everything again.
 
-exit codes: 0 success; 1 error; 130 interrupted. After 1 and 130 run it again for the rest.
+exit codes: 0 success; 1 error; 2 invalid arguments; 130 interrupted. After 1 and 130 run it again for the
+rest.
 """
 
     @property
@@ -67,7 +71,7 @@ exit codes: 0 success; 1 error; 130 interrupted. After 1 and 130 run it again fo
         selected = {name: policy for name, policy in policies.items() if name in options["only"]}
         for name, policy in selected.items():
             if options[name] < policy.minimum_days:
-                raise CommandError(
+                raise InvalidArgument(
                     f"{option_of(name)} must be at least {policy.minimum_days}: "
                     f"younger {name} are still in use."
                 )
@@ -82,11 +86,14 @@ exit codes: 0 success; 1 error; 130 interrupted. After 1 and 130 run it again fo
         self.stdout.write(self.style.SUCCESS(f"Done in {time.monotonic() - started:.1f} s.{suffix}"))
 
     def purge(self, name: str, batches: Iterator[int]) -> None:
-        self.state_after_failure = "Everything listed above has been deleted; run this again for the rest."
         deleted, progress = 0, Progress(self.stderr)
         try:
             for number in batches:
                 deleted += number
+                self.state_after_failure = DELETED
                 progress.report(f"{name}: {deleted} so far")
-        finally:
-            self.stdout.write(f"{name}: {deleted} deleted")
+        except BaseException:
+            if deleted:
+                self.stdout.write(f"{name}: {deleted} deleted")
+            raise
+        self.stdout.write(f"{name}: {deleted} deleted")

@@ -31,17 +31,18 @@ exit codes: 0 all counts are correct, or have been repaired; 1 error; {DIFFERENT
 
     def handle(self, *args: Any, **options: Any) -> None:
         repair, progress = not options["dry_run"], Progress(self.stderr)
-        if repair:
-            self.state_after_failure = "Counts may have been repaired; run this again for the rest."
         compared = different = 0
         for owner in recount(repair=repair):
             compared += 1
+            if repair:
+                self.state_after_failure = "Counts may have been repaired; run this again for the rest."
             if owner is not None:
                 different += 1
                 if different <= MAX_LISTED:
                     self.stdout.write(f"The counts of user {owner} differ from the rows.")
             progress.report(f"{compared} users so far")
-        state = "repaired" if repair else "not changed"
-        self.stdout.write(f"Users: {compared}. Different counts: {different}, {state}.")
+        verb = "differed and were repaired" if repair else "differ"
+        result = f"Users whose counts {verb}: {different}." if different else "All counts are correct."
+        self.stdout.write(f"Users compared: {compared}. {result}")
         if different and not repair:
             sys.exit(DIFFERENT)
