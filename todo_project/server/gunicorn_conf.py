@@ -40,8 +40,6 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 # Only Django reads the headers of proxies, and only X-Forwarded-For and X-Forwarded-Proto.
 forwarder_headers = ""
 secure_scheme_headers: dict[str, str] = {}
-# Python's socket.sendfile() waits for a client that does not read, whatever the socket's timeout.
-sendfile = False
 control_socket_disable = True
 accesslog = None
 logconfig_dict = settings.LOGGING

@@ -154,6 +154,7 @@ HOSTILE: dict[str, tuple[bytes, int, str | None]] = {
         413,
         LARGE,
     ),
+    "5 MiB in chunks without an end": (chunked(TOO_LARGE).removesuffix(b"0\r\n\r\n"), 413, LARGE),
     "chunks within the limit": (chunked(b'{"title": ', b'"in chunks"}'), 201, None),
     "a body that ends too early": (HalfClosed(json_request('{"title": "too short"}')[:-1]), 400, BAD),
     "a body that ends too early but is JSON": (
