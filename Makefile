@@ -78,7 +78,7 @@ requirements: .venv/dev
 		pyproject.toml --output-file requirements.txt
 	for group in sentry tracing dev; do \
 		$(BIN)/uv pip compile --quiet --upgrade --universal --no-header --no-annotate --python-version 3.11 \
-			--group $$group --constraint requirements.txt --output-file requirements-$$group.txt; \
+			--group $$group --constraint requirements.txt --output-file requirements-$$group.txt || exit 1; \
 	done
 
 help:

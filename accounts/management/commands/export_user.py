@@ -52,7 +52,7 @@ exit codes: 0 success; 1 error; 130 interrupted; 143 ended by SIGTERM.
             try:
                 self.write_file(output, pieces) if output else self.write_to_stdout(pieces)
             except OSError as error:
-                raise CommandError(f"The export could not be written: {error.strerror}.") from error
+                raise CommandError(f"The export could not be written: {error.strerror or error}.") from error
         self.stderr.write(f"Wrote {self.size} bytes{f' to {output}' if output else ''}.", style_func=str)
 
     def counted(self, pieces: Iterable[bytes]) -> Iterator[bytes]:

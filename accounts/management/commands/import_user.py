@@ -76,7 +76,7 @@ exit codes: 0 success; 1 error; 130 interrupted.
             with path.open(encoding="utf-8") as file:
                 return load(file, into=into, replace=replace, progress=Progress(self.stderr).report)
         except OSError as error:
-            raise CommandError(f"The file {path} cannot be read: {error.strerror}.") from error
+            raise CommandError(f"The file {path} cannot be read: {error.strerror or error}.") from error
         except NotImportable as error:
             raise CommandError(f"{printable(str(error))[:500]} {self.state_after_failure}") from error
 

@@ -41,7 +41,7 @@ exit codes: 0 success; 1 error, for example no such staff account; 130 interrupt
                 self.stdout.flush()
         except OSError as error:
             raise CommandError(
-                f"The output could not be written: {error.strerror}. {self.state_after_failure}"
+                f"The output could not be written: {error.strerror or error}. {self.state_after_failure}"
             ) from error
 
     def replace(self, user: User, *, remove: bool) -> None:
