@@ -1,5 +1,6 @@
 """manage.py doctor: a healthy deployment, exit codes, and isolation of the checks from each other."""
 
+import re
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from tests.support.mail_server import MailServer
 from tests.support.run_app import MEMORY
 from tests.support.servers.gunicorn import ROOT, environment
 from tests.support.servers.redis import Redis
+from todo_project import __version__
 from todo_project.management.commands import doctor
 from todo_project.operations.doctor import databases
 from todo_project.operations.doctor.runner import run_check
@@ -65,6 +67,8 @@ def test_a_healthy_deployment_has_no_findings(healthy):
         "ok: idle_in_transaction_session_timeout is 60 s.",
     ]
     assert report.of("mail") == ["ok: The mail server accepts the login."]
+    [versions] = report.of("versions")
+    assert re.fullmatch(rf"ok: Todo API {__version__}, Django 5\.2\.\d+, Python 3\.\d+\.\d+\.", versions)
 
 
 def test_the_text_output_has_one_line_per_finding(healthy):

@@ -1,6 +1,7 @@
 """Checks of the settings, the cache, the mail server and static files, and Django's own checks."""
 
 import math
+import platform
 import re
 import uuid
 import zlib
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 from urllib.parse import urlsplit
 
+from django import get_version
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.core import checks, mail
@@ -45,6 +47,12 @@ COVERED_IDS = {
 """Django's warnings about settings that the checks below cover, by the names of this project's variables."""
 
 NEW_KEY = "Generate one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'"
+
+
+def versions() -> Iterator[CheckMessage]:
+    yield checks.Info(
+        f"Todo API {settings.VERSION}, Django {get_version()}, Python {platform.python_version()}."
+    )
 
 
 def mode() -> Iterator[CheckMessage]:
@@ -253,6 +261,7 @@ def django() -> Iterator[CheckMessage]:
 
 def environment_checks(*, test_address: str | None) -> dict[str, Check]:
     return {
+        "versions": versions,
         "mode": mode,
         "secrets": keys,
         "hosts": hosts,
