@@ -63,7 +63,7 @@ def test_a_healthy_deployment_has_no_findings(healthy):
     assert report.of("migrations") == ["ok: All are applied."]
     assert report.of("timeouts") == [
         "ok: statement_timeout is 30 s.",
-        "ok: lock_timeout is 10 s.",
+        "ok: lock_timeout is 5 s.",
         "ok: idle_in_transaction_session_timeout is 60 s.",
     ]
     assert report.of("mail") == ["ok: The mail server accepts the login."]
