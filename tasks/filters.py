@@ -1,14 +1,16 @@
-"""The query parameters of the list of tasks."""
+"""The query parameters of the lists of tasks, projects and labels."""
 
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import DateField, DateTimeField, IntegerField
+from django.db.models import DateField, DateTimeField, IntegerField, UUIDField
 from rest_framework import serializers
 
+from todo_project.api import fields
 from todo_project.api.fields import DayField, TimeZoneField
-from todo_project.api.filters import Filter
+from todo_project.api.filters import Filter, Moment
 from todo_project.api.pagination import PageParameters
-from todo_project.api.parameters import QueryParameters, TrueFalseField
+from todo_project.api.parameters import QueryParameters, TrueFalseField, UUIDListField, UUIDOrNoneField
 
 from .dates import end_of_day, start_of_day
 from .ledger import filters as ledger
@@ -18,7 +20,61 @@ from .querysets import TaskQuerySet
 
 UTC = ZoneInfo("UTC")
 
+NONE = "none"
+
+
+class LabelsField(serializers.ListField):
+    """Each occurrence is a list of labels, of which a task must have one; or "none"."""
+
+    is_repeatable = True
+    child = UUIDListField(max_length=100)
+
+    def to_internal_value(self, data: Any) -> Any:
+        return [NONE if each == NONE else self.run_child_validation([each])[0] for each in data]
+
+
+def with_labels(tasks: TaskQuerySet, choices: list[Any], moment: Moment) -> TaskQuerySet:
+    for each in choices:
+        tasks = tasks.without_labels() if each == NONE else tasks.with_any_label(each)
+    return tasks
+
+
 FILTERS = ledger.FILTERS | {
+    "project": Filter(
+        UUIDOrNoneField(help_text="Only tasks in this project; none: in the inbox."),
+        lambda tasks, project, moment: (
+            tasks.without_project() if project == NONE else tasks.in_project(project)
+        ),
+        UUIDField(),
+        constants=frozenset({NONE}),
+    ),
+    "parent": Filter(
+        UUIDOrNoneField(help_text="Only direct subtasks of this task; none: only top-level tasks."),
+        lambda tasks, parent, moment: tasks.without_parent() if parent == NONE else tasks.subtasks_of(parent),
+        UUIDField(),
+        constants=frozenset({NONE}),
+    ),
+    "root": Filter(
+        fields.UUIDField(help_text="Only this task and its subtasks at all levels."),
+        lambda tasks, root, moment: tasks.with_contents([root]),
+        plan_each_time=True,
+    ),
+    "label": Filter(
+        LabelsField(
+            help_text="Only tasks with this label, or one of several separated by commas; none: without "
+            "labels. Repeat it for tasks that have several labels."
+        ),
+        with_labels,
+        plan_each_time=True,
+    ),
+    "archived": Filter(
+        TrueFalseField(
+            default=False,
+            help_text="true: also tasks in archived projects. They are left out by default, unless `project` "
+            "is sent.",
+        ),
+        lambda tasks, archived, moment: tasks if archived else tasks.in_active_projects(),
+    ),
     "completed": Filter(
         TrueFalseField(help_text="true: only completed tasks; false: only open ones."),
         lambda tasks, completed, moment: tasks.completed() if completed else tasks.open(),
@@ -77,7 +133,30 @@ ORDERINGS = {
     "due": "due_by",
     "priority": "priority",
     "title": "title",
+    "position": "position",
 }
+
+PROJECT_FILTERS = ledger.FILTERS | {
+    "parent": Filter(
+        UUIDOrNoneField(help_text="Only projects directly in this one; none: only top-level projects."),
+        lambda projects, parent, moment: (
+            projects.without_parent() if parent == NONE else projects.directly_in(parent)
+        ),
+        UUIDField(),
+        constants=frozenset({NONE}),
+    ),
+    "archived": Filter(
+        TrueFalseField(default=False, help_text="true: also archived projects; by default without."),
+        lambda projects, archived, moment: projects if archived else projects.active(),
+    ),
+}
+LABEL_ORDERINGS = {
+    "created_at": "created_at",
+    "updated_at": "version",
+    "name": "name",
+    "position": "position",
+}
+PROJECT_ORDERINGS = LABEL_ORDERINGS
 
 
 class TimeZoneParameters(QueryParameters):

@@ -1,7 +1,15 @@
 """The kinds of objects of this app."""
 
 from .ledger.kinds import Kind, kinds
-from .models import Task
+from .models import Label, Project, Task, TaskLabel
+from .operations import (
+    LABEL_VERBS,
+    PROJECT_VERBS,
+    TASK_VERBS,
+    read_for_labels,
+    read_for_projects,
+    read_for_tasks,
+)
 
 TASK = kinds["task"] = Kind(
     "task",
@@ -12,15 +20,42 @@ TASK = kinds["task"] = Kind(
         "completed",
         "completed_at",
         "priority",
+        "project",
+        "parent",
+        "position",
+        "labels",
         "due_date",
         "due_at",
         "due_zone",
         "start_date",
     ),
     serializer="tasks.serializers.TaskSerializer",
-    verbs={
-        "complete": lambda task, values, at: task.complete(at=at),
-        "reopen": lambda task, values, at: task.reopen(at=at),
+    verbs=TASK_VERBS,
+    bodies={
+        "complete": "tasks.serializers.CompletionSerializer",
+        "move": "tasks.serializers.TaskMoveSerializer",
     },
+    reads=read_for_tasks,
+    links={"labels": TaskLabel},
     quota="tasks",
+)
+PROJECT = kinds["project"] = Kind(
+    "project",
+    Project,
+    fields=("name", "color", "parent", "position", "archived_at"),
+    serializer="tasks.serializers.ProjectSerializer",
+    verbs=PROJECT_VERBS,
+    bodies={"move": "tasks.serializers.ProjectMoveSerializer"},
+    reads=read_for_projects,
+    quota="projects",
+)
+LABEL = kinds["label"] = Kind(
+    "label",
+    Label,
+    fields=("name", "color", "position"),
+    serializer="tasks.serializers.LabelSerializer",
+    verbs=LABEL_VERBS,
+    reads=read_for_labels,
+    has_trash=False,
+    quota="labels",
 )

@@ -1,20 +1,21 @@
-"""Tasks."""
+"""Tasks, the projects that they are in, and labels."""
 
+import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
 from django.db import models
-from django.db.models import Case, Q, Value, When
+from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Coalesce, Length, Trim
 from django.db.models.lookups import GreaterThan, LessThanOrEqual
 
 from todo_project.api.errors import ValidationFailed
-from todo_project.db.fields import TimeZoneField
+from todo_project.db.fields import ColorField, TimeZoneField, UUIDListField
 
 from .dates import EndOfDay
-from .ledger.models import OwnedObject
-from .querysets import TaskQuerySet
+from .ledger.models import Link, OwnedObject
+from .querysets import LabelQuerySet, OrderedQuerySet, ProjectQuerySet, TaskQuerySet
 
 
 class Priority(models.IntegerChoices):
@@ -24,7 +25,164 @@ class Priority(models.IntegerChoices):
     HIGH = 3
 
 
-class Task(OwnedObject):
+def reference(to: Any, **options: Any) -> models.ForeignKey[Any, Any]:
+    """A foreign key within an owner's objects.
+
+    On PostgreSQL a migration adds its constraint, which includes the owner, as does the primary key there.
+    """
+    return models.ForeignKey(
+        to, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False, **options
+    )
+
+
+def container(to: Any) -> models.ForeignKey[Any, Any]:
+    return reference(to, null=True, blank=True)
+
+
+class OrderedObject(OwnedObject):
+    """The base of objects that their owner puts in an order among their siblings."""
+
+    position = models.CharField(
+        max_length=120,
+        editable=False,
+        help_text="Where it stands among its siblings; see positions.py. Compared byte by byte.",
+    )
+
+    objects = OrderedQuerySet.as_manager()  # type: ignore[misc]
+
+    siblings_share: ClassVar[tuple[str, ...]] = ()
+    """The foreign keys that siblings have in common."""
+
+    class Meta(OwnedObject.Meta):
+        abstract = True
+
+    @property
+    def sibling_key(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, f"{name}_id") for name in self.siblings_share)
+
+
+def color_check(name: str) -> models.CheckConstraint:
+    return models.CheckConstraint(
+        condition=Q(color__isnull=True) | Q(color__regex="^#[0-9a-f]{6}$"),
+        name=name,
+        violation_error_code="invalid",
+        violation_error_message="Color must be like #1e90ff.",
+    )
+
+
+class Project(OrderedObject):
+    name = models.CharField(max_length=200)
+    color = ColorField(null=True, blank=True)
+    parent = container("self")
+    archived_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = ProjectQuerySet.as_manager()  # type: ignore[misc]
+
+    search_columns: ClassVar[tuple[str, ...]] = ("name",)
+    siblings_share = ("parent",)
+
+    class Meta(OwnedObject.Meta):
+        constraints = [
+            *OwnedObject.Meta.constraints,
+            models.CheckConstraint(
+                condition=Q(GreaterThan(Length(Trim("name")), 0)),
+                name="project_name_not_blank",
+                violation_error_code="blank",
+                violation_error_message="Name must not be blank.",
+            ),
+            models.CheckConstraint(
+                condition=Q(LessThanOrEqual(Length("name"), 200)),
+                name="project_name_length",
+                violation_error_code="max_length",
+                violation_error_message="Name must have at most 200 characters.",
+            ),
+            color_check("project_color_format"),
+            models.CheckConstraint(
+                condition=~Q(parent=F("id")), name="project_not_in_itself", violation_error_code="cycle"
+            ),
+        ]
+        # An owner has at most some hundreds: their lists need no index of their own.
+        indexes = [
+            models.Index(
+                fields=["owner", "id"], name="project_archived", condition=Q(archived_at__isnull=False)
+            ),
+            models.Index(fields=["parent"], name="project_parent", condition=Q(parent__isnull=False)),
+            models.Index(fields=["created_at"], name="project_all_created"),
+            models.Index(
+                fields=["deleted_at", "id"],
+                name="project_all_trashed",
+                condition=Q(deleted_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def state(self) -> str:
+        if self.deleted_at:
+            return "trashed"
+        return "archived" if self.archived_at else "active"
+
+    @classmethod
+    def state_expression(cls) -> Case:
+        return Case(
+            When(deleted_at__isnull=False, then=Value("trashed")),
+            When(archived_at__isnull=False, then=Value("archived")),
+            default=Value("active"),
+        )
+
+
+def comparable(name: str) -> str:
+    """Equal for names that differ only in case. A database would compare by its own idea of letters."""
+    return unicodedata.normalize("NFC", name.casefold())
+
+
+class Label(OrderedObject):
+    name = models.CharField(max_length=100)
+    comparable_name = models.CharField(max_length=300, editable=False)
+    color = ColorField(null=True, blank=True)
+
+    objects = LabelQuerySet.as_manager()  # type: ignore[misc]
+
+    search_columns: ClassVar[tuple[str, ...]] = ("name",)
+
+    class Meta(OwnedObject.Meta):
+        constraints = [
+            *OwnedObject.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["owner", "comparable_name"],
+                name="label_name_once_per_owner",
+                violation_error_message="You already have a label with this name.",
+            ),
+            models.CheckConstraint(
+                condition=Q(GreaterThan(Length(Trim("name")), 0)),
+                name="label_name_not_blank",
+                violation_error_code="blank",
+                violation_error_message="Name must not be blank.",
+            ),
+            models.CheckConstraint(
+                condition=Q(LessThanOrEqual(Length("name"), 100)),
+                name="label_name_length",
+                violation_error_code="max_length",
+                violation_error_message="Name must have at most 100 characters.",
+            ),
+            color_check("label_color_format"),
+        ]
+        indexes = [models.Index(fields=["created_at"], name="label_all_created")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def set_fields(self, values: Mapping[str, Any], *, at: datetime) -> set[str]:
+        changed = super().set_fields(values, at=at)
+        if "name" in values:
+            self.comparable_name = comparable(self.name)
+            changed.add("comparable_name")
+        return changed
+
+
+class Task(OrderedObject):
     title = models.CharField(max_length=500)
     description = models.TextField(max_length=5000, blank=True, default="")
     completed = models.BooleanField(default=False)
@@ -41,10 +199,14 @@ class Task(OwnedObject):
         help_text="The time to sort by: due_at, or the end of due_date in UTC.",
     )
     start_date = models.DateField(null=True, blank=True, help_text="Not to be started before this day.")
+    project = container(Project)
+    parent = container("self")
+    labels = UUIDListField(default=list, blank=True, editable=False)
 
     objects = TaskQuerySet.as_manager()  # type: ignore[misc]
 
     search_columns: ClassVar[tuple[str, ...]] = ("title", "description")
+    siblings_share = ("parent", "project")
 
     class Meta(OwnedObject.Meta):
         constraints = [
@@ -91,6 +253,9 @@ class Task(OwnedObject):
                 name="task_completed_at_when_completed",
                 violation_error_message="completed_at must be set exactly when the task is completed.",
             ),
+            models.CheckConstraint(
+                condition=~Q(parent=F("id")), name="task_not_in_itself", violation_error_code="cycle"
+            ),
         ]
         # Every write of a task adds to each index; decision 18 has what they cost.
         indexes = [
@@ -107,6 +272,10 @@ class Task(OwnedObject):
                 fields=["owner", "due_by", "id"],
                 name="task_open",
                 condition=Q(completed=False, deleted_at__isnull=True),
+            ),
+            models.Index(fields=["owner", "project", "position", "id"], name="task_position"),
+            models.Index(
+                fields=["parent", "position"], name="task_parent", condition=Q(parent__isnull=False)
             ),
             models.Index(
                 fields=["owner", "deleted_at", "id"],
@@ -150,9 +319,9 @@ class Task(OwnedObject):
             default=Value("open"),
         )
 
-    def change(self, values: Mapping[str, Any], *, at: datetime) -> set[str]:
-        """Set fields. Completing a completed task keeps its completed_at."""
-        changed = super().change(values, at=at)
+    def set_fields(self, values: Mapping[str, Any], *, at: datetime) -> set[str]:
+        """Completing a completed task keeps its completed_at."""
+        changed = super().set_fields(values, at=at)
         if self.due_date and self.due_at:
             field, other = ("due_at", "due_date") if values.get("due_at") else ("due_date", "due_at")
             message = f"A task is due on a day or at a time. To set {field}, also send {other} as null."
@@ -167,10 +336,16 @@ class Task(OwnedObject):
             changed.add("completed_at")
         return changed
 
-    def complete(self, *, at: datetime) -> set[str]:
-        """Completing a completed task changes nothing."""
-        return set() if self.completed else self.change({"completed": True}, at=at)
 
-    def reopen(self, *, at: datetime) -> set[str]:
-        """Reopening an open task changes nothing."""
-        return self.change({"completed": False}, at=at) if self.completed else set()
+class TaskLabel(Link):
+    """A label of a task. The task's row has its labels, too."""
+
+    pk = models.CompositePrimaryKey("owner", "task", "label")
+    task = reference(Task)
+    label = reference(Label)
+
+    class Meta:
+        indexes = [models.Index(fields=["owner", "label", "task"], name="tasklabel_label")]
+
+    def __str__(self) -> str:
+        return f"{self.task_id} {self.label_id}"

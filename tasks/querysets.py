@@ -1,16 +1,92 @@
-"""Querysets of tasks. Other modules do not filter by columns."""
+"""Querysets of tasks, projects and labels. Other modules do not filter by columns."""
 
+import uuid
+from collections.abc import Collection, Iterator
 from datetime import date, datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
-from django.db.models import Count, F, Q
+from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
 
 from .ledger.querysets import ObjectQuerySet
 
 MAX_UTC_OFFSET = timedelta(hours=14)
 
 
-class TaskQuerySet(ObjectQuerySet):
+class OrderedQuerySet(ObjectQuerySet):
+    """Objects with positions among their siblings."""
+
+    def neighbours(self, ids: Collection[uuid.UUID]) -> Iterator[Self]:
+        """The siblings before and after each of these objects. Those in the trash keep their places.
+
+        Siblings are in the same object, such as the parent of a subtask, or are in none. Each is a query of
+        its own, because an index does not find what is equal or missing in both rows.
+        """
+        shared = self.model.siblings_share
+        for number in range(len(shared) + 1):
+            without = {f"{name}__isnull": True for name in shared[:number]}
+            within = shared[number : number + 1]
+            same = {name: OuterRef(name) for name in within}
+            named = self.with_ids(ids).filter(**without, **{f"{name}__isnull": False for name in within})
+            siblings = self.filter(**without, **same)
+            for ordering, comparison in (("position", "gt"), ("-position", "lt")):
+                beside = siblings.filter(**{f"position__{comparison}": OuterRef("position")})
+                nearest = Subquery(beside.order_by(ordering).values("pk")[:1])
+                yield self.filter(pk__in=named.values_list(nearest))
+
+    def siblings_of(self, each: Any) -> Self:
+        return self.filter(**{name: getattr(each, f"{name}_id") for name in self.model.siblings_share})
+
+
+class ProjectQuerySet(OrderedQuerySet):
+    def archived(self) -> Self:
+        return self.filter(archived_at__isnull=False)
+
+    def active(self) -> Self:
+        return self.filter(archived_at__isnull=True)
+
+    def directly_in(self, project_id: uuid.UUID) -> Self:
+        return self.filter(parent=project_id)
+
+    def without_parent(self) -> Self:
+        return self.filter(parent__isnull=True)
+
+    def containing(self, tasks: "TaskQuerySet") -> Self:
+        return self.filter(pk__in=tasks.values("project"))
+
+
+class LabelQuerySet(OrderedQuerySet):
+    def named(self, comparable_names: Collection[str]) -> Self:
+        return self.filter(comparable_name__in=comparable_names)
+
+
+class TaskQuerySet(OrderedQuerySet):
+    def in_project(self, project_id: uuid.UUID) -> Self:
+        return self.filter(project=project_id)
+
+    def without_project(self) -> Self:
+        return self.filter(project__isnull=True)
+
+    def in_active_projects(self) -> Self:
+        projects = self.model._meta.get_field("project").related_model.objects
+        archived = projects.archived().filter(owner=OuterRef("owner"), pk=OuterRef("project"))
+        return self.filter(Q(project__isnull=True) | ~Exists(archived))
+
+    def subtasks_of(self, task_id: uuid.UUID) -> Self:
+        return self.filter(parent=task_id)
+
+    def without_parent(self) -> Self:
+        return self.filter(parent__isnull=True)
+
+    def with_any_label(self, label_ids: Collection[uuid.UUID]) -> Self:
+        return self.filter(Exists(self._links().filter(label__in=label_ids)))
+
+    def without_labels(self) -> Self:
+        return self.filter(labels=[])
+
+    def _links(self) -> Any:
+        [link] = self.model.links()
+        return link.objects.filter(owner=OuterRef("owner"), task=OuterRef("pk"))
+
     def open(self) -> Self:
         return self.filter(completed=False)
 

@@ -1,28 +1,151 @@
-"""Request bodies of tasks, and the descriptions of responses."""
+"""Request bodies of tasks, projects and labels, and the descriptions of responses."""
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.serializers import ValidationError
 
 from todo_project.api.fields import (
     BooleanField,
+    CharField,
     ChoiceField,
     DayField,
     InstantField,
     IntegerField,
     TextField,
     TimeZoneField,
+    UUIDField,
     is_visible,
 )
-from todo_project.api.serializers import body_example
+from todo_project.api.serializers import StrictSerializer, body_example
 
 from .ledger.serializers import ObjectSerializer
 from .models import Priority
+from .positions import is_position
+
+
+def check_visible(field: str, text: str) -> str:
+    if not is_visible(text):
+        raise ValidationError(f"{field} must contain a visible character.", code="blank")
+    return text
+
+
+def check_one_of(sent: Mapping[str, Any], name: str, *others: str) -> None:
+    if name in sent and (found := [other for other in others if other in sent]):
+        raise ValidationError({name: f"Send either {name} or {found[0]}."}, code="exclusive")
+
+
+class NameField(TextField):
+    """Visible text."""
+
+    def to_internal_value(self, data: Any) -> str:
+        return check_visible("This field", super().to_internal_value(data))
+
+
+class ColorField(CharField):
+    default_error_messages = {"invalid_color": "This field must be a color such as #1e90ff."}
+
+    def to_internal_value(self, data: Any) -> str:
+        color = super().to_internal_value(data)
+        if not re.fullmatch("#[0-9A-Fa-f]{6}", color):
+            self.fail("invalid_color")
+        return color.lower()
+
+
+class NeighboursField(serializers.Field[Any, Any, Any, Any]):
+    """null, an ID, or a list of IDs that may end in null."""
+
+    default_error_messages = {
+        "invalid": "This field must be null, a UUID, or a list of up to 100 UUIDs that may end in null."
+    }
+
+    def __init__(self, direction: str, end: str) -> None:
+        super().__init__(
+            required=False,
+            allow_null=True,
+            write_only=True,
+            help_text=f"Put it {direction} this one; null: at the {end} of the list. "
+            "Of a list of IDs, the first one that is still there counts.",
+        )
+
+    def to_internal_value(self, data: Any) -> Any:
+        wanted = data if isinstance(data, list) else [data]
+        ids = wanted[:-1] if wanted and wanted[-1] is None else wanted
+        if not wanted or len(wanted) > 100 or not all(isinstance(each, str) for each in ids):
+            self.fail("invalid")
+        found = [UUID_FIELD.to_internal_value(each) for each in ids] + [None] * (len(wanted) - len(ids))
+        return found if isinstance(data, list) else found[0]
+
+
+UUID_FIELD = UUIDField()
+
+
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "string", "format": "uuid"},
+            {
+                "type": "object",
+                "properties": {"name": {"type": "string", "maxLength": 100}},
+                "required": ["name"],
+                "additionalProperties": False,
+            },
+        ]
+    }
+)
+class LabelOrNameField(serializers.Field[Any, Any, Any, Any]):
+    """A label's ID, or the name of a label, which is created if there is none."""
+
+    default_error_messages = {"invalid": 'This field must be the ID of a label, or {"name": "…"}.'}
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, str):
+            return UUID_FIELD.to_internal_value(data)
+        if not isinstance(data, dict):
+            self.fail("invalid")
+        return LABEL_NAME.run_validation(data)
+
+
+class LabelNameSerializer(StrictSerializer):
+    name = NameField(max_length=100)
+
+
+LABEL_NAME = LabelNameSerializer()
+
+
+class OrderedSerializer(ObjectSerializer):
+    position = CharField(
+        read_only=True, help_text="Siblings are in the order of these texts, compared byte by byte."
+    )
+    after = NeighboursField("after", "beginning")
+    before = NeighboursField("before", "end")
+
+    def validate_position(self, position: str) -> str:
+        """Only an import sends it."""
+        if not is_position(position):
+            raise ValidationError("Position is invalid.")
+        return position
+
+    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        check_one_of(values, "after", "before")
+        return values
+
+
+MAX_LABELS = 1000
+"""In one request. How many labels a task may have is a quota."""
+
+
+def label_ids(help_text: str, *, child: Any = None, **options: Any) -> serializers.ListField:
+    return serializers.ListField(
+        child=child or UUIDField(), required=False, max_length=MAX_LABELS, help_text=help_text, **options
+    )
 
 
 @body_example(title="Buy milk", due_at="2027-01-31T09:00:00Z", priority=2)
-class TaskSerializer(ObjectSerializer):
+class TaskSerializer(OrderedSerializer):
     title = TextField(max_length=500)
     description = TextField(
         default="",
@@ -49,21 +172,83 @@ class TaskSerializer(ObjectSerializer):
     start_date = DayField(
         required=False, allow_null=True, help_text="Not to be started before this day. PUT keeps it."
     )
+    project = UUIDField(
+        required=False,
+        allow_null=True,
+        help_text="ID of its project; null: the inbox. Its subtasks move along. PUT keeps it.",
+    )
+    parent = UUIDField(  # type: ignore[assignment]
+        required=False,
+        allow_null=True,
+        help_text="ID of the task that it is a subtask of; it is in the same project. PUT keeps it.",
+    )
+    labels = label_ids("IDs of its labels, in ascending order. PUT keeps them.")
+    add_labels = label_ids(
+        'Labels to add: IDs, or `{"name": "errand"}` for the label of this name, which is created if there '
+        "is none.",
+        child=LabelOrNameField(),
+        write_only=True,
+    )
+    remove_labels = label_ids("IDs of labels to remove.", write_only=True)
 
     def validate_title(self, title: str) -> str:
-        if not is_visible(title):
-            raise ValidationError("Title must contain a visible character.", code="blank")
-        return title
+        return check_visible("Title", title)
 
     def validate_description(self, description: str | None) -> str:
         return description or ""
 
     def validate(self, task: dict[str, Any]) -> dict[str, Any]:
         """Only an import sends completed_at."""
+        check_one_of(task, "labels", "add_labels", "remove_labels")
         if "completed_at" in task and task["completed"] != (task["completed_at"] is not None):
             message = "Completed at must be set if the task is completed, and null otherwise."
             raise ValidationError({"completed_at": message})
-        return task
+        return super().validate(task)
+
+
+class CompletionSerializer(StrictSerializer):
+    subtasks = ChoiceField(
+        choices=["complete", "leave", "refuse"],
+        default="complete",
+        help_text="What to do with open subtasks: complete them too, leave them open, or refuse with 409.",
+    )
+
+
+class MoveSerializer(StrictSerializer):
+    after = NeighboursField("after", "beginning")
+    before = NeighboursField("before", "end")
+
+    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        check_one_of(values, "after", "before")
+        if not values:
+            names = list(self.fields)
+            raise ValidationError({names[0]: f"Send one of {', '.join(names)}."}, code="required")
+        return values
+
+
+class TaskMoveSerializer(MoveSerializer):
+    project = UUIDField(required=False, allow_null=True, help_text="As in PATCH.")
+    parent = UUIDField(required=False, allow_null=True, help_text="As in PATCH.")  # type: ignore[assignment]
+
+
+class ProjectMoveSerializer(MoveSerializer):
+    parent = UUIDField(required=False, allow_null=True, help_text="As in PATCH.")  # type: ignore[assignment]
+
+
+@body_example(name="Garden", color="#2e8b57")
+class ProjectSerializer(OrderedSerializer):
+    name = NameField(max_length=200)
+    color = ColorField(required=False, allow_null=True)
+    parent = UUIDField(  # type: ignore[assignment]
+        required=False, allow_null=True, help_text="ID of the project that it is in; null: none."
+    )
+    archived_at = InstantField(read_only=True, allow_null=True)
+
+
+@body_example(name="errand", color="#ff8c00")
+class LabelSerializer(OrderedSerializer):
+    name = NameField(max_length=100, help_text="Unique among your labels, ignoring case.")
+    color = ColorField(required=False, allow_null=True)
 
 
 class StatsSerializer(serializers.Serializer[Any]):

@@ -1,4 +1,4 @@
-"""Tasks."""
+"""Tasks, projects and labels."""
 
 import uuid
 from typing import Any
@@ -10,11 +10,21 @@ from rest_framework.response import Response
 from todo_project.api.endpoints import endpoint
 from todo_project.api.filters import Moment
 
-from .filters import FILTERS, ORDERINGS, TaskPageParameters, TimeZoneParameters
-from .kinds import TASK
+from .filters import (
+    FILTERS,
+    LABEL_ORDERINGS,
+    NONE,
+    ORDERINGS,
+    PROJECT_FILTERS,
+    PROJECT_ORDERINGS,
+    TaskPageParameters,
+    TimeZoneParameters,
+)
+from .kinds import LABEL, PROJECT, TASK
 from .ledger.counts import read_counts
 from .ledger.views import ObjectViewSet, write_endpoint
-from .serializers import StatsSerializer
+from .operations import ARCHIVE, COMPLETE, MOVE, REOPEN, UNARCHIVE
+from .serializers import CompletionSerializer, ProjectMoveSerializer, StatsSerializer, TaskMoveSerializer
 
 STATES = ("open", "completed", "overdue", "trashed")
 
@@ -25,15 +35,37 @@ class TaskViewSet(ObjectViewSet):
     orderings = ORDERINGS
     page_parameters = TaskPageParameters
 
-    @write_endpoint("completeTask", "Complete a task", conditional=True, request=None)
+    def get_page(self, *args: Any, **kwargs: Any) -> Response:
+        if self.query.get("project", NONE) != NONE:
+            self.query = {**self.query, "archived": True}  # Even if the project itself is archived.
+        return super().get_page(*args, **kwargs)
+
+    @write_endpoint(
+        "completeTask",
+        "Complete a task",
+        conditional=True,
+        request=CompletionSerializer,
+        extra_statuses=(409,),
+    )
     def complete(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
-        """Repeating it changes nothing."""
-        return self.change("complete", id)
+        """Its open subtasks are completed at the same time, unless the body says otherwise.
+
+        Repeating it changes nothing.
+        """
+        return self.change(COMPLETE, id)
 
     @write_endpoint("reopenTask", "Reopen a task", conditional=True, request=None)
     def reopen(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
-        """Repeating it changes nothing."""
-        return self.change("reopen", id)
+        """Reopens the tasks that it is a subtask of, and the subtasks that were completed along with it.
+
+        Repeating it changes nothing.
+        """
+        return self.change(REOPEN, id)
+
+    @write_endpoint("moveTask", "Move a task", conditional=True, request=TaskMoveSerializer)
+    def move(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
+        """To a place among its siblings, to another project or under another task. Subtasks move along."""
+        return self.change(MOVE, id)
 
     @endpoint(
         "countTasks", "Count your tasks by state", parameters=TimeZoneParameters, responses=StatsSerializer
@@ -44,3 +76,34 @@ class TaskViewSet(ObjectViewSet):
         overdue = tasks.overdue(at=moment.now, today=moment.today)
         counts = read_counts(TASK, request.user, overdue=overdue)
         return Response({state: counts.get(state, 0) for state in STATES})
+
+
+class ProjectViewSet(ObjectViewSet):
+    kind = PROJECT
+    filters = PROJECT_FILTERS
+    orderings = PROJECT_ORDERINGS
+    default_ordering = "position"
+
+    @write_endpoint("archiveProject", "Archive a project", conditional=True, request=None)
+    def archive(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
+        """With the projects in it. Lists then leave out their tasks. Repeating it changes nothing."""
+        return self.change(ARCHIVE, id)
+
+    @write_endpoint("unarchiveProject", "Unarchive a project", conditional=True, request=None)
+    def unarchive(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
+        """With the projects that it is in, and those that were archived along with it.
+
+        Repeating it changes nothing.
+        """
+        return self.change(UNARCHIVE, id)
+
+    @write_endpoint("moveProject", "Move a project", conditional=True, request=ProjectMoveSerializer)
+    def move(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
+        """To a place among its siblings, or into another project."""
+        return self.change(MOVE, id)
+
+
+class LabelViewSet(ObjectViewSet):
+    kind = LABEL
+    orderings = LABEL_ORDERINGS
+    default_ordering = "position"

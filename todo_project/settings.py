@@ -210,6 +210,9 @@ RATE_LIMIT_ANONYMOUS = env.rate("RATE_LIMIT_ANONYMOUS", default="60/minute")
 # Quotas of each user
 
 QUOTA_TASKS = env.integer("QUOTA_TASKS", default=100_000, low=1, high=100_000_000)
+QUOTA_PROJECTS = env.integer("QUOTA_PROJECTS", default=500, low=1, high=100_000)
+QUOTA_LABELS = env.integer("QUOTA_LABELS", default=500, low=1, high=100_000)
+QUOTA_LABELS_PER_TASK = env.integer("QUOTA_LABELS_PER_TASK", default=50, low=1, high=1_000)
 QUOTA_PERSONAL_TOKENS = env.integer("QUOTA_PERSONAL_TOKENS", default=50, low=1, high=10_000)
 QUOTA_SESSIONS = env.integer("QUOTA_SESSIONS", default=100, low=1, high=10_000)
 QUOTA_IDEMPOTENCY_KEYS = env.integer("QUOTA_IDEMPOTENCY_KEYS", default=10_000, low=1, high=1_000_000)

@@ -33,6 +33,8 @@ Row = tuple[str, dict[str, Any]]
 def exported_serializer(kind: Kind) -> Any:
     """For an object as the API writes it."""
     serializer = type("ExportedObjectSerializer", (ExportedSerializer, kind.serializer_class), {})()
+    for name in [name for name, field in serializer.fields.items() if field.write_only]:
+        del serializer.fields[name]
     for name in kind.fields:
         # Unlike a request, an export has null only where the database has.
         serializer.fields[name].allow_null = kind.model._meta.get_field(name).null
@@ -78,7 +80,7 @@ def _store(kind: Kind, into: Import, batch: list[Row], outcome: Outcome, clock: 
         if outcome.add(found, values, replace=into.replace):
             new = kind.model(owner_id=into.user.pk, version=clock.next_version())
             try:
-                columns |= new.change(values, at=values["updated_at"])
+                columns |= new.set_fields(values, at=values["updated_at"])
             except ValidationFailed as error:
                 raise NotImportable(f"{place}.{error.details['field']}: {error.message}") from error
             changed.append(new)

@@ -1,9 +1,8 @@
 """Kinds of objects. Each is declared once, in the module `kinds` of its app."""
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -14,21 +13,50 @@ from todo_project.config.registry import Registry
 from todo_project.db import json_text
 from todo_project.db.json_text import JSONText
 
-from .models import Clock, OwnedObject, Tombstone
+from .models import Clock, Link, OwnedObject, Tombstone
 from .querysets import ObjectQuerySet, TombstoneQuerySet
 
 CREATE, UPDATE, DELETE, RESTORE, PURGE = "create", "update", "delete", "restore", "purge"
 
-Verb = Callable[[Any, Mapping[str, Any], datetime], set[str]]
-"""Changes an object by values at a time, and returns the names of the changed columns."""
+Verb = Callable[[Any, Mapping[str, Any], Any], set[str]]
+"""Changes an object by values, as part of a Write, and returns the names of the changed columns."""
+
+
+def update(each: OwnedObject, values: Mapping[str, Any], write: Any) -> set[str]:
+    return each.set_fields(values, at=write.at)
+
+
+def trash(each: OwnedObject, values: Mapping[str, Any], write: Any) -> set[str]:
+    """Move an object to the trash with what is in it. All get the same time. Repeating it changes nothing."""
+    if each.deleted_at:
+        return set()
+    for content in write.contents(each):
+        if not content.deleted_at:
+            write.change(content, deleted_at=write.at)
+    return each.set_fields({"deleted_at": write.at}, at=write.at)
+
+
+def restore(each: OwnedObject, values: Mapping[str, Any], write: Any) -> set[str]:
+    """Restore an object with what was trashed along with it. Repeating it changes nothing."""
+    if not each.deleted_at:
+        return set()
+    for content in write.contents(each):
+        if content.deleted_at == each.deleted_at:
+            write.change(content, deleted_at=None)
+    return each.set_fields({"deleted_at": None}, at=write.at)
+
+
+def purge(each: OwnedObject, values: Mapping[str, Any], write: Any) -> set[str]:
+    """Replace an object, and what is in it, by tombstones."""
+    for content in [*write.contents(each), each]:
+        write.purge(content)
+    return set()
+
 
 VERBS: dict[str, Verb] = {
-    CREATE: lambda each, values, at: each.change(values, at=at),
-    UPDATE: lambda each, values, at: each.change(values, at=at),
-    DELETE: lambda each, values, at: each.trash(at=at),
-    RESTORE: lambda each, values, at: each.restore(at=at),
-}
-"""The verbs of every kind. PURGE is not included, because it leaves no object."""
+    CREATE: update, UPDATE: update, DELETE: trash, RESTORE: restore, PURGE: purge,
+}  # fmt: skip
+"""The verbs of every kind."""
 
 ALLOWED_IN_TRASH = {DELETE, RESTORE, PURGE}
 
@@ -46,7 +74,16 @@ class Kind:
     """The dotted path of the serializer that validates the fields."""
 
     verbs: Mapping[str, Verb] = field(default_factory=dict)
-    """The verbs that only this kind has."""
+    """The verbs that only this kind has, and those that it has in another way."""
+
+    bodies: Mapping[str, str] = field(default_factory=dict)
+    """The dotted paths of the serializers of what verbs take, besides creating and updating."""
+
+    reads: Callable[["Rows", Sequence[Any]], Iterable[ObjectQuerySet]] | None = None
+    """Returns which other objects operations on this kind need. Their verbs find them in the Write."""
+
+    links: Mapping[str, type[Link]] = field(default_factory=dict)
+    """The tables that contain the same references as the fields with these names."""
 
     has_trash: bool = True
     """Whether deleting moves to the trash. Otherwise it is final."""
@@ -80,12 +117,18 @@ class Kind:
 
     @cached_property
     def all_verbs(self) -> dict[str, Verb]:
-        return {**VERBS, **self.verbs}
+        final = {} if self.has_trash else {DELETE: purge}
+        return {**VERBS, **final, **self.verbs}
 
     @property
     def bulk_verbs(self) -> list[str]:
         """The verbs that a bulk request may use; purging has routes of its own."""
-        return [CREATE, UPDATE, *self.verbs, DELETE, *([RESTORE] if self.has_trash else [])]
+        own = [verb for verb in self.verbs if verb not in VERBS]
+        return [CREATE, UPDATE, *own, DELETE, *([RESTORE] if self.has_trash else [])]
+
+    @cached_property
+    def body_classes(self) -> dict[str, Any]:
+        return {verb: import_string(path) for verb, path in self.bodies.items()}
 
     def id_for(self, owner: Any, key: str) -> uuid.UUID:
         return uuid.uuid5(owner.pk, f"{self.name}:{key}")
@@ -118,7 +161,14 @@ class Kind:
         return rows.values_list("version", self.json(**options))
 
 
+Rows = Callable[[type[OwnedObject]], ObjectQuerySet]
+"""Returns the objects of a kind that a write may read."""
+
 kinds: Registry[Kind] = Registry("kinds of objects")
+
+
+def kind_of(model: type[OwnedObject]) -> Kind:
+    return next(kind for kind in kinds.values() if kind.model is model)
 
 
 def owned(kind: Kind, owner: Any) -> ObjectQuerySet:

@@ -5,13 +5,15 @@ import uuid
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, ClassVar
+from functools import cache
+from typing import Any, ClassVar, cast
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Case, Value, When
 from django.utils import timezone
 
+from todo_project.db.querysets import OwnedQuerySet
 from todo_project.db.user_annotations import USER_ANNOTATIONS, UserAnnotation
 
 from .querysets import ClockQuerySet, ObjectQuerySet, TombstoneQuerySet
@@ -65,8 +67,6 @@ USER_ANNOTATIONS["tick"] = UserAnnotation("clock__tick", default=0)
 
 
 class OwnedObject(models.Model):
-    """The methods change the instance and return the names of the changed columns, which perform() stores."""
-
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="%(class)ss", db_index=False
@@ -78,11 +78,11 @@ class OwnedObject(models.Model):
 
     objects = ObjectQuerySet.as_manager()
 
-    search_columns: ClassVar[tuple[str, ...]]
-    """The columns with text that the parameter `q` searches."""
-
     is_new = False
     """Whether this instance was created by the current request."""
+
+    search_columns: ClassVar[tuple[str, ...]]
+    """The columns with text that the parameter `q` searches."""
 
     class Meta:
         abstract = True
@@ -103,19 +103,56 @@ class OwnedObject(models.Model):
         """The same in SQL."""
         return Case(When(deleted_at__isnull=False, then=Value("trashed")), default=Value("live"))
 
-    def change(self, values: Mapping[str, Any], *, at: datetime) -> set[str]:
-        """Set fields."""
+    @classmethod
+    @cache
+    def containers(cls) -> dict[str, type["OwnedObject"]]:
+        """The foreign keys to what an object is in: it is trashed, restored and purged along with that."""
+        return {
+            field.name: cast(type[OwnedObject], field.related_model)
+            for field in cls._meta.concrete_fields
+            if field.is_relation and issubclass(cast(type, field.related_model), OwnedObject)
+        }
+
+    @classmethod
+    def links(cls) -> dict[type["Link"], str]:
+        """The tables with references to objects, and the names of their foreign keys."""
+        relations: Any = cls._meta.related_objects
+        return {
+            each.related_model: each.field.name for each in relations if issubclass(each.related_model, Link)
+        }
+
+    @property
+    def container_ids(self) -> set[uuid.UUID]:
+        return {getattr(self, f"{name}_id") for name in self.containers()} - {None}
+
+    def set_fields(self, values: Mapping[str, Any], *, at: datetime) -> set[str]:
+        """Set fields, and what follows from them in the same row. Return the names of the columns."""
         for name, value in values.items():
-            setattr(self, name, value)
-        return set(values)
+            field: Any = self._meta.get_field(name)
+            setattr(self, field.attname, value)
+        return {*values}
 
-    def trash(self, *, at: datetime) -> set[str]:
-        """Move to the trash. Trashing a trashed object changes nothing."""
-        return set() if self.deleted_at else self.change({"deleted_at": at}, at=at)
 
-    def restore(self, *, at: datetime) -> set[str]:
-        """Move out of the trash. Restoring a live object changes nothing."""
-        return self.change({"deleted_at": None}, at=at) if self.deleted_at else set()
+class Link(models.Model):
+    """The base of tables of references from objects to a set of others.
+
+    The object's own row contains the set, too: then a page of objects is read from one table.
+    """
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+
+    objects = OwnedQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def target_of(cls, source: str) -> str:
+        """The name of the foreign key that is neither the owner nor this one."""
+        [name] = {field.name for field in cls._meta.concrete_fields if field.is_relation} - {"owner", source}
+        return name
 
 
 class Tombstone(models.Model):

@@ -7,27 +7,21 @@ import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
 from django.db import connection
-from django.db.models import BigIntegerField, UUIDField
+from django.db.models import UUIDField
 from django.utils import timezone
 
 from todo_project.api.errors import Conflict, Gone, NotFound, PreconditionFailed, ValidationFailed
-from todo_project.db.compiled import (
-    CompiledQuery,
-    CompiledUpdate,
-    Statement,
-    execute_all,
-    insert_statement,
-    update_many,
-)
-from todo_project.db.stored_responses import forget_objects
+from todo_project.db.compiled import CompiledQuery
 
-from .kinds import CREATE, DELETE, PURGE, Kind, RowsFor, owned
+from .kinds import ALLOWED_IN_TRASH, CREATE, Kind, Rows, RowsFor, kind_of, owned
 from .models import Clock, OwnedObject, Tombstone
+from .querysets import ObjectQuerySet
+from .writes import Draft, Write, contents, read, store
 
 
 @dataclass(frozen=True)
@@ -52,112 +46,106 @@ class Operation:
         return {**({"field": f"{self.path}.{name}"} if self.path else {}), **more}
 
 
-@dataclass
-class Draft:
-    """An object with changes that are not stored yet."""
-
-    kind: Kind
-    object: Any
-    loaded_version: int = 0
-    """0 if the object is new."""
-    loaded_state: str | None = None
-    columns: set[str] = field(default_factory=set)
-    is_purged: bool = False
-
-    @classmethod
-    def of(cls, kind: Kind, each: OwnedObject) -> "Draft":
-        return cls(kind, each, loaded_version=each.version, loaded_state=each.state)
-
-    @property
-    def result(self) -> OwnedObject | Tombstone:
-        return self.tombstone if self.is_purged else self.object
-
-    @property
-    def tombstone(self) -> Tombstone:
-        return Tombstone(
-            owner_id=self.object.owner_id,
-            kind=self.kind.name,
-            object_id=self.object.pk,
-            version=self.object.version,
-            purged_at=self.object.updated_at,
-        )
-
-    def apply(self, verb: str, values: Mapping[str, Any], clock: Clock, at: datetime) -> None:
-        if verb == PURGE or (verb == DELETE and not self.kind.has_trash):
-            self.is_purged, columns = True, {"deleted_at"}
-        else:
-            columns = self.kind.all_verbs[verb](self.object, values, at)
-        if columns:
-            self.columns |= {*columns, "version", "updated_at"}
-            self.object.version, self.object.updated_at = clock.next_version(), at
-
-    def count(self, clock: Clock) -> None:
-        """Update the clock's counts."""
-        state = None if self.is_purged else self.object.state
-        if state != self.loaded_state:
-            changes = {each: by for each, by in ((self.loaded_state, -1), (state, 1)) if each}
-            clock.count(self.kind.name, changes)
-            if not self.loaded_version:
-                self.kind.check_quota(clock)
-
-
 def perform(owner: Any, operations: Sequence[Operation], rows_for: RowsFor = owned) -> list[Any]:
     """Return the object of each operation after all operations, or its tombstone. Requires a transaction."""
     clock = Clock.objects.lock(owner)
     at = timezone.now()  # Only after the clock is locked, so that times increase with versions.
-    drafts = _load(operations, owner, rows_for)
-    purged_ids = _purged(operations, owner, drafts)
+    write = Write(clock, at, lambda model: rows_for(kind_of(model), owner))
+    _load(write, operations, owner, rows_for)
+    purged_ids = _purged(operations, owner, write)
     used = []
-    for operation in operations:
-        draft = drafts.get(operation.object_id(owner))
-        if operation.verb != CREATE:
-            draft = _find(draft, operation, rows_for, owner)
-            _apply(operation, draft, clock, at)
-        elif operation.object_id(owner) in purged_ids or (draft and draft.is_purged):
-            raise Gone(details=operation.details("key"))
-        elif draft is None:
-            draft = _new(operation, owner, at)
-            drafts[draft.object.pk] = draft
-            _apply(operation, draft, clock, at)
-        used.append(draft)  # Creating again with the same key changes nothing.
-    _store({owner.pk: clock}, [draft for draft in drafts.values() if draft.columns], rows_for)
+    for number, operation in enumerate(operations):
+        # What one operation trashes or completes has one time, which no other one has.
+        write.at = at + number * timedelta.resolution
+        used.append(_perform_one(operation, write, owner, rows_for, purged_ids))
+    store([write], rows_for)
     return [draft.result for draft in used]
 
 
-def perform_for_owners(kind: Kind, verb: str, ids: Collection[uuid.UUID]) -> list[Any]:
+def _perform_one(
+    operation: Operation, write: Write, owner: Any, rows_for: RowsFor, purged_ids: Collection[uuid.UUID]
+) -> Draft:
+    object_id = operation.object_id(owner)
+    draft = write.drafts.get(object_id) if object_id else None
+    try:
+        if operation.verb != CREATE:
+            draft = _find(draft, operation, rows_for, owner)
+            verb = operation.kind.all_verbs[operation.verb]
+            write.record(draft, verb(draft.object, operation.values, write))
+        elif object_id in purged_ids or (draft and draft.is_purged):
+            raise Gone(details=operation.details("key"))
+        elif draft is None:
+            new = write.create(operation.kind.model, object_id or uuid.uuid4(), operation.values)
+            draft = write.drafts[new.pk]
+    except ValidationFailed as error:
+        if operation.path is None:
+            raise
+        raise error.within(operation.path) from error
+    except Conflict as error:
+        if operation.path and "field" in error.details:
+            error.details["field"] = f"{operation.path}.{error.details['field']}"
+        raise
+    return draft  # Creating again with the same key changes nothing.
+
+
+def perform_for_owners(
+    kind: Kind, verb: str, ids: Collection[uuid.UUID], values: Mapping[str, Any] | None = None
+) -> list[Any]:
     """Apply a verb to objects of many owners, and return the changed objects. Requires a transaction.
 
     Objects to which the verb does not apply are skipped. The number of queries is constant. A transaction
     that calls this several times must process owners in ascending order; otherwise two could deadlock.
     """
-    rows = kind.model.objects.filter(pk__in=ids)
-    clocks = Clock.objects.lock_many(set(rows.values_list("owner", flat=True)))
+    named = kind.model.objects.filter(pk__in=ids)
+    clocks = Clock.objects.lock_many(set(named.values_list("owner", flat=True)))
     at = timezone.now()
-    drafts = [Draft.of(kind, each) for each in rows.all() if each.owner_id in clocks]
-    for draft in drafts:
-        if kind.allows(verb, draft.object):
-            draft.apply(verb, {}, clocks[draft.object.owner_id], at)
-    changed = [draft for draft in drafts if draft.columns]
-    _store(clocks, changed)
-    return [draft.object for draft in changed]
+
+    def rows(model: type[OwnedObject]) -> ObjectQuerySet:
+        found: ObjectQuerySet = model.objects.filter(owner__in=clocks)
+        return found
+
+    writes = {owner_id: Write(clock, at, rows) for owner_id, clock in clocks.items()}
+    selected = [each for each in named.all() if each.owner_id in clocks and kind.allows(verb, each)]
+    operations = [Operation(kind, verb, each.pk, values or {}) for each in selected]
+    for each in [*selected, *read(_parts(operations, rows))]:
+        writes[each.owner_id].load(each)
+    for each in selected:
+        if kind.allows(verb, each):
+            write = writes[each.owner_id]
+            write.record(write.drafts[each.pk], kind.all_verbs[verb](each, values or {}, write))
+    store([*writes.values()])
+    return [each for each in selected if writes[each.owner_id].drafts[each.pk].columns]
 
 
-def _load(operations: Sequence[Operation], owner: Any, rows_for: RowsFor) -> dict[Any, Draft]:
+def _parts(operations: Sequence[Operation], rows: Rows) -> list[ObjectQuerySet]:
+    """What the operations need besides their own objects."""
+    by_kind: dict[Kind, list[Operation]] = defaultdict(list)
+    for operation in operations:
+        by_kind[operation.kind].append(operation)
+    parts: list[ObjectQuerySet] = []
+    for kind, each in by_kind.items():
+        if ids := {one.id for one in each if one.id and one.verb in ALLOWED_IN_TRASH}:
+            parts += contents(kind, rows, ids)
+        if kind.reads:
+            parts += kind.reads(rows, each)
+    return parts
+
+
+def _load(write: Write, operations: Sequence[Operation], owner: Any, rows_for: RowsFor) -> None:
     ids: dict[Kind, set[uuid.UUID]] = defaultdict(set)
     for operation in operations:
         if object_id := operation.object_id(owner):
             ids[operation.kind].add(object_id)
-    loaded: dict[Any, Draft] = {}
     for kind, each in ids.items():
-        rows: Iterable[OwnedObject]
+        found: Iterable[OwnedObject]
         if len(operations) == 1:
             # Without a lock: the UPDATE of a single object is guarded by its version.
-            rows = _load_one(kind, rows_for, owner, *each)
+            found = _load_one(kind, rows_for, owner, *each)
         else:
             # Locked, in case a writer has not locked the clock.
-            rows = rows_for(kind, owner).with_ids(each).select_for_update()
-        loaded |= {row.pk: Draft.of(kind, row) for row in rows}
-    return loaded
+            found = rows_for(kind, owner).with_ids(each).select_for_update()
+        write.load(*found)
+    write.load(*read(_parts(operations, write.rows)))
 
 
 def _load_one(kind: Kind, rows_for: RowsFor, owner: Any, object_id: uuid.UUID) -> list[OwnedObject]:
@@ -176,24 +164,17 @@ def _load_query(kind: Kind, rows_for: RowsFor) -> CompiledQuery:
     )
 
 
-def _purged(operations: Sequence[Operation], owner: Any, drafts: Mapping[Any, Draft]) -> set[uuid.UUID]:
+def _purged(operations: Sequence[Operation], owner: Any, write: Write) -> set[uuid.UUID]:
     """The ids of new objects whose key was used for an object that has been purged."""
     ids = {
         object_id
         for operation in operations
         if operation.key is not None
-        and (object_id := operation.kind.id_for(owner, operation.key)) not in drafts
+        and (object_id := operation.kind.id_for(owner, operation.key)) not in write.drafts
     }
     if not ids:
         return set()
     return set(Tombstone.objects.for_user(owner).with_ids(ids).values_list("object_id", flat=True))
-
-
-def _new(operation: Operation, owner: Any, at: datetime) -> Draft:
-    object_id = operation.object_id(owner) or uuid.uuid4()
-    new = operation.kind.model(id=object_id, owner_id=owner.pk, created_at=at)
-    new.is_new = True
-    return Draft(operation.kind, new)
 
 
 def _find(draft: Draft | None, operation: Operation, rows_for: RowsFor, owner: Any) -> Draft:
@@ -210,69 +191,3 @@ def _find(draft: Draft | None, operation: Operation, rows_for: RowsFor, owner: A
         current = kind.as_dict(stored or draft.object, with_kind=operation.path is not None)
         raise PreconditionFailed(details=operation.details("if_match", current=current))
     return draft
-
-
-def _apply(operation: Operation, draft: Draft, clock: Clock, at: datetime) -> None:
-    try:
-        draft.apply(operation.verb, operation.values, clock, at)
-    except ValidationFailed as error:
-        if operation.path is None:
-            raise
-        raise error.within(operation.path) from error
-
-
-def _store(clocks: Mapping[uuid.UUID, Clock], drafts: Sequence[Draft], rows_for: RowsFor = owned) -> None:
-    """Write the clocks and only the changed columns, in a constant number of statements."""
-    for draft in drafts:
-        draft.count(clocks[draft.object.owner_id])
-    if len(drafts) == 1:
-        [draft] = drafts
-        clock = Clock.objects.store_statement(clocks[draft.object.owner_id])
-        if not execute_all(clock, _statement(draft, rows_for)):
-            raise Conflict  # A writer has not locked the clock.
-    elif drafts:
-        owners = {draft.object.owner_id for draft in drafts}
-        Clock.objects.store(*(clocks[owner] for owner in owners))
-        Tombstone.objects.bulk_create(draft.tombstone for draft in drafts if draft.is_purged)
-    if purged_ids := [draft.object.pk for draft in drafts if draft.is_purged]:
-        forget_objects(clocks.keys(), purged_ids)
-    by_kind: dict[Kind, list[Draft]] = defaultdict(list)
-    for draft in drafts:
-        by_kind[draft.kind].append(draft)
-    for kind, each in by_kind.items():
-        if len(drafts) > 1:
-            _store_many(kind, [draft for draft in each if not draft.is_purged])
-        if purged := [draft.object.pk for draft in each if draft.is_purged and draft.loaded_version]:
-            kind.model.objects.filter(owner__in=clocks, pk__in=purged).delete()
-
-
-def _store_many(kind: Kind, drafts: Iterable[Draft]) -> None:
-    new: list[Draft] = []
-    existing: list[Draft] = []
-    for draft in drafts:
-        (existing if draft.loaded_version else new).append(draft)
-    kind.model.objects.bulk_create(draft.object for draft in new)
-    columns = set().union(*(draft.columns for draft in existing))
-    if update_many([draft.object for draft in existing], columns, key=["owner", "id"]) != len(existing):
-        raise Conflict  # A writer has not locked the clock.
-
-
-def _statement(draft: Draft, rows_for: RowsFor) -> Statement:
-    if draft.is_purged:
-        return insert_statement(draft.tombstone)
-    if not draft.loaded_version:
-        return insert_statement(draft.object)
-    update = _update_query(draft.kind, rows_for, frozenset(draft.columns))
-    each = draft.object
-    return update.statement(each, owner=each.owner_id, id=each.pk, loaded_version=draft.loaded_version)
-
-
-@cache
-def _update_query(kind: Kind, rows_for: RowsFor, columns: frozenset[str]) -> CompiledUpdate:
-    return CompiledUpdate(
-        lambda owner, id, loaded_version: rows_for(kind, owner).filter(pk=id, version=loaded_version),  # noqa: A006
-        [kind.model._meta.get_field(column) for column in sorted(columns)],
-        owner=UUIDField(),
-        id=UUIDField(),
-        loaded_version=BigIntegerField(),
-    )

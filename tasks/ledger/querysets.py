@@ -10,6 +10,7 @@ from typing import Any, Self
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import BigIntegerField, CharField, DateTimeField, Q, Value, Window
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import RowNumber
 
 from todo_project.db.compiled import CompiledQuery, CompiledUpdate, Statement, update_many
@@ -50,10 +51,38 @@ class ObjectQuerySet(VersionedQuerySet):
     def with_ids(self, ids: Collection[uuid.UUID]) -> Self:
         return self.filter(pk__in=ids)
 
+    def with_contents(self, ids: Collection[uuid.UUID]) -> Self:
+        """The objects with these ids, and those that are in them."""
+        return self._tree(ids, step="row.parent_id = tree.id")
+
+    def with_containers(self, ids: Collection[uuid.UUID]) -> Self:
+        """The objects with these ids, and those that they are in."""
+        return self._tree(ids, step="row.id = tree.parent_id")
+
+    def _tree(self, ids: Collection[uuid.UUID], *, step: str) -> Self:
+        """Follows the foreign key `parent`, if the model has one. Django has no recursive queries."""
+        first = self.with_ids(ids)
+        if "parent" not in self.model.containers() or not ids:
+            return first
+        sql, params = first.order_by().values("id", "owner_id", "parent_id").query.sql_with_params()
+        table = connection.ops.quote_name(self.model._meta.db_table)
+        tree = (
+            f"WITH RECURSIVE tree (id, owner_id, parent_id) AS ({sql} UNION "  # noqa: S608
+            f"SELECT row.id, row.owner_id, row.parent_id FROM {table} AS row "
+            f"JOIN tree ON row.owner_id = tree.owner_id AND {step}) SELECT id FROM tree"
+        )
+        return self.filter(pk__in=RawSQL(tree, params))  # noqa: S611
+
     def search_text(self, text: str) -> Self:
         """The text in one of the model's search columns, case-insensitive."""
         matches = (Q(**{f"{column}__icontains": text}) for column in self.model.search_columns)
         return self.filter(reduce(operator.or_, matches))
+
+    def delete_with_links(self) -> None:
+        """Without loading the rows, as delete() would do for the links."""
+        for link, name in self.model.links().items():
+            link.objects.filter(**{f"{name}__in": self.values("pk")}).delete()
+        self.delete()
 
     def latest_change_first(self) -> Self:
         """For the objects of one owner."""
@@ -108,7 +137,7 @@ class TombstoneQuerySet(VersionedQuerySet):
             number = int(cursor.rowcount)
         if number:
             replaced = self.for_user(owner).since(after)
-            rows.order_by().filter(pk__in=replaced.values("object_id")).delete()
+            rows.order_by().filter(pk__in=replaced.values("object_id")).delete_with_links()
         return number
 
 

@@ -106,7 +106,11 @@ class ObjectPage:
             timeouts = [each.timeout for each in self.filters.values() if each.timeout]
             with query_timeout(min(timeouts)) if timeouts else nullcontext():
                 return fetch(ranges)
-        parameters = {name: value for name, value in self.values.items() if self.filters[name].value}
+        parameters = {
+            name: value
+            for name, value in self.values.items()
+            if self.filters[name].value and value not in self.filters[name].constants
+        }
         compiled = _page(
             self.selection,
             tuple(self.filters.items()),
@@ -148,5 +152,5 @@ def _page(
         now=DateTimeField(),
         today=DateField(),
         position=tuple(keyset.fields),
-        **{name: each.value for name, each in filters if each.value},
+        **{name: each.value for name, each in filters if each.value and name not in dict(constants)},
     )

@@ -82,6 +82,12 @@ def partial_body(kind: Kind) -> Any:
 NO_BODY = StrictSerializer()
 
 
+@cache
+def body_of(kind: Kind, verb: str) -> Any:
+    """The body of a verb, besides creating and updating."""
+    return kind.body_classes[verb]() if verb in kind.bodies else NO_BODY
+
+
 def any_kind(name: str, serializer: Any, *others: Any) -> PolymorphicProxySerializer:
     """A description: the serializer that the function returns for one of the kinds, or one of the others."""
     return PolymorphicProxySerializer(
@@ -140,15 +146,19 @@ class OperationSerializer(StrictSerializer):
             message = f"This field must be one of {allowed} for a {kind.name}."
             raise ValidationError({"op": message}, code="invalid_choice")
         fields = self.FIELDS_BY_OP.get(operation["op"], self.DEFAULT_FIELDS)
+        optional = {"if_match"}
+        if operation["op"] in kind.bodies:
+            fields, optional = fields | {"data"}, optional | {"data"}
         if extra := sorted(operation.keys() - fields):
             raise ValidationError(
                 dict.fromkeys(extra, f"Not allowed with {operation['op']}."), code="unknown"
             )
-        if missing := sorted(fields - operation.keys() - {"if_match"}):
+        if missing := sorted(fields - operation.keys() - optional):
             raise ValidationError(dict.fromkeys(missing, "This field is required."), code="required")
-        if "data" in operation:
-            serializer = new_body(kind) if operation["op"] == CREATE else partial_body(kind)
-            operation["data"] = serializer.run_validation(operation["data"])
+        if "data" in fields:
+            bodies = {CREATE: new_body(kind), UPDATE: partial_body(kind)}
+            body = bodies.get(operation["op"]) or body_of(kind, operation["op"])
+            operation["data"] = body.run_validation(operation.get("data", {}))
         return operation
 
 

@@ -50,6 +50,7 @@ from .serializers import (
     EmptyTrashSerializer,
     TombstoneSerializer,
     any_kind,
+    body_of,
     full_body,
     new_body,
     new_serializer_class,
@@ -124,9 +125,10 @@ class OwnedViewSet(ApiViewSet):
         )
 
     def perform_one(
-        self, verb: str, object_id: uuid.UUID | None = None, *, body: StrictSerializer = NO_BODY
+        self, verb: str, object_id: uuid.UUID | None = None, *, body: StrictSerializer | None = None
     ) -> Any:
         """Validate the request, apply a verb to an object, and return the object or its tombstone."""
+        body = body or body_of(self.kind, verb)
         values = body.run_validation(self.request.data)
         key, versions = values.pop("key", None), IfMatch(self.request).versions
         operation = Operation(self.kind, verb, object_id, values, key=key, versions=versions)

@@ -1,8 +1,10 @@
-"""On PostgreSQL: a primary key that includes the owner, an index for searching, and frequent vacuums.
+"""On PostgreSQL: keys that include the owner, the order of positions, a search index, frequent vacuums.
 
 The expressions of the index match the SQL of `icontains`. TrigramExtension is not used, because reversing it
 queries PostgreSQL's catalogue even on SQLite.
 """
+
+from typing import Any
 
 from django.db import migrations
 
@@ -35,11 +37,41 @@ ALTER TABLE tasks_task RESET (
 """
 
 
+# The database compares texts as its language does. On SQLite the default is byte by byte.
+POSITIONS = "".join(
+    f"ALTER TABLE tasks_{table} ALTER COLUMN position TYPE varchar(120) COLLATE {{}};"
+    for table in ("task", "project", "label")
+)
+
+
+class AddReference(RunPostgreSQL):
+    """A foreign key within an owner's rows. It is checked on commit: a write may create both rows."""
+
+    def __init__(self, table: str, name: str, to: str) -> None:
+        constraint = f"{table}_{name}_of_owner"
+        super().__init__(
+            f"ALTER TABLE tasks_{table} ADD CONSTRAINT {constraint} "
+            f"FOREIGN KEY ({name}_id, owner_id) REFERENCES tasks_{to} (id, owner_id) "
+            "DEFERRABLE INITIALLY DEFERRED",
+            f"ALTER TABLE tasks_{table} DROP CONSTRAINT {constraint}",
+        )
+        self.arguments = [table, name, to]
+
+    def deconstruct(self) -> Any:
+        return type(self).__name__, self.arguments, {}
+
+
 class Migration(migrations.Migration):
     dependencies = [("tasks", "0001_initial")]
 
     operations = [
-        AddOwnerToPrimaryKey("tasks_task"),
+        *(AddOwnerToPrimaryKey(f"tasks_{table}") for table in ("task", "project", "label")),
+        AddReference("task", "project", "project"),
+        AddReference("task", "parent", "task"),
+        AddReference("project", "parent", "project"),
+        AddReference("tasklabel", "task", "task"),
+        AddReference("tasklabel", "label", "label"),
+        RunPostgreSQL(POSITIONS.format(*['"C"'] * 3), POSITIONS.format(*['"default"'] * 3)),
         RunPostgreSQL(FORWARD, BACKWARD),
         RunPostgreSQL(VACUUM, DEFAULT_VACUUM),
     ]

@@ -10,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tasks.kinds import TASK
+from tasks.ledger import reads
 from tasks.ledger.kinds import kinds
 from tasks.ledger.models import Clock, Tombstone
 from tests.support.assertions import assert_error
@@ -171,8 +172,9 @@ def test_a_change_of_one_kind_changes_the_etag_of_all_lists(as_alice, task):
 def test_the_etag_of_lists_depends_on_the_fields_of_an_object(as_alice, task, monkeypatch):
     """So that a client reads a list again after a release with another field."""
     before = as_alice("get", "/tasks")["ETag"]
-    monkeypatch.delitem(kinds, "task")
-    monkeypatch.setitem(kinds, "task", replace(TASK, fields=TASK.fields[:-1]))
+    # In its place: lists of kinds are in the order of their declaration.
+    others = {name: kind for name, kind in kinds.items() if name != "task"}
+    monkeypatch.setattr(reads, "kinds", {"task": replace(TASK, fields=TASK.fields[:-1]), **others})
 
     assert as_alice("get", "/tasks")["ETag"] != before
 

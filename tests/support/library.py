@@ -58,7 +58,7 @@ class Book(OwnedObject):
         return self.title
 
     def finish(self, *, at: datetime) -> set[str]:
-        return set() if self.finished_at else self.change({"finished_at": at}, at=at)
+        return set() if self.finished_at else self.set_fields({"finished_at": at}, at=at)
 
 
 class Shelf(OwnedObject):
@@ -94,7 +94,7 @@ BOOK = Kind(
     Book,
     fields=("title", "place", "finished_at"),
     serializer="tests.support.library.BookSerializer",
-    verbs={"finish": lambda book, values, at: book.finish(at=at)},
+    verbs={"finish": lambda book, values, write: book.finish(at=write.at)},
 )
 SHELF = Kind(
     "shelf",

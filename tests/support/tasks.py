@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from tasks import positions
 from tasks.ledger.kinds import kinds
 from tasks.ledger.models import Clock, Tombstone
 from tasks.ledger.trash import prune_tombstones_of
@@ -32,7 +33,10 @@ def trashed(caller: Caller, **fields: Any) -> dict[str, Any]:
 def store_tasks(owner: Any, *rows: dict[str, Any]) -> list[Task]:
     """Insert tasks with ids and times that no request can set."""
     clock = Clock.objects.lock(owner)
-    tasks = [Task(owner=owner, version=clock.next_version(), **row) for row in rows]
+    tasks = []
+    for row in rows:
+        version = clock.next_version()
+        tasks.append(Task(owner=owner, version=version, position=positions.last(version), **row))
     clock.count("task", Counter(task.state for task in tasks))
     Clock.objects.store(clock)
     return Task.objects.bulk_create(tasks)

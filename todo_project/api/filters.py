@@ -35,6 +35,9 @@ class Filter:
     value: Any = None
     """The model field of the SQL parameter; None if values such as true and false lead to different SQL."""
 
+    constants: frozenset[str] = frozenset()
+    """Values that nevertheless lead to different SQL, such as "none"."""
+
     in_zone: Callable[[Any, ZoneInfo], tuple[Any, ...]] | None = None
     """Converts the parameter, in a time zone, to SQL parameters, whose model fields are the tuple `value`."""
 

@@ -44,6 +44,15 @@ class UUIDListField(CommaSeparatedField):
     child = UUIDField()
 
 
+class UUIDOrNoneField(UUIDField):
+    """A UUID, or "none"."""
+
+    default_error_messages = {"invalid": "This field must be a UUID or none."}
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data if data == "none" else super().to_internal_value(data)
+
+
 class FieldsField(CommaSeparatedField):
     """Selects the fields of the objects in a response."""
 
@@ -91,12 +100,13 @@ class QueryParameters(serializers.Serializer[Any]):
         if name not in fields:
             known = ", ".join(fields) or "none"
             raise serializers.ValidationError(f"Unknown query parameter. Allowed: {known}.", code="unknown")
-        if len(values) > 1:
+        if len(values) > 1 and not getattr(fields[name], "is_repeatable", False):
             raise serializers.ValidationError("This parameter must be sent only once.", code="repeated")
         # Django decodes broken percent-encoding to U+FFFD instead of rejecting it.
-        if "\ufffd" in values[0]:
+        if any("\ufffd" in value for value in values):
             raise serializers.ValidationError("This parameter must be UTF-8.", code="encoding")
-        return fields[name].run_validation(values[0])
+        sent = values if getattr(fields[name], "is_repeatable", False) else values[0]
+        return fields[name].run_validation(sent)
 
     @classmethod
     @cache

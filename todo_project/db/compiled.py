@@ -6,11 +6,11 @@ query plan too, except behind a pooler.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from django.db import DatabaseError, connection
 from django.db.models import Model, QuerySet, Value
-from django.db.models.sql import UpdateQuery
+from django.db.models.sql import DeleteQuery, UpdateQuery
 
 from .errors import plan_is_stale, statement_is_missing
 
@@ -169,13 +169,23 @@ def _literal(value: Any) -> str:
     return text.replace("%", "%%")
 
 
-def insert_statement(row: Model) -> Statement:
-    """The INSERT of save(force_insert=True), but always the same SQL."""
-    fields = [field for field in cast(Any, row._meta.concrete_fields) if not field.generated]
+def insert_statement(*rows: Model) -> Statement:
+    """The INSERT of bulk_create() or save(force_insert=True), but always the same SQL."""
+    options: Any = rows[0]._meta
+    fields = [field for field in options.concrete_fields if not field.generated]
     quote = connection.ops.quote_name
     columns = ", ".join(quote(field.column) for field in fields)
-    sql = f"INSERT INTO {quote(row._meta.db_table)} ({columns}) VALUES ({', '.join(['%s'] * len(fields))})"  # noqa: S608
-    return sql, [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
+    values = f"({', '.join(['%s'] * len(fields))})"
+    sql = f"INSERT INTO {quote(options.db_table)} ({columns}) VALUES {', '.join([values] * len(rows))}"  # noqa: S608
+    return sql, [
+        field.get_db_prep_save(getattr(row, field.attname), connection) for row in rows for field in fields
+    ]
+
+
+def delete_statement(rows: QuerySet[Any, Any]) -> Statement:
+    """The DELETE of rows.delete() without related rows, for execute_all()."""
+    sql, params = rows.query.chain(DeleteQuery).get_compiler(connection=connection).as_sql()
+    return sql, list(params)
 
 
 def update_statement(rows: QuerySet[Any, Any], **values: Any) -> Statement:
@@ -187,32 +197,48 @@ def update_statement(rows: QuerySet[Any, Any], **values: Any) -> Statement:
 
 
 def update_many(rows: Sequence[Model], columns: Iterable[str], *, key: Sequence[str]) -> int:
-    """Write columns of rows of one model in one statement, and return the number of updated rows.
+    """Write columns of rows of one model, and return the number of updated rows.
 
-    bulk_update() would compile a CASE expression for each value.
+    One statement on PostgreSQL. bulk_update() would compile a CASE expression for each value.
     """
     if not rows:
         return 0
     options: Any = rows[0]._meta
-    quote, table = connection.ops.quote_name, connection.ops.quote_name(options.db_table)
     fields = [options.get_field(name) for name in [*key, *sorted(columns)]]
     values = [
         [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields] for row in rows
     ]
-    # Both databases name the columns of VALUES column1, column2 …
+    size = len(rows)
+    if connection.vendor == "sqlite":
+        size = min(size, connection.features.max_query_params // len(fields) - 1)  # type: ignore[operator]
+    batches = [values[start : start + size] for start in range(0, len(values), size)]
+    return sum(_update(options, fields, len(key), batch) for batch in batches)
+
+
+def _update(options: Any, fields: Sequence[Any], key: int, values: Sequence[list[Any]]) -> int:
+    """The first fields are the key."""
+    quote, table = connection.ops.quote_name, connection.ops.quote_name(options.db_table)
     new = [(quote(field.column), f"new.column{number}") for number, field in enumerate(fields, 1)]
-    assignments = ", ".join(f"{name} = {value}" for name, value in new[len(key) :])
-    condition = " AND ".join(f"{table}.{name} = {value}" for name, value in new[: len(key)])
+    assignments = ", ".join(f"{name} = {value}" for name, value in new[key:])
+    condition = " AND ".join(f"{table}.{name} = {value}" for name, value in new[:key])
     # Not necessary, but a distributed database finds the shards by it.
     first_keys = list(dict.fromkeys(each[0] for each in values))
     condition += f" AND {table}.{new[0][0]} IN ({', '.join(['%s'] * len(first_keys))})"
-    one = f"({', '.join(['%s'] * len(fields))})"
-    lines = [one] * len(rows)
-    if connection.vendor == "postgresql":
-        # It takes the types of the list from the first row. Without a length, which would cut texts.
-        types = [field.db_type(connection).partition("(")[0] for field in fields]
-        lines[0] = f"({', '.join(f'CAST(%s AS {each})' for each in types)})"
-    sql = f"UPDATE {table} SET {assignments} FROM (VALUES {', '.join(lines)}) AS new WHERE {condition}"  # noqa: S608
+    source, params = _rows_of(fields, values)
+    sql = f"UPDATE {table} SET {assignments} FROM {source} WHERE {condition}"  # noqa: S608
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*(value for each in values for value in each), *first_keys])
+        cursor.execute(sql, [*params, *first_keys])
         return int(cursor.rowcount)
+
+
+def _rows_of(fields: Sequence[Any], values: Sequence[list[Any]]) -> tuple[str, list[Any]]:
+    """A table `new` with the columns column1, column2 …"""
+    if connection.vendor == "postgresql":
+        # Without a length, which would cut texts.
+        types = [field.db_type(connection).partition("(")[0] for field in fields]
+        arrays = ", ".join(f"%s::{each}[]" for each in types)
+        names = ", ".join(f"column{number}" for number in range(1, len(fields) + 1))
+        return f"unnest({arrays}) AS new ({names})", [list(column) for column in zip(*values, strict=True)]
+    one = f"({', '.join(['%s'] * len(fields))})"
+    params = [value for each in values for value in each]
+    return f"(VALUES {', '.join([one] * len(values))}) AS new", params

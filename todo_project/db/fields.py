@@ -1,10 +1,13 @@
 """Model fields."""
 
+import uuid
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
+import orjson
 from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 from django.db import models
 
 
@@ -27,3 +30,25 @@ class TimeZoneField(models.CharField):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"max_length": 64, **options})
+
+
+class ColorField(models.CharField):
+    """A color as #rrggbb, in lower case."""
+
+    default_validators = [RegexValidator("^#[0-9a-f]{6}$", "Enter a color, such as #1e90ff.")]
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"max_length": 7, **options})
+
+
+class UUIDListField(models.TextField):
+    """UUIDs in ascending order, stored as the JSON text that responses contain."""
+
+    def to_python(self, value: Any) -> Any:
+        return [each if isinstance(each, uuid.UUID) else uuid.UUID(each) for each in value]
+
+    def from_db_value(self, value: str, expression: Any, connection: Any) -> list[uuid.UUID]:
+        return [uuid.UUID(each) for each in orjson.loads(value)]
+
+    def get_prep_value(self, value: Any) -> Any:
+        return orjson.dumps(sorted(value)).decode() if isinstance(value, list) else value

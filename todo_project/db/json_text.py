@@ -24,6 +24,8 @@ from django.db.models import (
     UUIDField,
 )
 
+from .fields import UUIDListField
+
 
 def as_dict(row: Model, fields: tuple[str, ...]) -> dict[str, Any]:
     return {key: _as_json(getattr(row, attribute)) for key, attribute in _attributes(type(row), fields)}
@@ -38,6 +40,8 @@ def _attributes(model: type[Model], fields: tuple[str, ...]) -> list[tuple[str, 
 def _as_json(value: Any) -> Any:
     if isinstance(value, dt.datetime):
         return value.astimezone(dt.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    if isinstance(value, list):
+        return [_as_json(each) for each in value]
     return str(value) if isinstance(value, uuid.UUID | dt.date) else value
 
 
@@ -108,6 +112,7 @@ WRITERS: dict[str, dict[type[Any], Callable[[str], str]]] = {
             f'to_char({column} AT TIME ZONE \'UTC\', \'"\\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\\""\')'
         ),
         DateField: lambda column: f"'\"' || {column}::text || '\"'",
+        UUIDListField: lambda column: column,
         CharField: lambda column: f"to_json({column})::text",
         TextField: lambda column: f"to_json({column})::text",
     },
@@ -119,6 +124,7 @@ WRITERS: dict[str, dict[type[Any], Callable[[str], str]]] = {
             f"'\"' || replace(substr({column} || '.000000', 1, 26), ' ', 'T') || 'Z\"'"
         ),
         DateField: lambda column: f"'\"' || {column} || '\"'",
+        UUIDListField: lambda column: column,
         CharField: lambda column: f"json_quote({column})",
         TextField: lambda column: f"json_quote({column})",
     },

@@ -81,7 +81,7 @@ class ExportedSerializer(StrictSerializer):
 
 def is_equal(row: Any, values: dict[str, Any]) -> bool:
     """Whether an existing row has the values from the file."""
-    return all(getattr(row, name) == value for name, value in values.items())
+    return all(getattr(row, row._meta.get_field(name).attname) == value for name, value in values.items())
 
 
 def validated(section: str, serializer: Any, rows: Iterable[Any]) -> Iterator[tuple[str, dict[str, Any]]]:

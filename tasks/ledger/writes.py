@@ -1,0 +1,293 @@
+"""The changes of one transaction to an owner's objects: made in memory, and then stored together."""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from typing import Any, TypeVar
+
+import orjson
+from django.db import connection
+from django.db.models import BigIntegerField, CharField, UUIDField, Value
+
+from todo_project.api.errors import Conflict
+from todo_project.db.compiled import (
+    CompiledUpdate,
+    Statement,
+    delete_statement,
+    execute_all,
+    insert_statement,
+    update_many,
+)
+from todo_project.db.json_text import JSONText
+from todo_project.db.stored_responses import forget_objects
+
+from .kinds import CREATE, Kind, Rows, RowsFor, kind_of, kinds, owned
+from .models import Clock, Link, OwnedObject, Tombstone
+from .querysets import ObjectQuerySet
+
+M = TypeVar("M", bound=OwnedObject)
+
+
+@dataclass
+class Draft:
+    """An object with changes that are not stored yet."""
+
+    kind: Kind
+    object: Any
+    loaded_version: int = 0
+    """0 if the object is new."""
+    loaded_state: str | None = None
+    loaded_links: Mapping[str, Any] = field(default_factory=dict)
+    columns: set[str] = field(default_factory=set)
+    is_purged: bool = False
+
+    @classmethod
+    def of(cls, kind: Kind, each: OwnedObject) -> "Draft":
+        links = {name: getattr(each, name) for name in kind.links}
+        return cls(kind, each, each.version, each.state, links)
+
+    @property
+    def result(self) -> OwnedObject | Tombstone:
+        return self.tombstone if self.is_purged else self.object
+
+    @property
+    def tombstone(self) -> Tombstone:
+        return Tombstone(
+            owner_id=self.object.owner_id,
+            kind=self.kind.name,
+            object_id=self.object.pk,
+            version=self.object.version,
+            purged_at=self.object.updated_at,
+        )
+
+
+class Write:
+    """The objects of one owner, whose clock is locked. Verbs change them through it."""
+
+    def __init__(self, clock: Clock, at: datetime, rows: Rows) -> None:
+        self.clock, self.at, self.rows = clock, at, rows
+        self.drafts: dict[uuid.UUID, Draft] = {}
+
+    @property
+    def next_version(self) -> int:
+        return self.clock.tick + 1
+
+    def load(self, *objects: OwnedObject) -> None:
+        """Add stored objects, except those that are there already, perhaps with changes."""
+        for each in objects:
+            if each.pk not in self.drafts:
+                self.drafts[each.pk] = Draft.of(kind_of(type(each)), each)
+
+    def objects(self, model: type[M]) -> list[M]:
+        found = (draft.object for draft in self.drafts.values() if not draft.is_purged)
+        return [each for each in found if isinstance(each, model)]
+
+    def find(self, model: type[M], object_id: uuid.UUID | None) -> M | None:
+        """An object that is not in the trash."""
+        draft = self.drafts.get(object_id) if object_id else None
+        if draft is None or draft.is_purged or draft.object.deleted_at:
+            return None
+        return draft.object if isinstance(draft.object, model) else None
+
+    def contents(self, container: OwnedObject) -> list[Any]:
+        """The loaded objects that are in an object, directly or not."""
+        by_container: dict[uuid.UUID, list[Any]] = defaultdict(list)
+        for draft in self.drafts.values():
+            if not draft.is_purged:
+                for container_id in draft.object.container_ids:
+                    by_container[container_id].append(draft.object)
+        found: dict[uuid.UUID, Any] = {}
+        queue = [container.pk]
+        for container_id in queue:
+            for each in by_container[container_id]:
+                if each.pk not in found:
+                    found[each.pk] = each
+                    queue.append(each.pk)
+        return [*found.values()]
+
+    def create(self, model: type[M], object_id: uuid.UUID, values: Mapping[str, Any]) -> M:
+        kind = kind_of(model)
+        new = model(id=object_id, owner_id=self.clock.pk, created_at=self.at)
+        new.is_new = True
+        draft = self.drafts[object_id] = Draft(kind, new)
+        self.record(draft, kind.all_verbs[CREATE](new, values, self))
+        return new
+
+    def change(self, each: OwnedObject, **values: Any) -> None:
+        """Set fields of another object than that of the operation."""
+        self.record(self.drafts[each.pk], each.set_fields(values, at=self.at))
+
+    def purge(self, each: OwnedObject) -> None:
+        draft = self.drafts[each.pk]
+        draft.is_purged = True
+        self.record(draft, {"deleted_at"})
+
+    def record(self, draft: Draft, columns: Collection[str]) -> None:
+        if columns:
+            draft.columns |= {*columns, "version", "updated_at"}
+            draft.object.version, draft.object.updated_at = self.clock.next_version(), self.at
+
+    def changed(self) -> list[Draft]:
+        return [draft for draft in self.drafts.values() if draft.columns]
+
+    def count(self) -> None:
+        """Update the clock's counts."""
+        grown = {}
+        for draft in self.changed():
+            state = None if draft.is_purged else draft.object.state
+            if state != draft.loaded_state:
+                changes = {each: by for each, by in ((draft.loaded_state, -1), (state, 1)) if each}
+                self.clock.count(draft.kind.name, changes)
+                if not draft.loaded_version:
+                    grown[draft.kind.name] = draft.kind
+        for kind in grown.values():
+            kind.check_quota(self.clock)
+
+
+def contents(kind: Kind, rows: Rows, ids: Collection[uuid.UUID]) -> Iterator[ObjectQuerySet]:
+    """The objects with these ids, if their kind can contain others, and those that are in them.
+
+    An object that is in another one of its kind is in the same objects of other kinds as that one.
+    """
+    found = rows(kind.model).with_contents(ids)
+    others = [
+        (other.model, name)
+        for other in kinds.values()
+        for name, model in other.model.containers().items()
+        if other is not kind and model is kind.model
+    ]
+    if others or "parent" in kind.model.containers():
+        yield found
+    for other_model, name in others:
+        yield rows(other_model).filter(**{f"{name}__in": found.values("pk")})
+
+
+def read(parts: Sequence[ObjectQuerySet]) -> Iterator[OwnedObject]:
+    """Rows of several kinds in one statement. The columns with long texts are left out."""
+    if not parts:
+        return
+    first, *others = (
+        rows.order_by().values_list(
+            Value(kind_of(rows.model).name, CharField()), JSONText(*_columns(kind_of(rows.model)))
+        )
+        for rows in parts
+    )
+    for name, text in first.union(*others, all=True) if others else first:
+        model: type[OwnedObject] = kinds[name].model
+        values = orjson.loads(text)
+        fields: list[Any] = [model._meta.get_field(column) for column in _columns(kinds[name])]
+        yield model.from_db(
+            connection.alias,
+            [field.attname for field in fields],
+            [field.to_python(values[field.name]) for field in fields],
+        )
+
+
+@cache
+def _columns(kind: Kind) -> tuple[str, ...]:
+    """In the order of the model's fields, as from_db() needs them."""
+    short = {*kind.columns} - {*kind.model.search_columns}
+    return tuple(field.name for field in kind.model._meta.concrete_fields if field.name in short)
+
+
+def store(writes: Sequence[Write], rows_for: RowsFor = owned) -> None:
+    """Write the clocks and only the changed columns, in a constant number of statements."""
+    drafts = [draft for write in writes for draft in write.changed()]
+    if not drafts:
+        return
+    for write in writes:
+        write.count()
+    clocks = [write.clock for write in writes if write.changed()]
+    links = _link_statements(drafts)
+    if len(drafts) == 1:
+        [draft] = drafts
+        clock = Clock.objects.store_statement(*clocks)
+        if not execute_all(clock, *links, _statement(draft, rows_for)):
+            raise Conflict  # A writer has not locked the clock.
+    else:
+        Clock.objects.store(*clocks)
+        Tombstone.objects.bulk_create(draft.tombstone for draft in drafts if draft.is_purged)
+        for kind, each in _by_kind(draft for draft in drafts if not draft.is_purged):
+            _store_many(kind, each)
+        for statement in links:
+            execute_all(statement)
+    owners = [clock.pk for clock in clocks]
+    if purged_ids := [draft.object.pk for draft in drafts if draft.is_purged]:
+        forget_objects(owners, purged_ids)
+    for kind, each in _by_kind(draft for draft in drafts if draft.is_purged and draft.loaded_version):
+        ids = [draft.object.pk for draft in each]
+        kind.model.objects.filter(owner__in=owners, pk__in=ids).delete_with_links()
+
+
+def _by_kind(drafts: Iterable[Draft]) -> Iterable[tuple[Kind, list[Draft]]]:
+    by_kind: dict[Kind, list[Draft]] = defaultdict(list)
+    for draft in drafts:
+        by_kind[draft.kind].append(draft)
+    return by_kind.items()
+
+
+def _store_many(kind: Kind, drafts: Iterable[Draft]) -> None:
+    new: list[Any] = []
+    existing: dict[frozenset[str], list[Draft]] = defaultdict(list)
+    for draft in drafts:
+        if draft.loaded_version:
+            # Columns that were not loaded cannot be written along with those of other objects.
+            existing[frozenset(draft.object.get_deferred_fields())].append(draft)
+        else:
+            new.append(draft.object)
+    kind.model.objects.bulk_create(new)
+    for each in existing.values():
+        columns = set().union(*(draft.columns for draft in each))
+        if update_many([draft.object for draft in each], columns, key=["owner", "id"]) != len(each):
+            raise Conflict  # A writer has not locked the clock.
+
+
+def _link_statements(drafts: Iterable[Draft]) -> list[Statement]:
+    """Make the tables of links equal to the sets in the objects."""
+    statements = []
+    for kind, each in _by_kind(draft for draft in drafts if not draft.is_purged):
+        for name, model in kind.links.items():
+            target = model.target_of(kind.name)
+            added: list[Link] = []
+            removed: dict[tuple[uuid.UUID, frozenset[uuid.UUID]], list[uuid.UUID]] = defaultdict(list)
+            for draft in each:
+                if name in draft.columns:
+                    owner_id, object_id = draft.object.owner_id, draft.object.pk
+                    before, after = {*draft.loaded_links.get(name, ())}, {*getattr(draft.object, name)}
+                    added += (
+                        model(**{"owner_id": owner_id, f"{kind.name}_id": object_id, f"{target}_id": each})
+                        for each in after - before
+                    )
+                    if before - after:
+                        removed[owner_id, frozenset(before - after)].append(object_id)
+            for (owner_id, targets), ids in removed.items():
+                links = model.objects.filter(owner=owner_id)
+                gone = links.filter(**{f"{kind.name}__in": ids, f"{target}__in": targets})
+                statements.append(delete_statement(gone))
+            if added:
+                statements.append(insert_statement(*added))
+    return statements
+
+
+def _statement(draft: Draft, rows_for: RowsFor) -> Statement:
+    if draft.is_purged:
+        return insert_statement(draft.tombstone)
+    if not draft.loaded_version:
+        return insert_statement(draft.object)
+    update = _update_query(draft.kind, rows_for, frozenset(draft.columns))
+    each = draft.object
+    return update.statement(each, owner=each.owner_id, id=each.pk, loaded_version=draft.loaded_version)
+
+
+@cache
+def _update_query(kind: Kind, rows_for: RowsFor, columns: frozenset[str]) -> CompiledUpdate:
+    return CompiledUpdate(
+        lambda owner, id, loaded_version: rows_for(kind, owner).filter(pk=id, version=loaded_version),  # noqa: A006
+        [kind.model._meta.get_field(column) for column in sorted(columns)],
+        owner=UUIDField(),
+        id=UUIDField(),
+        loaded_version=BigIntegerField(),
+    )
