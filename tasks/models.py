@@ -106,7 +106,9 @@ class Project(OrderedObject):
             models.Index(
                 fields=["owner", "id"], name="project_archived", condition=Q(archived_at__isnull=False)
             ),
-            models.Index(fields=["parent"], name="project_parent", condition=Q(parent__isnull=False)),
+            models.Index(
+                fields=["owner", "parent"], name="project_parent", condition=Q(parent__isnull=False)
+            ),
             models.Index(fields=["created_at"], name="project_all_created"),
             models.Index(
                 fields=["deleted_at", "id"],

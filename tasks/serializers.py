@@ -55,6 +55,20 @@ class ColorField(CharField):
         return color.lower()
 
 
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "string", "format": "uuid"},
+            {
+                "type": "array",
+                "items": {"type": ["string", "null"], "format": "uuid"},
+                "minItems": 1,
+                "maxItems": 100,
+            },
+            {"type": "null"},
+        ]
+    }
+)
 class NeighboursField(serializers.Field[Any, Any, Any, Any]):
     """null, an ID, or a list of IDs that may end in null."""
 
@@ -116,12 +130,23 @@ class LabelNameSerializer(StrictSerializer):
 LABEL_NAME = LabelNameSerializer()
 
 
-class OrderedSerializer(ObjectSerializer):
-    position = CharField(
+def position_field() -> CharField:
+    return CharField(
         read_only=True, help_text="Siblings are in the order of these texts, compared byte by byte."
     )
-    after = NeighboursField("after", "beginning")
-    before = NeighboursField("before", "end")
+
+
+def after_field() -> NeighboursField:
+    return NeighboursField("after", "beginning")
+
+
+def before_field() -> NeighboursField:
+    return NeighboursField("before", "end")
+
+
+class OrderedSerializer(ObjectSerializer):
+    after = after_field()
+    before = before_field()
 
     def validate_position(self, position: str) -> str:
         """Only an import sends it."""
@@ -160,6 +185,18 @@ class TaskSerializer(OrderedSerializer):
     priority = ChoiceField(
         choices=Priority.choices, default=Priority.NONE, help_text="0 none, 1 low, 2 medium, 3 high."
     )
+    project = UUIDField(
+        required=False,
+        allow_null=True,
+        help_text="ID of its project; null: the inbox. Its subtasks move along. PUT keeps it.",
+    )
+    parent = UUIDField(  # type: ignore[assignment]
+        required=False,
+        allow_null=True,
+        help_text="ID of the task that it is a subtask of; it is in the same project. PUT keeps it.",
+    )
+    position = position_field()
+    labels = label_ids("IDs of its labels, in ascending order. PUT keeps them.")
     due_date = DayField(
         default=None,
         allow_null=True,
@@ -172,17 +209,6 @@ class TaskSerializer(OrderedSerializer):
     start_date = DayField(
         required=False, allow_null=True, help_text="Not to be started before this day. PUT keeps it."
     )
-    project = UUIDField(
-        required=False,
-        allow_null=True,
-        help_text="ID of its project; null: the inbox. Its subtasks move along. PUT keeps it.",
-    )
-    parent = UUIDField(  # type: ignore[assignment]
-        required=False,
-        allow_null=True,
-        help_text="ID of the task that it is a subtask of; it is in the same project. PUT keeps it.",
-    )
-    labels = label_ids("IDs of its labels, in ascending order. PUT keeps them.")
     add_labels = label_ids(
         'Labels to add: IDs, or `{"name": "errand"}` for the label of this name, which is created if there '
         "is none.",
@@ -215,8 +241,8 @@ class CompletionSerializer(StrictSerializer):
 
 
 class MoveSerializer(StrictSerializer):
-    after = NeighboursField("after", "beginning")
-    before = NeighboursField("before", "end")
+    after = after_field()
+    before = before_field()
 
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:
         check_one_of(values, "after", "before")
@@ -242,6 +268,7 @@ class ProjectSerializer(OrderedSerializer):
     parent = UUIDField(  # type: ignore[assignment]
         required=False, allow_null=True, help_text="ID of the project that it is in; null: none."
     )
+    position = position_field()
     archived_at = InstantField(read_only=True, allow_null=True)
 
 
@@ -249,6 +276,7 @@ class ProjectSerializer(OrderedSerializer):
 class LabelSerializer(OrderedSerializer):
     name = NameField(max_length=100, help_text="Unique among your labels, ignoring case.")
     color = ColorField(required=False, allow_null=True)
+    position = position_field()
 
 
 class StatsSerializer(serializers.Serializer[Any]):

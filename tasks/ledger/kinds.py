@@ -167,10 +167,6 @@ Rows = Callable[[type[OwnedObject]], ObjectQuerySet]
 kinds: Registry[Kind] = Registry("kinds of objects")
 
 
-def kind_of(model: type[OwnedObject]) -> Kind:
-    return next(kind for kind in kinds.values() if kind.model is model)
-
-
 def owned(kind: Kind, owner: Any) -> ObjectQuerySet:
     """The objects of an owner: the source of rows for code that serves no request."""
     rows: ObjectQuerySet = kind.model.objects.for_user(owner)
@@ -179,6 +175,14 @@ def owned(kind: Kind, owner: Any) -> ObjectQuerySet:
 
 RowsFor = Callable[[Kind, Any], ObjectQuerySet]
 """Returns the objects of a kind and an owner, or a placeholder: owned, or a viewset's rows_for."""
+
+
+def rows_of(owner: Any, rows_for: RowsFor = owned) -> Rows:
+    return lambda model: rows_for(kind_of(model), owner)
+
+
+def kind_of(model: type[OwnedObject]) -> Kind:
+    return next(kind for kind in kinds.values() if kind.model is model)
 
 
 def tombstone_dict(tombstone: Tombstone) -> dict[str, Any]:

@@ -116,9 +116,11 @@ class OwnedObject(models.Model):
     @classmethod
     def links(cls) -> dict[type["Link"], str]:
         """The tables with references to objects, and the names of their foreign keys."""
-        relations: Any = cls._meta.related_objects
+        relations: Any = cls._meta.get_fields(include_hidden=True)
         return {
-            each.related_model: each.field.name for each in relations if issubclass(each.related_model, Link)
+            each.related_model: each.field.name
+            for each in relations
+            if each.one_to_many and issubclass(each.related_model, Link)
         }
 
     @property

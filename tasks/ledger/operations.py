@@ -18,7 +18,7 @@ from django.utils import timezone
 from todo_project.api.errors import Conflict, Gone, NotFound, PreconditionFailed, ValidationFailed
 from todo_project.db.compiled import CompiledQuery
 
-from .kinds import ALLOWED_IN_TRASH, CREATE, Kind, Rows, RowsFor, kind_of, owned
+from .kinds import ALLOWED_IN_TRASH, CREATE, Kind, Rows, RowsFor, owned, rows_of
 from .models import Clock, OwnedObject, Tombstone
 from .querysets import ObjectQuerySet
 from .writes import Draft, Write, contents, read, store
@@ -50,7 +50,7 @@ def perform(owner: Any, operations: Sequence[Operation], rows_for: RowsFor = own
     """Return the object of each operation after all operations, or its tombstone. Requires a transaction."""
     clock = Clock.objects.lock(owner)
     at = timezone.now()  # Only after the clock is locked, so that times increase with versions.
-    write = Write(clock, at, lambda model: rows_for(kind_of(model), owner))
+    write = Write(clock, at, rows_of(owner, rows_for))
     _load(write, operations, owner, rows_for)
     purged_ids = _purged(operations, owner, write)
     used = []

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import BigIntegerField, CharField, DateTimeField, Q, Value, Window
+from django.db.models import BigIntegerField, CharField, DateTimeField, Q, QuerySet, Value, Window
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import RowNumber
 
@@ -17,6 +17,9 @@ from todo_project.db.compiled import CompiledQuery, CompiledUpdate, Statement, u
 from todo_project.db.querysets import OwnedQuerySet
 
 BATCH_SIZE = 1000
+
+Ids = Collection[uuid.UUID] | QuerySet[Any, Any]
+"""At least one; or a query for them."""
 
 
 class VersionedQuerySet(OwnedQuerySet):
@@ -48,21 +51,21 @@ class ObjectQuerySet(VersionedQuerySet):
     def updated_after(self, at: datetime) -> Self:
         return self.filter(updated_at__gt=at)
 
-    def with_ids(self, ids: Collection[uuid.UUID]) -> Self:
+    def with_ids(self, ids: Ids) -> Self:
         return self.filter(pk__in=ids)
 
-    def with_contents(self, ids: Collection[uuid.UUID]) -> Self:
+    def with_contents(self, ids: Ids) -> Self:
         """The objects with these ids, and those that are in them."""
         return self._tree(ids, step="row.parent_id = tree.id")
 
-    def with_containers(self, ids: Collection[uuid.UUID]) -> Self:
+    def with_containers(self, ids: Ids) -> Self:
         """The objects with these ids, and those that they are in."""
         return self._tree(ids, step="row.id = tree.parent_id")
 
-    def _tree(self, ids: Collection[uuid.UUID], *, step: str) -> Self:
+    def _tree(self, ids: Ids, *, step: str) -> Self:
         """Follows the foreign key `parent`, if the model has one. Django has no recursive queries."""
         first = self.with_ids(ids)
-        if "parent" not in self.model.containers() or not ids:
+        if "parent" not in self.model.containers():
             return first
         sql, params = first.order_by().values("id", "owner_id", "parent_id").query.sql_with_params()
         table = connection.ops.quote_name(self.model._meta.db_table)
@@ -111,7 +114,9 @@ class TombstoneQuerySet(VersionedQuerySet):
     def with_ids(self, ids: Collection[uuid.UUID]) -> Self:
         return self.filter(object_id__in=ids)
 
-    def replace(self, kind: str, rows: ObjectQuerySet, owner: Any, *, after: int, at: datetime) -> int:
+    def replace(
+        self, kind: str, rows: ObjectQuerySet, owner_id: uuid.UUID, *, after: int, at: datetime
+    ) -> int:
         """Replace objects of an owner by tombstones, in the order of the queryset, and return their number.
 
         The versions follow `after`. INSERT … SELECT, so that no rows are loaded into memory.
@@ -136,7 +141,7 @@ class TombstoneQuerySet(VersionedQuerySet):
             )
             number = int(cursor.rowcount)
         if number:
-            replaced = self.for_user(owner).since(after)
+            replaced = self.filter(owner=owner_id).since(after)
             rows.order_by().filter(pk__in=replaced.values("object_id")).delete_with_links()
         return number
 

@@ -1,6 +1,7 @@
 """Purging of trashed objects, and pruning of the tombstones that purging leaves."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from datetime import datetime
 from typing import Any
 
@@ -13,9 +14,10 @@ from todo_project.api.errors import PreconditionFailed
 from todo_project.db.querysets import owners_with_rows
 from todo_project.db.stored_responses import forget_objects
 
-from .kinds import Kind, RowsFor, kinds
+from .kinds import Kind, Rows, RowsFor, kind_of, kinds, owned, rows_of
 from .models import Clock, Tombstone
 from .querysets import ObjectQuerySet
+from .writes import contents
 
 BATCH_SIZE = 10_000
 
@@ -33,26 +35,35 @@ def empty_trash(owner: Any, selected: Iterable[Kind], rows_for: RowsFor, *, allo
 
     A batch is one transaction, so that the owner's other writes do not wait for a large trash.
     """
-    purged, last_version = 0, None
+    purged, start = 0, None
     for kind in selected:
         number = BATCH_SIZE
-        while number == BATCH_SIZE:
+        while number >= BATCH_SIZE and (start is None or _trashed(kind, start)):
             with transaction.atomic():
                 clock = Clock.objects.lock(owner)
-                if last_version is None:
+                if start is None:
                     _check(clock, allows)
-                    last_version = clock.tick
-                trashed = rows_for(kind, owner).trashed().up_to(last_version)
-                number = _purge_batch(kind, owner, trashed, clock)
+                    start = copy(clock)
+                rows = rows_for(kind, owner).trashed().up_to(start.tick)
+                number = _purge_batch(kind, rows, rows_of(owner, rows_for), clock)
             purged += number
     return purged
 
 
-def count_trash(owner: Any, selected: Iterable[Kind], *, allows: Allows) -> int:
+def count_trash(owner: Any, selected: Sequence[Kind], rows_for: RowsFor, *, allows: Allows) -> int:
     """The number of objects that empty_trash() would purge. Requires a transaction."""
     clock = Clock.objects.lock(owner)
     _check(clock, allows)
-    return sum(clock.counts.get(kind.name, {}).get("trashed", 0) for kind in selected)
+    if len(selected) > 1:
+        return sum(_trashed(kind, clock) for kind in selected)
+    [kind] = selected
+    found = _with_contents(kind, rows_for(kind, owner).trashed(), rows_of(owner, rows_for))
+    return sum(each.count() for each in found)
+
+
+def _trashed(kind: Kind, clock: Clock) -> int:
+    number: int = clock.counts.get(kind.name, {}).get("trashed", 0)
+    return number
 
 
 def _check(clock: Clock, allows: Allows) -> None:
@@ -68,10 +79,11 @@ def purge_trash(before: datetime) -> Iterator[int]:
     for kind in kinds_with_trash():
         for owner in _owners(kind.model.objects.trashed_before(before).order_by("deleted_at")):
             number = BATCH_SIZE
-            while number == BATCH_SIZE:
+            while number >= BATCH_SIZE:
                 with transaction.atomic():
-                    trashed = kind.model.objects.for_user(owner).trashed_before(before)
-                    number = _purge_batch(kind, owner, trashed, Clock.objects.lock(owner))
+                    clock = Clock.objects.lock(owner)
+                    rows = owned(kind, owner).trashed_before(before)
+                    number = _purge_batch(kind, rows, rows_of(owner), clock)
                     if not number:  # Another process purged them, or deleted the owner and the clock.
                         transaction.set_rollback(True)
                 yield number
@@ -110,17 +122,27 @@ def _prune(owner: Any, before: datetime) -> Iterator[int]:
         yield number
 
 
-def _purge_batch(kind: Kind, owner: Any, trashed: ObjectQuerySet, clock: Clock) -> int:
-    """Purge up to BATCH_SIZE objects, and return their number."""
+def _with_contents(kind: Kind, trashed: ObjectQuerySet, rows: Rows) -> list[ObjectQuerySet]:
+    """Trashed objects and what is in them, which is in the trash, too: before what it is in."""
+    found = contents(kind, rows, trashed.values("pk"))
+    return found[::-1] or [trashed]
+
+
+def _purge_batch(kind: Kind, trashed: ObjectQuerySet, rows: Rows, clock: Clock) -> int:
+    """Purge up to BATCH_SIZE objects and what is in them, and return the number of all."""
     # The subquery limits the rows first; otherwise the database would number and sort the whole trash.
-    batch = trashed.filter(pk__in=trashed.order_by("deleted_at", "pk").values("pk")[:BATCH_SIZE])
-    number = Tombstone.objects.replace(
-        kind.name, batch.order_by("deleted_at", "pk"), owner, after=clock.tick, at=timezone.now()
-    )
-    if number:
-        replaced = Tombstone.objects.for_user(owner).since(clock.tick)
-        forget_objects([owner.pk], replaced.values_list("object_id", flat=True))
+    first = trashed.filter(pk__in=trashed.order_by("deleted_at", "pk").values("pk")[:BATCH_SIZE])
+    purged, at = 0, timezone.now()
+    for batch in _with_contents(kind, first, rows):
+        name = kind_of(batch.model).name
+        number = Tombstone.objects.replace(
+            name, batch.order_by("deleted_at", "pk"), clock.owner_id, after=clock.tick, at=at
+        )
         clock.tick += number
-        clock.count(kind.name, {"trashed": -number})
+        clock.count(name, {"trashed": -number})
+        purged += number
+    if purged:
+        replaced = Tombstone.objects.filter(owner=clock.pk).since(clock.tick - purged)
+        forget_objects([clock.pk], replaced.values_list("object_id", flat=True))
         Clock.objects.store(clock)
-    return number
+    return purged

@@ -322,7 +322,7 @@ class TrashViewSet(OwnedViewSet):
             return if_match.names(list_etag(request.user, epoch=clock.epoch, tick=clock.tick))
 
         if self.query.get("dry_run"):
-            purged = count_trash(request.user, selected, allows=allows)
+            purged = count_trash(request.user, selected, self.rows_for, allows=allows)
         else:
             purged = empty_trash(request.user, selected, self.rows_for, allows=allows)
         return Response({"purged": purged})

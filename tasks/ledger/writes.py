@@ -26,7 +26,7 @@ from todo_project.db.stored_responses import forget_objects
 
 from .kinds import CREATE, Kind, Rows, RowsFor, kind_of, kinds, owned
 from .models import Clock, Link, OwnedObject, Tombstone
-from .querysets import ObjectQuerySet
+from .querysets import Ids, ObjectQuerySet
 
 M = TypeVar("M", bound=OwnedObject)
 
@@ -147,22 +147,19 @@ class Write:
             kind.check_quota(self.clock)
 
 
-def contents(kind: Kind, rows: Rows, ids: Collection[uuid.UUID]) -> Iterator[ObjectQuerySet]:
-    """The objects with these ids, if their kind can contain others, and those that are in them.
+def contents(kind: Kind, rows: Rows, ids: Ids) -> list[ObjectQuerySet]:
+    """What is in the objects with these ids, after the objects themselves; empty if nothing can be.
 
     An object that is in another one of its kind is in the same objects of other kinds as that one.
     """
     found = rows(kind.model).with_contents(ids)
     others = [
-        (other.model, name)
+        rows(other.model).filter(**{f"{name}__in": found.values("pk")})
         for other in kinds.values()
         for name, model in other.model.containers().items()
         if other is not kind and model is kind.model
     ]
-    if others or "parent" in kind.model.containers():
-        yield found
-    for other_model, name in others:
-        yield rows(other_model).filter(**{f"{name}__in": found.values("pk")})
+    return [found, *others] if others or "parent" in kind.model.containers() else []
 
 
 def read(parts: Sequence[ObjectQuerySet]) -> Iterator[OwnedObject]:

@@ -206,13 +206,13 @@ def test_a_bulk_request_writes_only_the_columns_in_its_operations(as_alice):
 
 def test_a_deletion_that_bypasses_the_clock_is_a_conflict(as_alice, monkeypatch):
     tasks = [create_task(as_alice), create_task(as_alice)]
-    complete = Task.complete
+    original = Task.set_fields
 
-    def delete_and_complete(self, *, at):
+    def delete_and_set_fields(self, values, *, at):
         Task.objects.filter(pk=self.pk).delete()
-        return complete(self, at=at)
+        return original(self, values, at=at)
 
-    monkeypatch.setattr(Task, "complete", delete_and_complete)
+    monkeypatch.setattr(Task, "set_fields", delete_and_set_fields)
     operations = [{"op": "complete", "id": task["id"]} for task in tasks]
 
     assert_error(bulk(as_alice, *operations), 409, "CONFLICT")

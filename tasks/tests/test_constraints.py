@@ -90,6 +90,9 @@ OVER_ALL_OWNERS = {
     ("tasks_task", "completed_at"),
     ("tasks_task", "due_by"),
     ("tasks_task", "deleted_at"),  # the admin's list of the trash, and the purge command
+    ("tasks_project", "created_at"),
+    ("tasks_project", "deleted_at"),
+    ("tasks_label", "created_at"),
     ("ledger_tombstone", "purged_at"),  # the purge command
 }
 
@@ -97,8 +100,9 @@ OVER_ALL_OWNERS = {
 def test_every_index_but_those_over_all_owners_includes_the_owner(db):
     others = {(table, columns[0]) for table, columns, _ in keys_and_indexes() if "owner_id" not in columns}
 
-    # SQLite finds tasks by their id alone.
-    assert others == OVER_ALL_OWNERS | ({("tasks_task", "id")} if connection.vendor == "sqlite" else set())
+    # SQLite finds objects by their id alone.
+    by_id = {(f"tasks_{name}", "id") for name in ("task", "project", "label")}
+    assert others == OVER_ALL_OWNERS | (by_id if connection.vendor == "sqlite" else set())
 
 
 @pytest.mark.postgres

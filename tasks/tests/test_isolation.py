@@ -465,7 +465,9 @@ def is_limited_to_the_owner(sql):
             return "owner_id" in sql and "OWNER" in sql
         case several:
             limited = [place for place in several if not place.startswith("INTO")]
-            return len(re.findall(r"owner_id (?:= OWNER|IN \(OWNER\))", sql)) == len(limited) > 0
+            # Or to the owner of another row of the statement.
+            limits = re.findall(r"owner_id (?:= OWNER|IN \(OWNER\)|= \(?\w+\.owner_id\b)", sql)
+            return len(limits) >= len(limited) > 0
 
 
 def test_every_statement_is_limited_to_the_owner(as_bob, bob, alices_tasks, bobs_tasks):

@@ -212,12 +212,12 @@ def test_a_patch_writes_only_the_columns_in_the_body(as_alice, path):
 
 def test_a_change_that_bypasses_the_clock_is_a_conflict_and_not_overwritten(as_alice, path, monkeypatch):
     """For example a change in psql between the read and the write; the UPDATE filters by version."""
-    original = Task.change
+    original = Task.set_fields
 
-    def change(self, values, *, at):
+    def set_fields(self, values, *, at):
         Task.objects.filter(pk=self.pk).update(title="by hand", version=1000)
         return original(self, values, at=at)
 
-    monkeypatch.setattr(Task, "change", change)
+    monkeypatch.setattr(Task, "set_fields", set_fields)
 
     assert_error(as_alice("patch", path, {"title": "bread"}), 409, "CONFLICT")

@@ -22,11 +22,12 @@ DOMAIN = {
         "apps querysets",
         "models",
         "kinds",
+        "writes",
         "operations",
         "counts epochs sync trash",
         "purge export diagnosis",
     ],
-    "tasks": ["apps dates recurrence", "querysets", "models", "kinds demo"],
+    "tasks": ["apps dates positions", "order querysets", "models", "operations demo", "kinds"],
 }
 """The modules that import neither DRF nor a type of HTTP. Each imports only from the lines above its own."""
 
