@@ -160,7 +160,7 @@ def reads(user: Any) -> dict[str, Callable[[], Any]]:
     from tasks.filters import FILTERS, ORDERINGS
     from tasks.kinds import TASK
     from tasks.ledger import sync
-    from tasks.ledger.counts import read_counts
+    from tasks.ledger.counts import number_of, read_counts
     from tasks.ledger.filters import SEARCH
     from tasks.ledger.kinds import owned
     from tasks.ledger.reads import ObjectPage, Selection
@@ -220,7 +220,7 @@ def reads(user: Any) -> dict[str, Callable[[], Any]]:
     late = sync.Position(user.epoch, user.tick - 10)
     cases["sync of ten changes"] = lambda: sync.changes(user, owned, since=late, limit=200)
     overdue = Task.objects.for_user(user).live().overdue(at=now, today=now.date())
-    cases["stats"] = lambda: read_counts(TASK, user, overdue=overdue)
+    cases["stats"] = lambda: read_counts(TASK, user, overdue=number_of(overdue))
     return cases
 
 

@@ -165,5 +165,13 @@ class TimeZoneParameters(QueryParameters):
     )
 
 
+class StatsParameters(TimeZoneParameters):
+    by = serializers.ChoiceField(
+        choices=["project", "label", "due"],
+        help_text="Also count by project (null: the inbox), by label (null: none), or by the day on which "
+        "open tasks are due (null: never; the first 1,000).",
+    )
+
+
 class TaskPageParameters(PageParameters, TimeZoneParameters):
     pass

@@ -6,9 +6,11 @@ from .operations import (
     LABEL_VERBS,
     PROJECT_VERBS,
     TASK_VERBS,
+    project_problems,
     read_for_labels,
     read_for_projects,
     read_for_tasks,
+    task_problems,
 )
 
 TASK = kinds["task"] = Kind(
@@ -37,6 +39,7 @@ TASK = kinds["task"] = Kind(
     },
     reads=read_for_tasks,
     links={"labels": TaskLabel},
+    problems=task_problems,
     quota="tasks",
 )
 PROJECT = kinds["project"] = Kind(
@@ -47,6 +50,7 @@ PROJECT = kinds["project"] = Kind(
     verbs=PROJECT_VERBS,
     bodies={"move": "tasks.serializers.ProjectMoveSerializer"},
     reads=read_for_projects,
+    problems=project_problems,
     quota="projects",
 )
 LABEL = kinds["label"] = Kind(

@@ -30,9 +30,8 @@ def reference(to: Any, **options: Any) -> models.ForeignKey[Any, Any]:
 
     On PostgreSQL a migration adds its constraint, which includes the owner, as does the primary key there.
     """
-    return models.ForeignKey(
-        to, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False, **options
-    )
+    options = {"related_name": "+", "db_index": False, "db_constraint": False, **options}
+    return models.ForeignKey(to, models.DO_NOTHING, **options)
 
 
 def container(to: Any) -> models.ForeignKey[Any, Any]:
@@ -343,7 +342,7 @@ class TaskLabel(Link):
     """A label of a task. The task's row has its labels, too."""
 
     pk = models.CompositePrimaryKey("owner", "task", "label")
-    task = reference(Task)
+    task = reference(Task, related_name="links")
     label = reference(Label)
 
     class Meta:

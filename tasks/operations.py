@@ -12,6 +12,7 @@ from .ledger.querysets import ObjectQuerySet
 from .ledger.writes import Write
 from .models import Label, OrderedObject, Project, Task, comparable
 from .order import DIRECTIONS, anchors, last_position, place
+from .querysets import ProjectQuerySet, TaskQuerySet
 
 MAX_LEVELS = 5
 COMPLETE, REOPEN, MOVE, ARCHIVE, UNARCHIVE = "complete", "reopen", "move", "archive", "unarchive"
@@ -306,6 +307,22 @@ def _unknown(field: str, model: type[OrderedObject]) -> ValidationFailed:
     one, many = model._meta.verbose_name, model._meta.verbose_name_plural
     what = f"IDs of your {many}" if field.endswith("s") else f"the ID of a {one} of yours outside the trash"
     return ValidationFailed.of(field, "does_not_exist", f"{name} must be {what}.")
+
+
+def task_problems(tasks: TaskQuerySet) -> Iterator[str]:
+    yield from _first(tasks.nested_beyond(MAX_LEVELS), "Task {} is nested too deeply, or in itself.")
+    yield from _first(tasks.apart_from_parents(), "Task {} is in another project than its parent.")
+    yield from _first(tasks.live_in_trash(), "Task {} is not in the trash, but what it is in is.")
+
+
+def project_problems(projects: ProjectQuerySet) -> Iterator[str]:
+    yield from _first(projects.nested_beyond(MAX_LEVELS), "Project {} is nested too deeply, or in itself.")
+    yield from _first(projects.live_in_trash(), "Project {} is not in the trash, but what it is in is.")
+
+
+def _first(rows: ObjectQuerySet, problem: str) -> Iterator[str]:
+    for object_id in rows.values_list("pk", flat=True)[:1]:
+        yield problem.format(object_id)
 
 
 TASK_VERBS = {

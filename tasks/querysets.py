@@ -1,15 +1,26 @@
 """Querysets of tasks, projects and labels. Other modules do not filter by columns."""
 
+import operator
 import uuid
 from collections.abc import Collection, Iterator
 from datetime import date, datetime, timedelta
+from functools import reduce
 from typing import Any, Self
+from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
+from django.db.models import Count, Exists, F, FilteredRelation, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce, TruncDate
 
 from .ledger.querysets import ObjectQuerySet
 
 MAX_UTC_OFFSET = timedelta(hours=14)
+
+
+def is_overdue(*, at: datetime, today: date) -> Q:
+    """A time is overdue when it has passed, a day when it has ended."""
+    # The condition on due_by is true for all of them, and has an index.
+    in_any_zone = Q(completed=False, due_by__lt=at + MAX_UTC_OFFSET)
+    return in_any_zone & (Q(due_at__lt=at) | Q(due_date__lt=today))
 
 
 class OrderedQuerySet(ObjectQuerySet):
@@ -32,6 +43,15 @@ class OrderedQuerySet(ObjectQuerySet):
                 beside = siblings.filter(**{f"position__{comparison}": OuterRef("position")})
                 nearest = Subquery(beside.order_by(ordering).values("pk")[:1])
                 yield self.filter(pk__in=named.values_list(nearest))
+
+    def nested_beyond(self, levels: int) -> Self:
+        """In more levels; those in a circle are in infinitely many."""
+        return self.filter(**{f"{'parent__' * levels}isnull": False})
+
+    def live_in_trash(self) -> Self:
+        """Not in the trash themselves, but in an object that is."""
+        trashed = (Q(**{f"{name}__deleted_at__isnull": False}) for name in self.model.containers())
+        return self.live().filter(reduce(operator.or_, trashed))
 
     def siblings_of(self, each: Any) -> Self:
         return self.filter(**{name: getattr(each, f"{name}_id") for name in self.model.siblings_share})
@@ -60,6 +80,13 @@ class LabelQuerySet(OrderedQuerySet):
 
 
 class TaskQuerySet(OrderedQuerySet):
+    def apart_from_parents(self) -> Self:
+        """Subtasks in another project than the task that they are in."""
+        same = Q(parent__project=F("project"), project__isnull=False, parent__project__isnull=False)
+        neither = Q(project__isnull=True, parent__project__isnull=True)
+        together = self.filter(same | neither).values("pk")
+        return self.filter(parent__isnull=False).exclude(pk__in=together)
+
     def in_project(self, project_id: uuid.UUID) -> Self:
         return self.filter(project=project_id)
 
@@ -84,7 +111,7 @@ class TaskQuerySet(OrderedQuerySet):
         return self.filter(labels=[])
 
     def _links(self) -> Any:
-        [link] = self.model.links()
+        [link] = self.model.link_tables()
         return link.objects.filter(owner=OuterRef("owner"), task=OuterRef("pk"))
 
     def open(self) -> Self:
@@ -94,10 +121,7 @@ class TaskQuerySet(OrderedQuerySet):
         return self.filter(completed=True)
 
     def overdue(self, *, at: datetime, today: date) -> Self:
-        """A time is overdue when it has passed, a day when it has ended."""
-        # The first condition is true for all of them, and has an index.
-        in_any_zone = self.open().filter(due_by__lt=at + MAX_UTC_OFFSET)
-        return in_any_zone.filter(Q(due_at__lt=at) | Q(due_date__lt=today))
+        return self.filter(is_overdue(at=at, today=today))
 
     def not_overdue(self, *, at: datetime, today: date) -> Self:
         not_due = (Q(due_at__isnull=True) | Q(due_at__gte=at)) & (
@@ -158,6 +182,34 @@ class TaskQuerySet(OrderedQuerySet):
     def latest_completion_first(self) -> Self:
         """For completed tasks. The condition is that of the index."""
         return self.filter(completed_at__isnull=False).order_by("-completed_at", "-pk")
+
+    def next_due(self, *, at: datetime) -> Self:
+        return self.open().filter(due_by__gt=at).order_by("due_by")
+
+    # The numbers of open, completed and overdue tasks
+
+    def count_by_project(self, overdue: Q) -> Any:
+        return self._count_by(F("project"), overdue)
+
+    def count_by_label(self, overdue: Q) -> Any:
+        """A task counts for each of its labels; without labels, for None."""
+        links = self.annotate(link=FilteredRelation("links", condition=Q(links__owner=F("owner"))))
+        return links._count_by(F("link__label"), overdue)
+
+    def count_by_due(self, overdue: Q, zone: ZoneInfo) -> Any:
+        """For days on which open tasks are due, and None for tasks that are never due."""
+        day = Coalesce("due_date", TruncDate("due_at", tzinfo=zone))
+        return self._count_by(day, overdue).filter(n_open__gt=0)
+
+    def _count_by(self, key: Any, overdue: Q) -> Any:
+        # An aggregate may not have the name of a column.
+        numbers = {
+            "n_open": Count("pk", filter=Q(completed=False)),
+            "n_completed": Count("pk", filter=Q(completed=True)),
+            "n_overdue": Count("pk", filter=overdue),
+        }
+        groups = self.order_by().annotate(key=key).values("key").annotate(**numbers)
+        return groups.order_by(F("key").asc(nulls_first=True)).values_list("key", *numbers)
 
     def stats(self, *, at: datetime) -> dict[str, int]:
         """The number of tasks in each state, in one query."""

@@ -279,8 +279,18 @@ class LabelSerializer(OrderedSerializer):
     position = position_field()
 
 
+class GroupSerializer(serializers.Serializer[Any]):
+    project = UUIDField(allow_null=True, required=False, help_text="With `by=project`.")
+    label = UUIDField(allow_null=True, required=False, help_text="With `by=label`.")  # type: ignore[assignment]
+    due = DayField(allow_null=True, required=False, help_text="With `by=due`.")
+    open = IntegerField()
+    completed = IntegerField()
+    overdue = IntegerField()
+
+
 class StatsSerializer(serializers.Serializer[Any]):
     open = IntegerField()
     completed = IntegerField()
-    overdue = IntegerField(help_text="Open tasks past their due time.")
+    overdue = IntegerField(help_text="Open tasks whose due time has passed, or whose due day has ended.")
     trashed = IntegerField()
+    by = GroupSerializer(many=True, required=False, help_text="With the parameter `by`.")

@@ -7,8 +7,8 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from todo_project.api.conditional import expiring_etag, not_expired
 from todo_project.api.endpoints import endpoint
-from todo_project.api.filters import Moment
 
 from .filters import (
     FILTERS,
@@ -17,16 +17,15 @@ from .filters import (
     ORDERINGS,
     PROJECT_FILTERS,
     PROJECT_ORDERINGS,
+    StatsParameters,
     TaskPageParameters,
-    TimeZoneParameters,
 )
 from .kinds import LABEL, PROJECT, TASK
-from .ledger.counts import read_counts
+from .ledger.reads import list_etag
 from .ledger.views import ObjectViewSet, write_endpoint
 from .operations import ARCHIVE, COMPLETE, MOVE, REOPEN, UNARCHIVE
 from .serializers import CompletionSerializer, ProjectMoveSerializer, StatsSerializer, TaskMoveSerializer
-
-STATES = ("open", "completed", "overdue", "trashed")
+from .stats import count_tasks
 
 
 class TaskViewSet(ObjectViewSet):
@@ -68,14 +67,22 @@ class TaskViewSet(ObjectViewSet):
         return self.change(MOVE, id)
 
     @endpoint(
-        "countTasks", "Count your tasks by state", parameters=TimeZoneParameters, responses=StatsSerializer
+        "countTasks",
+        "Count your tasks by state",
+        parameters=StatsParameters,
+        responses=StatsSerializer,
+        conditional=True,
     )
     def stats(self, request: Request) -> Response:
+        """The ETag also changes when a task becomes overdue, and at midnight."""
+        user: Any = request.user
+        now, zone = timezone.now(), self.time_zone
+        current = list_etag(user, epoch=user.epoch, tick=user.tick)
+        if unchanged := not_expired(request, current, now):
+            return unchanged
         tasks: Any = self.get_queryset().live()
-        moment = Moment.of(timezone.now(), self.time_zone)
-        overdue = tasks.overdue(at=moment.now, today=moment.today)
-        counts = read_counts(TASK, request.user, overdue=overdue)
-        return Response({state: counts.get(state, 0) for state in STATES})
+        stats, until = count_tasks(tasks, user, now=now, zone=zone, by=self.query.get("by"))
+        return Response(stats, headers={"ETag": expiring_etag(current, until)})
 
 
 class ProjectViewSet(ObjectViewSet):

@@ -2,7 +2,7 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache, partial
 from itertools import islice
 from typing import Any
@@ -12,7 +12,7 @@ from django.utils.module_loading import autodiscover_modules
 from rest_framework.serializers import ValidationError
 
 from todo_project.api.errors import ValidationFailed
-from todo_project.db.compiled import update_many
+from todo_project.db.compiled import execute_all, update_many
 from todo_project.operations.importing import (
     BATCH_SIZE,
     ExportedSerializer,
@@ -23,8 +23,9 @@ from todo_project.operations.importing import (
     validated,
 )
 
-from .kinds import Kind, kinds, owned
+from .kinds import Kind, kind_of, kinds, owned
 from .models import Clock, OwnedObject, Tombstone
+from .writes import Draft, link_statements
 
 Row = tuple[str, dict[str, Any]]
 
@@ -69,12 +70,33 @@ def import_objects(kind: Kind, into: Import, rows: Iterable[Any]) -> Outcome:
                 raise NotImportable(f"{place}.user_id: This {kind.name} belongs to another account.")
         _store(kind, into, batch, outcome, clock, before)
         into.progress(f"{section}: {outcome.new + outcome.equal + outcome.differ} so far")
+    for problem in problems(kind, into.user):
+        raise NotImportable(f"{section}: {problem}")
     return outcome
+
+
+def problems(kind: Kind, owner: Any) -> Iterator[str]:
+    """References to nothing, and what the kind itself finds."""
+    rows = owned(kind, owner)
+    for name, model in kind.model.containers().items():
+        there = owned(kind_of(model), owner).values("pk")
+        lost = rows.filter(**{f"{name}__isnull": False}).exclude(**{f"{name}__in": there})
+        for object_id in lost.values_list("pk", flat=True)[:1]:
+            yield f"The {name} of {kind.name} {object_id} does not exist."
+    for link in kind.links.values():
+        target = link.target_of(kind.name)
+        there = owned(kinds[target], owner).values("pk")
+        missing = link.objects.for_user(owner).exclude(**{f"{target}__in": there})
+        for object_id in missing.values_list(kind.name, flat=True)[:1]:
+            yield f"A {target} of {kind.name} {object_id} does not exist."
+    if kind.problems:
+        yield from kind.problems(rows)
 
 
 def _store(kind: Kind, into: Import, batch: list[Row], outcome: Outcome, clock: Clock, before: int) -> None:
     existing = _existing(kind, into, batch, before)
     changed, columns = [], {"version"}
+    drafts = []
     for place, values in batch:
         found = [existing[values["id"]]] if values["id"] in existing else []
         if outcome.add(found, values, replace=into.replace):
@@ -84,6 +106,8 @@ def _store(kind: Kind, into: Import, batch: list[Row], outcome: Outcome, clock: 
             except ValidationFailed as error:
                 raise NotImportable(f"{place}.{error.details['field']}: {error.message}") from error
             changed.append(new)
+            links = {name: getattr(each, name) for each in found for name in kind.links}
+            drafts.append(Draft(kind, new, loaded_links=links, columns={*kind.links}))
     # Only this owner's objects are overwritten: an id that another user took meanwhile is rejected.
     replaced = [each for each in changed if each.pk in existing]
     created = [each for each in changed if each.pk not in existing]
@@ -95,6 +119,8 @@ def _store(kind: Kind, into: Import, batch: list[Row], outcome: Outcome, clock: 
     Clock.objects.store(clock)
     update_many(replaced, columns - {"id"}, key=["owner", "id"])
     kind.model.objects.bulk_create(created)
+    for statement in link_statements(drafts):
+        execute_all(statement)
     # An object that exists has no tombstone: its key can be used again, and so can purging.
     Tombstone.objects.for_user(into.user).with_ids([each.pk for each in created]).delete()
 

@@ -85,6 +85,9 @@ class Kind:
     links: Mapping[str, type[Link]] = field(default_factory=dict)
     """The tables that contain the same references as the fields with these names."""
 
+    problems: Callable[[Any], Iterable[str]] | None = None
+    """Returns what is wrong with an owner's objects that no constraint prevents, such as after an import."""
+
     has_trash: bool = True
     """Whether deleting moves to the trash. Otherwise it is final."""
 

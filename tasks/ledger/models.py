@@ -114,7 +114,7 @@ class OwnedObject(models.Model):
         }
 
     @classmethod
-    def links(cls) -> dict[type["Link"], str]:
+    def link_tables(cls) -> dict[type["Link"], str]:
         """The tables with references to objects, and the names of their foreign keys."""
         relations: Any = cls._meta.get_fields(include_hidden=True)
         return {

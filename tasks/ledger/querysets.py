@@ -83,7 +83,7 @@ class ObjectQuerySet(VersionedQuerySet):
 
     def delete_with_links(self) -> None:
         """Without loading the rows, as delete() would do for the links."""
-        for link, name in self.model.links().items():
+        for link, name in self.model.link_tables().items():
             link.objects.filter(**{f"{name}__in": self.values("pk")}).delete()
         self.delete()
 

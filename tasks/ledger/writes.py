@@ -198,7 +198,7 @@ def store(writes: Sequence[Write], rows_for: RowsFor = owned) -> None:
     for write in writes:
         write.count()
     clocks = [write.clock for write in writes if write.changed()]
-    links = _link_statements(drafts)
+    links = link_statements(drafts)
     if len(drafts) == 1:
         [draft] = drafts
         clock = Clock.objects.store_statement(*clocks)
@@ -242,7 +242,7 @@ def _store_many(kind: Kind, drafts: Iterable[Draft]) -> None:
             raise Conflict  # A writer has not locked the clock.
 
 
-def _link_statements(drafts: Iterable[Draft]) -> list[Statement]:
+def link_statements(drafts: Iterable[Draft]) -> list[Statement]:
     """Make the tables of links equal to the sets in the objects."""
     statements = []
     for kind, each in _by_kind(draft for draft in drafts if not draft.is_purged):

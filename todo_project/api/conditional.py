@@ -1,6 +1,7 @@
 """Conditional requests. All ETags are strong."""
 
 import re
+from datetime import datetime
 
 from django.utils.http import parse_etags
 from rest_framework.request import Request
@@ -32,6 +33,21 @@ def not_modified(request: Request, current: str) -> Response | None:
     for tag in (current, compressed(current)):
         if tag in tags or "*" in tags:
             return Response(status=304, headers={"ETag": tag})
+    return None
+
+
+def expiring_etag(current: str, until: datetime) -> str:
+    """An ETag for what stays the same until this time, if no version changes before."""
+    return f'{current[:-1]}-{int(until.timestamp()):x}"'
+
+
+def not_expired(request: Request, current: str, now: datetime) -> Response | None:
+    """A 304 response if the client has an expiring ETag of the current version that has not expired."""
+    for tag in parse_etags(request.headers.get("If-None-Match", "")):
+        sent, _, until = tag.removeprefix("W/").rpartition("-")
+        is_current = f'{sent}"' == current and re.fullmatch('[0-9a-f]{1,12}"', until)
+        if is_current and int(until[:-1], 16) > now.timestamp():
+            return Response(status=304, headers={"ETag": tag.removeprefix("W/")})
     return None
 
 
