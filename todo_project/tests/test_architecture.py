@@ -27,7 +27,7 @@ DOMAIN = {
         "counts epochs sync trash",
         "purge export diagnosis",
     ],
-    "tasks": ["apps dates positions", "order querysets", "models", "operations demo", "kinds"],
+    "tasks": ["apps dates positions recurrence", "order querysets", "models", "operations demo", "kinds"],
 }
 """The modules that import neither DRF nor a type of HTTP. Each imports only from the lines above its own."""
 
@@ -60,7 +60,7 @@ LAYERS = {
     "tasks": [
         "ledger",
         *DOMAIN["tasks"],
-        "roles dashboard serializers filters",
+        "roles dashboard serializers filters stats",
         "views admin management",
         "urls",
     ],
