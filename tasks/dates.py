@@ -18,6 +18,11 @@ def instant(day: date, wall_time: time, zone: ZoneInfo) -> datetime:
         return MIN_DATETIME if day.year == 1 else MAX_DATETIME
 
 
+def later(day: date, days: int) -> date:
+    """The calendar ends with the year 9999."""
+    return date.fromordinal(min(day.toordinal() + days, date.max.toordinal()))
+
+
 def start_of_day(day: date, zone: ZoneInfo) -> datetime:
     """The first instant of a day. Where clocks skip midnight, it is the instant at which they do."""
     return instant(day, time.min, zone)

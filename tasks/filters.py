@@ -10,7 +10,13 @@ from todo_project.api import fields
 from todo_project.api.fields import DayField, TimeZoneField
 from todo_project.api.filters import Filter, Moment
 from todo_project.api.pagination import PageParameters
-from todo_project.api.parameters import QueryParameters, TrueFalseField, UUIDListField, UUIDOrNoneField
+from todo_project.api.parameters import (
+    NumberField,
+    QueryParameters,
+    TrueFalseField,
+    UUIDListField,
+    UUIDOrNoneField,
+)
 
 from .dates import end_of_day, start_of_day
 from .ledger import filters as ledger
@@ -66,6 +72,11 @@ FILTERS = ledger.FILTERS | {
         ),
         with_labels,
         plan_each_time=True,
+    ),
+    "series": Filter(
+        fields.UUIDField(help_text="Only occurrences of this repeating task."),
+        lambda tasks, series, moment: tasks.in_series(series),
+        UUIDField(),
     ),
     "archived": Filter(
         TrueFalseField(
@@ -163,6 +174,10 @@ class TimeZoneParameters(QueryParameters):
     tz = TimeZoneField(
         help_text="Time zone in which days begin and end, such as Europe/Berlin. The default is your own."
     )
+
+
+class OccurrencesParameters(QueryParameters):
+    limit = NumberField(default=10, min_value=1, max_value=50, help_text="Number of occurrences.")
 
 
 class StatsParameters(TimeZoneParameters):

@@ -2,8 +2,9 @@
 
 import unicodedata
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
@@ -11,9 +12,9 @@ from django.db.models.functions import Coalesce, Length, Trim
 from django.db.models.lookups import GreaterThan, LessThanOrEqual
 
 from todo_project.api.errors import ValidationFailed
-from todo_project.db.fields import ColorField, TimeZoneField, UUIDListField
+from todo_project.db.fields import ColorField, JSONTextField, TimeZoneField, UUIDListField
 
-from .dates import EndOfDay
+from .dates import EndOfDay, instant, later
 from .ledger.models import Link, OwnedObject
 from .querysets import LabelQuerySet, OrderedQuerySet, ProjectQuerySet, TaskQuerySet
 
@@ -203,6 +204,10 @@ class Task(OrderedObject):
     project = container(Project)
     parent = container("self")
     labels = UUIDListField(default=list, blank=True, editable=False)
+    repeat = JSONTextField(null=True, blank=True, editable=False)
+    repeated = JSONTextField(null=True, editable=False)
+    """What `repeat` was before the task was completed and its successor took it over."""
+    series = models.UUIDField(null=True, editable=False)
 
     objects = TaskQuerySet.as_manager()  # type: ignore[misc]
 
@@ -256,6 +261,12 @@ class Task(OrderedObject):
             ),
             models.CheckConstraint(
                 condition=~Q(parent=F("id")), name="task_not_in_itself", violation_error_code="cycle"
+            ),
+            models.CheckConstraint(
+                condition=Q(repeat__isnull=True) | Q(due_date__isnull=False) | Q(due_at__isnull=False),
+                name="task_repeat_with_due",
+                violation_error_code="without_due",
+                violation_error_message="A repeating task needs due_date or due_at.",
             ),
         ]
         # Every write of a task adds to each index; decision 18 has what they cost.
@@ -319,6 +330,24 @@ class Task(OrderedObject):
             When(completed=True, then=Value("completed")),
             default=Value("open"),
         )
+
+    @property
+    def due_day(self) -> date | None:
+        """In the time zone of the task, which a repeating one always has."""
+        if self.due_at:
+            return self.due_at.astimezone(ZoneInfo(self.due_zone or "UTC")).date()
+        return self.due_date
+
+    def days_later(self, days: int) -> dict[str, Any]:
+        """The values of due and start, moved by days. A time keeps its place on the clock on the wall."""
+        moved: dict[str, Any] = {
+            name: later(day, days) for name in ("due_date", "start_date") if (day := getattr(self, name))
+        }
+        if self.due_at:
+            zone = ZoneInfo(self.due_zone or "UTC")
+            local = self.due_at.astimezone(zone)
+            moved["due_at"] = instant(later(local.date(), days), local.time(), zone)
+        return moved
 
     def set_fields(self, values: Mapping[str, Any], *, at: datetime) -> set[str]:
         """Completing a completed task keeps its completed_at."""

@@ -2,20 +2,26 @@
 
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 from todo_project.api.errors import Conflict, QuotaExceeded, ValidationFailed, quota_limit
 
-from .ledger.kinds import CREATE, DELETE, RESTORE, UPDATE, purge, restore
+from .dates import later
+from .ledger.kinds import CREATE, DELETE, RESTORE, UPDATE, purge, restore, trash
 from .ledger.operations import Operation
 from .ledger.querysets import ObjectQuerySet
 from .ledger.writes import Write
 from .models import Label, OrderedObject, Project, Task, comparable
 from .order import DIRECTIONS, anchors, last_position, place
 from .querysets import ProjectQuerySet, TaskQuerySet
+from .recurrence import Repeat, RuleError
 
 MAX_LEVELS = 5
-COMPLETE, REOPEN, MOVE, ARCHIVE, UNARCHIVE = "complete", "reopen", "move", "archive", "unarchive"
+COMPLETE, REOPEN, MOVE, SKIP = "complete", "reopen", "move", "skip"
+ARCHIVE, UNARCHIVE = "archive", "unarchive"
 
 Rows = Callable[[Any], Any]
 Values = Mapping[str, Any]
@@ -33,6 +39,8 @@ def read_for_tasks(rows: Rows, operations: Sequence[Operation]) -> Iterator[Obje
     reopening = _ids(operations, {REOPEN}, {"completed"})
     if with_containers := restoring | reopening | _named(values, "parent"):
         yield rows(Task).with_containers(with_containers)
+    if reopening:
+        yield rows(Task).with_contents(rows(Task).successors_of(reopening).values("pk"))
     if projects := _named(values, "project"):
         yield rows(Project).with_ids(projects)
     if restoring:
@@ -90,13 +98,15 @@ def update_task(task: Task, values: Values, write: Write) -> set[str]:
     own = {name: value for name, value in values.items() if name not in RELATIONS}
     completed = None if task.is_new else own.pop("completed", None)
     changed = task.set_fields(own, at=write.at)
+    changed |= _set_repeat(task, values, write)
     changed |= _move_task(task, values, write) | _set_labels(task, values, write)
     if completed is not None:
         changed |= (complete if completed else reopen)(task, {}, write)
     return changed
 
 
-RELATIONS = {"project", "parent", "labels", "add_labels", "remove_labels", *DIRECTIONS}
+RELATIONS = {"project", "parent", "labels", "add_labels", "remove_labels", "repeat", *DIRECTIONS}
+"""Fields whose change is more than setting a column."""
 
 
 def complete(task: Task, values: Values, write: Write) -> set[str]:
@@ -111,7 +121,14 @@ def complete(task: Task, values: Values, write: Write) -> set[str]:
     if choice == "complete":
         for each in subtasks:
             write.change(each, completed=True)
-    return task.set_fields({"completed": True}, at=write.at)
+    if task.repeat is None:
+        return task.set_fields({"completed": True}, at=write.at)
+    # Changed here, so that clients see it before the next occurrence.
+    repeat = Repeat.read(task.repeat)
+    write.change(task, completed=True, repeat=None, repeated=task.repeat)
+    if following := repeat.next(_today(task, write)):
+        _continue_series(task, following, write)
+    return set()
 
 
 def reopen(task: Task, values: Values, write: Write) -> set[str]:
@@ -124,7 +141,21 @@ def reopen(task: Task, values: Values, write: Write) -> set[str]:
     for each in _containers(task, write):
         if each.completed:
             write.change(each, completed=False)
-    return task.set_fields({"completed": False}, at=write.at)
+    repeat = _take_back(task, write) if task.repeated else task.repeat
+    return task.set_fields({"completed": False, "repeat": repeat, "repeated": None}, at=write.at)
+
+
+def skip(task: Task, values: Values, write: Write) -> set[str]:
+    """Move on to the next occurrence. Repeating it changes nothing, because it names the occurrence."""
+    if task.repeat is None:
+        raise Conflict("This task does not repeat.")
+    if values["due_date"] != task.due_day:
+        return set()
+    following = Repeat.read(task.repeat).next(_today(task, write))
+    if following is None:
+        raise Conflict("This is the last occurrence. Complete the task, or delete it.")
+    days = (following.anchor - task.due_day).days
+    return task.set_fields({**task.days_later(days), "repeat": following.as_json()}, at=write.at)
 
 
 def restore_task(task: Task, values: Values, write: Write) -> set[str]:
@@ -171,6 +202,81 @@ def _move_task(task: Task, values: Values, write: Write) -> set[str]:
     return changed | _place(task, siblings, values, write)
 
 
+def _set_repeat(task: Task, values: Values, write: Write) -> set[str]:
+    repeat = values.get("repeat", task.repeat)
+    if repeat is None:
+        return task.set_fields({"repeat": None}, at=write.at) if "repeat" in values else set()
+    changed = set()
+    if task.due_at and not task.due_zone:
+        changed |= task.set_fields({"due_zone": write.time_zone.key}, at=write.at)
+    if task.due_day is None:
+        field = "repeat" if "repeat" in values else "due_date"
+        message = "A repeating task needs due_date or due_at. To end the repetition, send repeat as null."
+        raise ValidationFailed.of(field, "without_due", message)
+    if "repeat" in values:
+        from_completion = repeat["from"] == "completion"
+        try:
+            parsed = Repeat.parse(repeat["rule"], task.due_day, from_completion=from_completion)
+        except RuleError as error:
+            raise ValidationFailed.of("repeat.rule", "invalid", str(error)) from error
+        changed |= task.set_fields(
+            {"repeat": parsed.as_json(), "series": task.series or task.pk}, at=write.at
+        )
+    return changed
+
+
+def _today(task: Task, write: Write) -> date:
+    zone = ZoneInfo(task.due_zone) if task.due_zone else write.time_zone
+    return write.at.astimezone(zone).date()
+
+
+def _continue_series(task: Task, repeat: Repeat, write: Write) -> None:
+    """Create the next occurrence, with open copies of the subtasks.
+
+    Its id follows from the series and the day, so that it is created once, whoever completes the task.
+    """
+    days = (repeat.anchor - cast(date, task.due_day)).days
+    values = {**task.days_later(days), "completed": False, "repeat": repeat.as_json()}
+    next_id = uuid.uuid5(cast(uuid.UUID, task.series), repeat.anchor.isoformat())
+    if existing := write.look_up(Task, next_id):
+        if existing.deleted_at:  # The task was reopened and is completed again.
+            write.change(existing, **values)
+            restore(existing, {}, write)
+            write.change(existing, deleted_at=None)
+        return
+    copies = {task.pk: write.copy(task, next_id, **values)}
+    subtasks = [each for each in write.contents(task) if not each.deleted_at and each.pk not in copies]
+    if subtasks:
+        write.load_texts(Task, [each.pk for each in subtasks])
+    for each in subtasks:
+        parent_id = copies[each.parent_id].pk
+        copy_id = uuid.uuid5(parent_id, str(each.pk))
+        moved = {**each.days_later(days), "completed": False, "parent": parent_id}
+        if each.repeat:
+            own = Repeat.read(each.repeat)
+            anchor = later(own.anchor, days)
+            moved |= {"repeat": replace(own, anchor=anchor).as_json(), "series": copy_id}
+        if write.revived:
+            write.revived.add(copy_id)
+        copies[each.pk] = write.copy(each, copy_id, **moved)
+
+
+def _take_back(task: Task, write: Write) -> Any:
+    """Remove the next occurrence if nobody has changed it, and return the rule; None if both stay."""
+    for each in write.objects(Task):
+        if each.series == task.series and each.created_at == task.completed_at and each is not task:
+            if each.deleted_at or any(
+                one.updated_at != one.created_at for one in [each, *write.contents(each)]
+            ):
+                return None
+            trash(each, {}, write)
+            write.change(each, deleted_at=write.at)
+            return task.repeated
+    completed_on = cast(datetime, task.completed_at)
+    was_last = Repeat.read(task.repeated).next(completed_on.date()) is None
+    return task.repeated if was_last else None
+
+
 def _set_labels(task: Task, values: Values, write: Write) -> set[str]:
     labels = {*task.labels}
     if "labels" in values:
@@ -195,6 +301,15 @@ def _label_id(wanted: Any, field: str, write: Write) -> uuid.UUID:
         if label.comparable_name == name:
             return label.pk
     return write.create(Label, uuid.uuid4(), wanted).pk
+
+
+def next_occurrences(task: Task, *, now: datetime, zone: ZoneInfo) -> Iterator[dict[str, Any]]:
+    """When the next ones are due, if each is completed on its day."""
+    if task.repeat:
+        today = now.astimezone(ZoneInfo(task.due_zone) if task.due_zone else zone).date()
+        for day in Repeat.read(task.repeat).days(today):
+            moved = task.days_later((day - cast(date, task.due_day)).days)
+            yield {"due_date": moved.get("due_date"), "due_at": moved.get("due_at")}
 
 
 # Projects
@@ -332,6 +447,7 @@ TASK_VERBS = {
     COMPLETE: complete,
     REOPEN: reopen,
     MOVE: move_task,
+    SKIP: skip,
 }
 PROJECT_VERBS = {
     CREATE: update_project,

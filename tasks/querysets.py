@@ -98,6 +98,16 @@ class TaskQuerySet(OrderedQuerySet):
         archived = projects.archived().filter(owner=OuterRef("owner"), pk=OuterRef("project"))
         return self.filter(Q(project__isnull=True) | ~Exists(archived))
 
+    def in_series(self, series: uuid.UUID) -> Self:
+        return self.filter(series=series)
+
+    def successors_of(self, ids: Collection[uuid.UUID]) -> Self:
+        """The occurrences that were created when these were completed."""
+        completed = self.with_ids(ids)
+        return self.filter(
+            series__in=completed.values("series"), created_at__in=completed.values("completed_at")
+        )
+
     def subtasks_of(self, task_id: uuid.UUID) -> Self:
         return self.filter(parent=task_id)
 

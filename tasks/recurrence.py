@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from math import gcd
-from typing import Self
+from typing import Any, Self
 
 MAX_LENGTH = 100
 PARTS = ("FREQ", "INTERVAL", "BYDAY", "BYMONTHDAY", "BYMONTH", "UNTIL", "COUNT")
@@ -171,6 +171,16 @@ class Repeat:
         if rule.until and rule.until < anchor:
             raise RuleError("UNTIL", "UNTIL must not be before the due day.")
         return cls(rule if from_completion else rule.begun_on(anchor), anchor, from_completion)
+
+    @classmethod
+    def read(cls, stored: Any) -> Self:
+        """From what as_json() returned."""
+        rule, anchor = Rule.parse(stored["rule"]), date.fromisoformat(stored["anchor"])
+        return cls(rule, anchor, stored["from"] == "completion")
+
+    def as_json(self) -> dict[str, str]:
+        origin = "completion" if self.from_completion else "due"
+        return {"rule": str(self.rule), "from": origin, "anchor": self.anchor.isoformat()}
 
     def next(self, today: date) -> Self | None:
         """The next occurrence, if this one is completed or skipped today; None after the last one.

@@ -20,11 +20,13 @@ from todo_project.api.fields import (
     UUIDField,
     is_visible,
 )
-from todo_project.api.serializers import StrictSerializer, body_example
+from todo_project.api.serializers import StrictSerializer, body_example, set_plain_messages
 
 from .ledger.serializers import ObjectSerializer
 from .models import Priority
 from .positions import is_position
+from .recurrence import MAX_LENGTH as MAX_RULE_LENGTH
+from .recurrence import Repeat, RuleError
 
 
 def check_visible(field: str, text: str) -> str:
@@ -169,6 +171,31 @@ def label_ids(help_text: str, *, child: Any = None, **options: Any) -> serialize
     )
 
 
+class RepeatSerializer(StrictSerializer):
+    rule = CharField(
+        max_length=MAX_RULE_LENGTH,
+        help_text="A recurrence rule of RFC 5545: FREQ with INTERVAL, BYDAY, BYMONTHDAY, BYMONTH, and UNTIL "
+        "or COUNT. What the due day implies is filled in.",
+    )
+    anchor = DayField(
+        read_only=True,
+        help_text="The rule's own day of this occurrence. It stays when `due_date` is changed.",
+    )
+
+    def get_fields(self) -> dict[str, Any]:
+        origin = ChoiceField(
+            choices=["due", "completion"],
+            default="due",
+            help_text="The next occurrence follows the anchor, or the day of completion.",
+        )
+        set_plain_messages(origin)
+        fields = super().get_fields()
+        return {"rule": fields["rule"], "from": origin, "anchor": fields["anchor"]}
+
+    def to_representation(self, repeat: Any) -> Any:
+        return repeat
+
+
 @body_example(title="Buy milk", due_at="2027-01-31T09:00:00Z", priority=2)
 class TaskSerializer(OrderedSerializer):
     title = TextField(max_length=500)
@@ -209,6 +236,15 @@ class TaskSerializer(OrderedSerializer):
     start_date = DayField(
         required=False, allow_null=True, help_text="Not to be started before this day. PUT keeps it."
     )
+    repeat = RepeatSerializer(
+        required=False,
+        allow_null=True,
+        help_text="Completing the task creates the next occurrence. It needs a due day or time; with a time, "
+        "`due_zone` is set to your time zone by default. PUT keeps it.",
+    )
+    series = UUIDField(
+        read_only=True, allow_null=True, help_text="ID of the first occurrence of a repeating task."
+    )
     add_labels = label_ids(
         'Labels to add: IDs, or `{"name": "errand"}` for the label of this name, which is created if there '
         "is none.",
@@ -222,6 +258,19 @@ class TaskSerializer(OrderedSerializer):
 
     def validate_description(self, description: str | None) -> str:
         return description or ""
+
+    def validate_repeat(self, repeat: Any) -> Any:
+        """Only an import sends the anchor."""
+        if repeat and "anchor" in repeat:
+            stored = {**repeat, "anchor": repeat["anchor"].isoformat()}
+            try:
+                is_canonical = Repeat.read(stored).as_json() == stored
+            except RuleError as error:
+                raise ValidationError({"rule": str(error)}) from error
+            if not is_canonical:
+                raise ValidationError({"rule": "The rule is not in the form that an export contains."})
+            return stored
+        return repeat
 
     def validate(self, task: dict[str, Any]) -> dict[str, Any]:
         """Only an import sends completed_at."""
@@ -238,6 +287,19 @@ class CompletionSerializer(StrictSerializer):
         default="complete",
         help_text="What to do with open subtasks: complete them too, leave them open, or refuse with 409.",
     )
+
+
+class SkipSerializer(StrictSerializer):
+    due_date = DayField(help_text="The due day of the occurrence to skip, in the zone of the task.")
+
+
+class OccurrenceSerializer(serializers.Serializer[Any]):
+    due_date = DayField(allow_null=True)
+    due_at = InstantField(allow_null=True)
+
+
+class OccurrencesSerializer(serializers.Serializer[Any]):
+    results = OccurrenceSerializer(many=True)
 
 
 class MoveSerializer(StrictSerializer):

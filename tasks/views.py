@@ -1,6 +1,7 @@
 """Tasks, projects and labels."""
 
 import uuid
+from itertools import islice
 from typing import Any
 
 from django.utils import timezone
@@ -9,6 +10,7 @@ from rest_framework.response import Response
 
 from todo_project.api.conditional import expiring_etag, not_expired
 from todo_project.api.endpoints import endpoint
+from todo_project.api.errors import NotFound
 
 from .filters import (
     FILTERS,
@@ -17,14 +19,22 @@ from .filters import (
     ORDERINGS,
     PROJECT_FILTERS,
     PROJECT_ORDERINGS,
+    OccurrencesParameters,
     StatsParameters,
     TaskPageParameters,
 )
 from .kinds import LABEL, PROJECT, TASK
 from .ledger.reads import list_etag
 from .ledger.views import ObjectViewSet, write_endpoint
-from .operations import ARCHIVE, COMPLETE, MOVE, REOPEN, UNARCHIVE
-from .serializers import CompletionSerializer, ProjectMoveSerializer, StatsSerializer, TaskMoveSerializer
+from .operations import ARCHIVE, COMPLETE, MOVE, REOPEN, SKIP, UNARCHIVE, next_occurrences
+from .serializers import (
+    CompletionSerializer,
+    OccurrencesSerializer,
+    ProjectMoveSerializer,
+    SkipSerializer,
+    StatsSerializer,
+    TaskMoveSerializer,
+)
 from .stats import count_tasks
 
 
@@ -65,6 +75,32 @@ class TaskViewSet(ObjectViewSet):
     def move(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         """To a place among its siblings, to another project or under another task. Subtasks move along."""
         return self.change(MOVE, id)
+
+    @write_endpoint(
+        "skipOccurrence",
+        "Skip an occurrence of a repeating task",
+        conditional=True,
+        request=SkipSerializer,
+        extra_statuses=(409,),
+    )
+    def skip(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
+        """Moves it on to its next day. Repeating it changes nothing, since the body names the occurrence."""
+        return self.change(SKIP, id)
+
+    @endpoint(
+        "listOccurrences",
+        "List the next occurrences of a repeating task",
+        parameters=OccurrencesParameters,
+        responses=OccurrencesSerializer,
+    )
+    def occurrences(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
+        """Without the present one, and as if each is completed on its day. Empty if it does not repeat."""
+        tasks: Any = self.get_queryset().live()
+        task = tasks.with_ids([id]).first()
+        if task is None:
+            raise NotFound
+        found = next_occurrences(task, now=timezone.now(), zone=self.time_zone)
+        return Response({"results": [*islice(found, self.query["limit"])]})
 
     @endpoint(
         "countTasks",

@@ -49,6 +49,7 @@ class Operation:
 def perform(owner: Any, operations: Sequence[Operation], rows_for: RowsFor = owned) -> list[Any]:
     """Return the object of each operation after all operations, or its tombstone. Requires a transaction."""
     clock = Clock.objects.lock(owner)
+    clock.owner = owner
     at = timezone.now()  # Only after the clock is locked, so that times increase with versions.
     write = Write(clock, at, rows_of(owner, rows_for))
     _load(write, operations, owner, rows_for)

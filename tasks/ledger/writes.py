@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
+from zoneinfo import ZoneInfo
 
 import orjson
 from django.db import connection
@@ -70,6 +71,7 @@ class Write:
     def __init__(self, clock: Clock, at: datetime, rows: Rows) -> None:
         self.clock, self.at, self.rows = clock, at, rows
         self.drafts: dict[uuid.UUID, Draft] = {}
+        self.revived: set[uuid.UUID] = set()
 
     @property
     def next_version(self) -> int:
@@ -115,6 +117,40 @@ class Write:
         draft = self.drafts[object_id] = Draft(kind, new)
         self.record(draft, kind.all_verbs[CREATE](new, values, self))
         return new
+
+    def copy(self, each: M, object_id: uuid.UUID, **changes: Any) -> M:
+        """Create an object with the values of another one."""
+        model, kind = type(each), kind_of(type(each))
+        new = model(id=object_id, owner_id=self.clock.pk, created_at=self.at)
+        new.is_new = True
+        own = [column for column in model._meta.concrete_fields if column.name in kind.fields]
+        for column in own:
+            setattr(new, column.attname, getattr(each, column.attname))
+        draft = self.drafts[object_id] = Draft(kind, new)
+        self.record(draft, new.set_fields(changes, at=self.at))
+        return new
+
+    def look_up(self, model: type[M], object_id: uuid.UUID) -> M | None:
+        """An object that has not been loaded, perhaps in the trash.
+
+        If it was deleted permanently, it may be created again: its tombstone is removed.
+        """
+        if object_id not in self.drafts:
+            self.load(*self.rows(model).with_ids([object_id]))
+            self.revived |= {object_id} - self.drafts.keys()
+        return cast("M | None", draft.object) if (draft := self.drafts.get(object_id)) else None
+
+    def load_texts(self, model: type[OwnedObject], ids: Collection[uuid.UUID]) -> None:
+        """Of objects that were read without."""
+        columns = model.search_columns
+        for object_id, *texts in self.rows(model).with_ids(ids).values_list("pk", *columns):
+            for column, text in zip(columns, texts, strict=True):
+                self.drafts[object_id].object.__dict__.setdefault(column, text)
+
+    @property
+    def time_zone(self) -> ZoneInfo:
+        """Of the owner."""
+        return ZoneInfo(self.clock.owner.time_zone)
 
     def change(self, each: OwnedObject, **values: Any) -> None:
         """Set fields of another object than that of the operation."""
@@ -198,6 +234,9 @@ def store(writes: Sequence[Write], rows_for: RowsFor = owned) -> None:
     for write in writes:
         write.count()
     clocks = [write.clock for write in writes if write.changed()]
+    for write in writes:
+        if write.revived:
+            Tombstone.objects.filter(owner=write.clock.pk).with_ids(write.revived).delete()
     links = link_statements(drafts)
     if len(drafts) == 1:
         [draft] = drafts

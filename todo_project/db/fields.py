@@ -52,3 +52,16 @@ class UUIDListField(models.TextField):
 
     def get_prep_value(self, value: Any) -> Any:
         return orjson.dumps(sorted(value)).decode() if isinstance(value, list) else value
+
+
+class JSONTextField(models.TextField):
+    """A value stored as the JSON text that responses contain. No query looks into it."""
+
+    def from_db_value(self, value: str | None, expression: Any, connection: Any) -> Any:
+        return None if value is None else orjson.loads(value)
+
+    def to_python(self, value: Any) -> Any:
+        return value
+
+    def get_prep_value(self, value: Any) -> Any:
+        return None if value is None else orjson.dumps(value).decode()

@@ -24,7 +24,7 @@ from django.db.models import (
     UUIDField,
 )
 
-from .fields import UUIDListField
+from .fields import JSONTextField, UUIDListField
 
 
 def as_dict(row: Model, fields: tuple[str, ...]) -> dict[str, Any]:
@@ -113,6 +113,7 @@ WRITERS: dict[str, dict[type[Any], Callable[[str], str]]] = {
         ),
         DateField: lambda column: f"'\"' || {column}::text || '\"'",
         UUIDListField: lambda column: column,
+        JSONTextField: lambda column: column,
         CharField: lambda column: f"to_json({column})::text",
         TextField: lambda column: f"to_json({column})::text",
     },
@@ -125,6 +126,7 @@ WRITERS: dict[str, dict[type[Any], Callable[[str], str]]] = {
         ),
         DateField: lambda column: f"'\"' || {column} || '\"'",
         UUIDListField: lambda column: column,
+        JSONTextField: lambda column: column,
         CharField: lambda column: f"json_quote({column})",
         TextField: lambda column: f"json_quote({column})",
     },

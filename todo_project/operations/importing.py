@@ -73,10 +73,16 @@ class ExportedSerializer(StrictSerializer):
     def get_fields(self) -> dict[str, Any]:
         fields = super().get_fields()
         for field in fields.values():
-            field.read_only, field.required, field.default = False, True, empty
-            if isinstance(field, CharField):
-                field.trim_whitespace = False
+            _require(field)
         return fields
+
+
+def _require(field: Any) -> None:
+    field.read_only, field.required, field.default = False, True, empty
+    if isinstance(field, CharField):
+        field.trim_whitespace = False
+    for inner in getattr(field, "fields", {}).values():
+        _require(inner)
 
 
 def is_equal(row: Any, values: dict[str, Any]) -> bool:
