@@ -8,10 +8,12 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db import connection, models
 
-from tasks.ledger.kinds import kinds
+from tasks.ledger.kinds import Kind, kinds
 from tasks.ledger.models import Clock, Tombstone
+from tasks.models import TaskLabel
 
-from .world import CLOCK_COLUMNS, GENERATORS, NULL, TOMBSTONE_COLUMNS, World
+from .objects import GENERATORS, NULL, TASK_LABEL_COLUMNS, TOMBSTONES
+from .world import CLOCK_COLUMNS, World
 
 Report = Callable[[str, int], None]
 """Takes the name of the rows' kind, and their number so far."""
@@ -41,18 +43,26 @@ def fill(world: World, *, password: str, report: Report) -> None:
             # A batch may take longer than a request; immediate constraints need no memory until the commit.
             cursor.execute("SET LOCAL statement_timeout = 0; SET CONSTRAINTS ALL IMMEDIATE")
     _create_users(world, password, report)
+
+    def after_batch(kind: Kind, done: int) -> None:
+        task_labels, world.task_labels = world.task_labels, []
+        _load(TaskLabel, TASK_LABEL_COLUMNS, iter(task_labels))
+        report(kind.plural, done)
+
     for name, generator in GENERATORS.items():
         kind = kinds[name]
-        _load(kind.model, generator.columns, world.all_rows(generator), partial(report, kind.plural))
-    _load(Clock, CLOCK_COLUMNS, world.clocks(), lambda done: None)
-    _load(Tombstone, TOMBSTONE_COLUMNS, world.all_tombstones(), lambda done: None)
+        _load(kind.model, generator.columns, generator.all_rows(world), partial(after_batch, kind))
+    _load(Clock, CLOCK_COLUMNS, world.clocks())
+    _load(Tombstone, TOMBSTONES.columns, TOMBSTONES.all_rows(world))
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL DEFERRED")
             # Otherwise the first queries would be planned as if the tables were still empty.
             models_filled: list[Any] = [
                 get_user_model(),
                 Clock,
                 Tombstone,
+                TaskLabel,
                 *(kinds[name].model for name in GENERATORS),
             ]
             cursor.execute(f"ANALYZE {', '.join(model._meta.db_table for model in models_filled)}")
@@ -69,6 +79,7 @@ def _create_users(world: World, password: str, report: Report) -> None:
                 name=person.name,
                 password=password,
                 created_at=person.joined_at,
+                time_zone=person.language.time_zone,
             )
             for person in batch
         )
@@ -77,13 +88,16 @@ def _create_users(world: World, password: str, report: Report) -> None:
 
 
 def _load(
-    model: type[models.Model], columns: str, lines: Iterator[str], report: Callable[[int], None]
+    model: type[models.Model],
+    columns: str,
+    lines: Iterator[str],
+    after_batch: Callable[[int], None] = lambda done: None,
 ) -> None:
     write = _copy if connection.vendor == "postgresql" else _insert
     done = 0
     while rows := write(model._meta.db_table, columns, lines):
         done += rows
-        report(done)
+        after_batch(done)
 
 
 def _copy(table: str, columns: str, lines: Iterator[str]) -> int:

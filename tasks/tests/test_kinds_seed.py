@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from accounts.models import User
-from tasks.demo.world import GENERATORS, Generator
+from tasks.demo.objects import GENERATORS, Generator
 from tasks.ledger.counts import count_rows
 from tasks.ledger.models import Clock
 from tasks.models import Task

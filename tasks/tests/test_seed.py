@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import pairwise
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -16,9 +17,13 @@ from django.db import connection
 from django.db.models import AutoField, Count, F, Max, Q
 from django.db.models.functions import Length
 
-from tasks.demo.world import CLOCK_COLUMNS, GENERATORS, TASK_COLUMNS, TOMBSTONE_COLUMNS, World
+from tasks import positions
+from tasks.demo.objects import GENERATORS, TASK_LABEL_COLUMNS, TOMBSTONES
+from tasks.demo.world import CLOCK_COLUMNS, World
+from tasks.ledger.counts import recount
+from tasks.ledger.kinds import kinds
 from tasks.ledger.models import Clock, Tombstone
-from tasks.models import Task
+from tasks.models import Label, Project, Task, TaskLabel
 from tests.support.caller import Caller, pages, sign_in
 from tests.support.commands import run
 from tests.support.processes import becomes_true
@@ -28,7 +33,8 @@ from tests.support.servers.postgres import Postgres
 
 User = get_user_model()
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
-MODELS = (User, Clock, Task, Tombstone)
+COUNTED = (User, Clock, Task, Tombstone)
+MODELS = (*COUNTED, Project, Label, TaskLabel)
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +52,7 @@ def rows():
 
 
 def counts():
-    return [model.objects.count() for model in MODELS]
+    return [model.objects.count() for model in COUNTED]
 
 
 # The data
@@ -76,8 +82,8 @@ def test_the_same_arguments_give_the_same_rows(db):
     seed()
 
     assert rows() == first
-    task = Task.objects.get(pk="681ed402-923f-430b-bf33-e242daa78010")
-    assert task.title == "Review the slides for the audit"
+    task = Task.objects.get(pk="094feeca-bf37-44b9-84d0-c320ed585b29")
+    assert task.title == "Update the slides for the audit"
 
 
 @pytest.mark.parametrize("change", [{"seed": 2}, {"now": NOW + timedelta(days=1)}, {"tasks": 201}])
@@ -85,7 +91,7 @@ def test_another_argument_gives_other_rows(change):
     arguments = {"seed": 1, "users": 5, "tasks": 200, "now": NOW}
 
     first, same, other = (
-        list(World(**each).all_rows(GENERATORS["task"]))
+        list(GENERATORS["task"].all_rows(World(**each)))
         for each in (arguments, arguments, {**arguments, **change})
     )
     assert first == same
@@ -93,7 +99,13 @@ def test_another_argument_gives_other_rows(change):
 
 
 def test_every_column_is_written_that_the_database_cannot_fill(db):
-    for model, columns in ((Task, TASK_COLUMNS), (Tombstone, TOMBSTONE_COLUMNS), (Clock, CLOCK_COLUMNS)):
+    columns_by_model: dict[Any, str] = {
+        **{kinds[name].model: generator.columns for name, generator in GENERATORS.items()},
+        TaskLabel: TASK_LABEL_COLUMNS,
+        Tombstone: TOMBSTONES.columns,
+        Clock: CLOCK_COLUMNS,
+    }
+    for model, columns in columns_by_model.items():
         fields = [field for field in model._meta.concrete_fields if not isinstance(field, AutoField)]
         required = {field.column for field in fields if not field.null and not field.has_db_default()}
 
@@ -105,13 +117,17 @@ def test_versions_follow_the_last_changes_up_to_the_owners_clock(db):
 
     for clock in Clock.objects.all():
         changes = [
-            *Task.objects.filter(owner=clock.pk).values_list("version", "updated_at"),
+            *(
+                each
+                for model in (Task, Project, Label)
+                for each in model.objects.filter(owner=clock.pk).values_list("version", "updated_at")
+            ),
             *Tombstone.objects.filter(owner=clock.pk).values_list("version", "purged_at"),
         ]
         changes.sort()
         assert [version for version, _ in changes] == list(range(1, clock.tick + 1))
         assert all(earlier < later for (_, earlier), (_, later) in pairwise(changes))
-    assert Clock.objects.aggregate(most=Max("tick")) == {"most": 178}
+    assert Clock.objects.aggregate(most=Max("tick")) == {"most": 198}
 
 
 def test_times_are_consistent(db):
@@ -132,6 +148,69 @@ def test_times_are_consistent(db):
         task.clean_fields()
 
 
+def test_each_user_has_projects_and_labels_in_proportion(db):
+    seed("--users=4", "--tasks=400")
+    users = User.objects.annotate(
+        n_projects=Count("projects", distinct=True), n_labels=Count("labels", distinct=True)
+    )
+
+    assert list(users.order_by("-n_projects", "-n_labels").values_list("n_projects", "n_labels")) == [
+        (12, 8),
+        (12, 7),
+        (9, 6),
+        (6, 4),
+        (0, 0),
+    ]
+    assert Project.objects.archived().count() == 4
+    assert Project.objects.filter(parent__parent__isnull=False).count() == 3
+    assert Project.objects.exclude(color=None).exists()
+    assert {user.time_zone for user in users} == {"Europe/London", "Asia/Tokyo", "UTC"}
+
+
+def test_what_tasks_refer_to_is_their_owners_and_in_a_matching_state(db):
+    seed("--tasks=1000")
+    tasks = Task.objects.select_related("project", "parent")
+    labels = {task.pk: set(task.labels) for task in tasks if task.labels}
+    links: dict[UUID, set[UUID]] = {}
+    for link in TaskLabel.objects.select_related("task", "label"):
+        links.setdefault(link.task_id, set()).add(link.label_id)
+        assert link.task.owner_id == link.label.owner_id == link.owner_id
+
+    assert links == labels
+    assert 0.2 < len(labels) / len(tasks) < 0.6
+    assert max(map(len, labels.values())) == 2
+    assert tasks.filter(project=None).count() > 50
+    for task in tasks:
+        if task.project:
+            assert task.project.owner_id == task.owner_id
+            assert not task.project.archived_at or task.completed
+        if task.parent:
+            assert (task.parent.owner_id, task.parent.project_id) == (task.owner_id, task.project_id)
+            assert not task.parent.deleted_at
+            assert not task.parent.completed or task.completed_at == task.parent.completed_at
+    assert tasks.filter(parent__completed=False).exists()
+    assert tasks.filter(parent__completed=True).exists()
+
+
+def test_positions_are_valid_and_precede_that_of_a_new_task(db):
+    seed("--tasks=1000")
+    for model in (Task, Project, Label):
+        for each in model.objects.select_related("owner__clock"):
+            assert positions.is_position(each.position)
+            assert each.position < positions.last(each.owner.clock.tick + 1)
+        assert model.objects.values("owner", "position").distinct().count() == model.objects.count()
+    assert any(
+        positions.last(version) != position
+        for version, position in Task.objects.values_list("version", "position")
+    )
+
+
+def test_the_counts_on_the_clocks_are_right(db):
+    seed("--tasks=1000")
+
+    assert set(recount(repair=False)) == {None}
+
+
 def test_there_are_tasks_in_every_state(db):
     seed("--users=6", "--tasks=1000")
     tasks = Task.objects.live()
@@ -140,7 +219,9 @@ def test_there_are_tasks_in_every_state(db):
     assert 10 < tasks.overdue(at=NOW, today=NOW.date()).count() < tasks.open().count() / 2
     assert tasks.never_due().exists()
     assert tasks.filter(due_date__isnull=False).exists()
-    assert tasks.filter(due_at__isnull=False).exists()
+    assert tasks.filter(due_at__isnull=False, due_zone=None).exists()
+    assert tasks.filter(due_zone__isnull=False).exists()
+    assert tasks.filter(start_date__gt=NOW, completed=False).exists()
     assert Task.objects.trashed().count() > 10
     assert {task.priority for task in tasks} == {0, 1, 2, 3}
     assert tasks.filter(updated_at=F("created_at")).exists()
@@ -199,9 +280,9 @@ def as_demo_user(db):
     return Caller(sign_in(*login).json()["access"])
 
 
-@pytest.mark.parametrize("ordering", ["-created_at", "updated_at", "due", "-priority", "title"])
+@pytest.mark.parametrize("ordering", ["-created_at", "updated_at", "due", "-priority", "title", "position"])
 def test_a_list_returns_every_task_once(as_demo_user, ordering):
-    path = f"/tasks?limit=25&ordering={ordering}"
+    path = f"/tasks?limit=25&ordering={ordering}&archived=true"
     seen = [task["id"] for page in pages(as_demo_user, path) for task in page]
 
     owner = Clock.objects.latest("tick").owner
@@ -211,15 +292,15 @@ def test_a_list_returns_every_task_once(as_demo_user, ordering):
 
 def test_sync_returns_every_change_and_a_write_is_the_next_one(as_demo_user):
     page = as_demo_user("get", "/sync?limit=200").json()
-    assert [change["version"] for change in page["changes"]] == list(range(1, 134))
-    assert [change["version"] for change in page["changes"] if "purged" in change] == [50, 100]
+    assert [change["version"] for change in page["changes"]] == list(range(1, 154))
+    assert [change["version"] for change in page["changes"] if "purged" in change] == [69, 119]
 
     task = as_demo_user("post", "/tasks", {"title": "one more"}).json()
 
-    assert task["version"] == 134
+    assert task["version"] == 154
     assert as_demo_user("get", f"/sync?since={page['since']}").json()["changes"] == [{"kind": "task", **task}]
     seeded = as_demo_user("get", "/tasks?completed=false&ordering=created_at").json()["results"][0]
-    assert as_demo_user("post", f"/tasks/{seeded['id']}/complete").json()["version"] == 135
+    assert as_demo_user("post", f"/tasks/{seeded['id']}/complete").json()["version"] == 155
 
 
 # Running it again

@@ -47,8 +47,9 @@ class UUIDListField(models.TextField):
     def to_python(self, value: Any) -> Any:
         return [each if isinstance(each, uuid.UUID) else uuid.UUID(each) for each in value]
 
-    def from_db_value(self, value: str, expression: Any, connection: Any) -> list[uuid.UUID]:
-        return [uuid.UUID(each) for each in orjson.loads(value)]
+    def from_db_value(self, value: str | None, expression: Any, connection: Any) -> list[uuid.UUID]:
+        # NULL comes from an outer join, such as that of select_related().
+        return [uuid.UUID(each) for each in orjson.loads(value or "[]")]
 
     def get_prep_value(self, value: Any) -> Any:
         return orjson.dumps(sorted(value)).decode() if isinstance(value, list) else value

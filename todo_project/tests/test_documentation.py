@@ -40,7 +40,7 @@ def test_env_example_sets_exactly_the_variables_that_are_read():
 def test_readme_lists_exactly_the_routes():
     listed = set(re.findall(r"^\| `(/[^`]*)` \|", section("Routes"), re.MULTILINE))
     per_user = "/api/v1/users/<user:user_id>/"
-    owned = {route for route in listed if re.match("/api/v1/(tasks|bulk|trash|sync)", route)}
+    owned = {route for route in listed if re.match("/api/v1/(tasks|projects|labels|bulk|trash|sync)", route)}
 
     assert f"`{per_user}`" in section("Routes")
     routes = {

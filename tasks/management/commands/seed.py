@@ -30,7 +30,8 @@ class Command(OperatorCommand):
     help = "Add demo data to the database: users, tasks, and logins, which it prints."
     examples = f"""\
 The same arguments give the same rows, including ids. A few users have many tasks, most have few. There are
-open, completed, overdue and trashed tasks, and tombstones of purged ones.
+open, completed, overdue and trashed tasks, subtasks, and tombstones of purged ones. Users with many tasks
+have a dozen nested projects, one of them archived, and some labels.
 
 Everything is written in one transaction: if interrupted, it leaves nothing. If its data already exists, it
 changes nothing.
