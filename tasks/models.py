@@ -203,7 +203,7 @@ class Task(OrderedObject):
     start_date = models.DateField(null=True, blank=True, help_text="Not to be started before this day.")
     project = container(Project)
     parent = container("self")
-    labels = UUIDListField(default=list, blank=True, editable=False)
+    labels = UUIDListField(default=list, blank=True)
     repeat = JSONTextField(null=True, blank=True, editable=False)
     repeated = JSONTextField(null=True, editable=False)
     """What `repeat` was before the task was completed and its successor took it over."""

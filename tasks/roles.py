@@ -1,4 +1,5 @@
 from todo_project.admin.roles import MODERATOR, SUPPORT
 
-SUPPORT.grant("tasks.view_task")
-MODERATOR.grant("tasks.change_task", "tasks.export_task")
+for model in ("task", "project", "label"):
+    SUPPORT.grant(f"tasks.view_{model}")
+    MODERATOR.grant(f"tasks.change_{model}", f"tasks.export_{model}")

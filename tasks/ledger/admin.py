@@ -14,12 +14,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, Streami
 from todo_project.admin.actions import bulk_action
 from todo_project.admin.changelist import ChoiceFilter, OwnerFilter
 from todo_project.admin.csv import csv_response
+from todo_project.admin.forms import OwnersAutocomplete
 from todo_project.admin.inlines import LatestInline
 from todo_project.admin.options import BoundedModelAdmin
-from todo_project.admin.search import indexed_words, parse_uuid, reject_search
+from todo_project.admin.search import indexed_words, is_autocomplete, parse_uuid, reject_search
+from todo_project.api.errors import ApiError
 
 from .kinds import CREATE, DELETE, PURGE, RESTORE, UPDATE, Kind
-from .models import Clock
+from .models import Clock, OwnedObject
 from .operations import Operation, perform, perform_for_owners
 from .querysets import ObjectQuerySet
 
@@ -44,9 +46,27 @@ class ObjectForm(forms.ModelForm):
 
     seen_version = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
+    rejection: ApiError | None = None
+    """Why an operation with these values failed."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial["seen_version"] = self.instance.version
+        references: dict[str, Any] = {
+            name: field
+            for name, field in self.fields.items()
+            if isinstance(field, forms.ModelChoiceField) and issubclass(field.queryset.model, OwnedObject)  # type: ignore[union-attr]
+        }
+        for name, field in references.items():
+            if self.instance._state.adding:
+                del self.fields[name]  # It is not known yet whose objects to offer.
+            else:
+                field.owner = self.instance.owner
+                field.queryset = self.offered(field.queryset.for_user(field.owner).live())
+
+    def offered(self, objects: Any) -> Any:
+        """The objects that this one may refer to, of those of the same owner."""
+        return objects.exclude(pk=self.instance.pk) if objects.model is type(self.instance) else objects
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
@@ -55,7 +75,21 @@ class ObjectForm(forms.ModelForm):
                 f"Your changes were not saved because someone else changed this "
                 f"{self._meta.model._meta.verbose_name}. Reload it and apply them again."
             )
+        for name, message in field_messages(self.rejection) if self.rejection else ():
+            self.add_error(name if name in self.fields else None, message)
         return cleaned
+
+
+def field_messages(error: ApiError) -> list[tuple[str | None, str]]:
+    errors = error.details.get("errors", [{"field": error.details.get("field"), "message": error.message}])
+    return [(each["field"], each["message"]) for each in errors]
+
+
+class OperationFailed(Exception):
+    """Not an ApiError, which would become a message on another page."""
+
+    def __init__(self, error: ApiError) -> None:
+        self.error = error
 
 
 class ObjectAdmin(BoundedModelAdmin):
@@ -73,7 +107,7 @@ class ObjectAdmin(BoundedModelAdmin):
     list_filter = [TrashFilter, LatestOwnerFilter, "created_at"]
     ordering = ("-created_at", "-pk")
     search_help_text = "Search by words (3+ letters), by the owner's email or by ID."
-    autocomplete_fields = ("owner",)
+    autocomplete_fields: ClassVar[Any] = ("owner",)
     actions = ["trash", "restore", "purge", "export"]
 
     # The change list
@@ -84,6 +118,15 @@ class ObjectAdmin(BoundedModelAdmin):
 
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
         return self.kind.model.search_columns
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """An autocomplete field offers objects of one owner that are not in the trash."""
+        if is_autocomplete(request):
+            owner = get_user_model()(pk=parse_uuid(request.GET.get("owner", "")))
+            queryset = queryset.for_user(owner).live()
+        return super().get_search_results(request, queryset, search_term)
 
     def search(self, request: HttpRequest, rows: Any, term: str) -> QuerySet[Any]:
         if key := parse_uuid(term):
@@ -140,7 +183,11 @@ class ObjectAdmin(BoundedModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
-            return [(None, {"fields": ["owner", *self.fields]})]
+            references = {*self.kind.model.containers(), *self.kind.links}
+            names = [name for name in self.fields if name not in references]
+            later = [name for name in self.fields if name in references]
+            hint = f"Save and continue editing to choose {', '.join(later)}." if later else ""
+            return [(None, {"fields": ["owner", *names], "description": hint})]
         hidden = ["seen_version"] if self.has_change_permission(request, obj) else []
         return [
             (None, {"fields": [self.owner_display(request), *self.fields, *hidden]}),
@@ -179,6 +226,10 @@ class ObjectAdmin(BoundedModelAdmin):
     ) -> HttpResponse:
         try:
             return super().changeform_view(request, object_id, *args, **kwargs)
+        except OperationFailed as failure:
+            # Validate the form again, now with the errors.
+            request.rejection = failure.error  # type: ignore[attr-defined]
+            return super().changeform_view(request, object_id, *args, **kwargs)
         except PermissionDenied:
             if request.method != "POST" or object_id is None or not super().has_change_permission(request):
                 raise
@@ -187,16 +238,36 @@ class ObjectAdmin(BoundedModelAdmin):
             self.message_user(request, message, messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
 
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name in {*self.kind.model.containers()} & {*self.autocomplete_fields}:
+            kwargs["widget"] = OwnersAutocomplete(db_field, self.admin_site)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Without a link to add an object: its owner could be another one."""
+        field: Any = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name in self.kind.model.containers():
+            field.widget.can_add_related = field.widget.can_delete_related = False
+        return field
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, *args, **kwargs)
+        form.rejection = getattr(request, "rejection", None)
+        return form
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Write only the changed fields. The form has compared the version, and the clock is locked."""
-        names = [name for name in form.changed_data if name not in {"owner", "seen_version"}]
-        values = {name: form.cleaned_data[name] for name in names}
-        if change:
-            if values:
-                perform(obj.owner, [Operation(self.kind, UPDATE, obj.pk, values)])
-        else:
-            [new] = perform(obj.owner, [Operation(self.kind, CREATE, values=values)])
-            obj.pk = new.pk
+        fields: list[Any] = [
+            self.opts.get_field(name) for name in form.changed_data if name not in {"owner", "seen_version"}
+        ]
+        values = {field.name: getattr(obj, field.attname) for field in fields}
+        verb = UPDATE if change else CREATE
+        try:
+            if values or not change:
+                [saved] = perform(obj.owner, [Operation(self.kind, verb, obj.pk if change else None, values)])
+                obj.pk = saved.pk
+        except ApiError as error:
+            raise OperationFailed(error) from error
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Nothing is deleted along with an object."""

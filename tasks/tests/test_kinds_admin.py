@@ -131,4 +131,6 @@ def test_the_dashboard_counts_the_objects_of_each_kind(superuser, as_alice, as_b
     as_bob("delete", f"/books/{as_bob('post', '/books', {'title': 'Lady Susan'}).json()['id']}")
     as_alice("post", "/shelves", {"name": "left"})
 
-    assert panels(index_page(superuser))["Objects"] == {"tasks": "0", "books": "2", "shelves": "1"}
+    assert panels(index_page(superuser))["Objects"] == {
+        "tasks": "0", "projects": "0", "labels": "0", "books": "2", "shelves": "1",
+    }  # fmt: skip

@@ -299,7 +299,7 @@ def test_make_roles_can_run_twice(db):
     output, _ = run("make_roles")
 
     assert all_rows() == made
-    assert output == "Support: reset, 8 permissions.\nModerator: reset, 10 permissions.\n"
+    assert output == "Support: reset, 10 permissions.\nModerator: reset, 16 permissions.\n"
 
 
 def test_make_roles_resets_permissions_and_keeps_members(alice):
@@ -312,7 +312,7 @@ def test_make_roles_resets_permissions_and_keeps_members(alice):
 
     run("make_roles")
 
-    assert support.permissions.count() == 8
+    assert support.permissions.count() == 10
     assert not support.permissions.filter(codename="delete_user").exists()
     assert list(alice.groups.all()) == [support]
     assert list(others.permissions.all()) == [extra]

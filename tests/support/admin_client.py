@@ -17,6 +17,7 @@ from .client import Client
 
 TASKS = "/admin/tasks/task/"
 USERS = "/admin/accounts/user/"
+PROJECTS, LABELS = "/admin/tasks/project/", "/admin/tasks/label/"
 SESSIONS, TOKENS = "/admin/accounts/session/", "/admin/accounts/personaltoken/"
 IDENTITIES, FAILURES = "/admin/accounts/identity/", "/admin/accounts/failedlogin/"
 GROUPS = "/admin/auth/group/"

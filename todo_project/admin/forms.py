@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib.admin.widgets import AutocompleteSelect
@@ -38,3 +39,10 @@ class ValidatedAutocomplete(AutocompleteSelect):
         except ValidationError:
             return False
         return True
+
+
+class OwnersAutocomplete(ValidatedAutocomplete):
+    """Offers the rows of one owner, whom the form field names."""
+
+    def get_url(self) -> str:
+        return f"{super().get_url()}?{urlencode({'owner': self.choices.field.owner.pk})}"

@@ -27,9 +27,13 @@ def parse_uuid(text: str) -> uuid.UUID | None:
 
 def reject_search(model_admin: ModelAdmin, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
     """No rows, and a message why. An autocomplete field shows no messages, so it leaves none behind."""
-    is_change_list = request.resolver_match and request.resolver_match.url_name != "autocomplete"
-    if is_change_list and request.method == "GET":
+    if not is_autocomplete(request) and request.method == "GET":
         model_admin.message_user(
             request, f"Enter a word of at least {MIN_WORD_LENGTH} letters or digits.", messages.WARNING
         )
     return rows.none()
+
+
+def is_autocomplete(request: HttpRequest) -> bool:
+    """Whether the rows are searched for a form field, and not for the change list."""
+    return bool(request.resolver_match and request.resolver_match.url_name == "autocomplete")

@@ -40,6 +40,9 @@ class ColorField(models.CharField):
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"max_length": 7, **options})
 
+    def to_python(self, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
 
 class UUIDListField(models.TextField):
     """UUIDs in ascending order, stored as the JSON text that responses contain."""

@@ -1,10 +1,10 @@
-"""All users' tasks."""
-
+import uuid
 from datetime import date, datetime
 from typing import Any
 
+from django import forms
 from django.contrib import admin
-from django.contrib.admin.widgets import AdminTextareaWidget
+from django.contrib.admin.widgets import AdminTextareaWidget, FilteredSelectMultiple
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -15,9 +15,10 @@ from todo_project.admin.changelist import ChoiceFilter
 from todo_project.admin.forms import MultiLineField, SingleLineField
 from todo_project.admin.inlines import user_inlines
 
-from .kinds import TASK
-from .ledger.admin import LatestObjects, LatestOwnerFilter, ObjectAdmin, ObjectForm
-from .models import Task
+from ..kinds import TASK
+from ..ledger.admin import LatestObjects, LatestOwnerFilter, ObjectAdmin
+from ..models import Label, Task
+from .projects import ProjectChoiceForm
 
 
 class StateFilter(ChoiceFilter):
@@ -30,11 +31,17 @@ class StateFilter(ChoiceFilter):
     }
 
 
-class TaskForm(ObjectForm):
+class TaskForm(ProjectChoiceForm):
     description = MultiLineField(required=False, strip=False, max_length=5000, widget=AdminTextareaWidget)
+    labels = forms.ModelMultipleChoiceField(
+        Label.objects.all(), required=False, widget=FilteredSelectMultiple("labels", is_stacked=False)
+    )
 
     class Meta:
         field_classes = {"title": SingleLineField}
+
+    def clean_labels(self) -> list[uuid.UUID]:
+        return [label.pk for label in self.cleaned_data["labels"]]
 
 
 @admin.register(Task)
@@ -42,13 +49,16 @@ class TaskAdmin(ObjectAdmin):
     kind = TASK
     form = TaskForm
     fields = [
-        "title", "description", "completed", "priority", "due_date", "due_at", "due_zone", "start_date",
+        "title", "description", "completed", "priority", "project", "parent", "labels", "due_date", "due_at",
+        "due_zone", "start_date",
     ]  # fmt: skip
     list_columns = (
         "title", "completed", "deleted_at", "priority", "due_date", "due_at", "due_by", "created_at",
         "owner__email", "owner__name",
     )  # fmt: skip
     list_filter = [StateFilter, LatestOwnerFilter, "created_at"]
+    autocomplete_fields = ("owner", "parent")
+    search_fields = Task.search_columns
     search_help_text = "Search by words of the title (3+ letters), by the owner's email or by task ID."
     actions = ["complete", "reopen", *ObjectAdmin.actions]
 
