@@ -204,7 +204,7 @@ class Task(OrderedObject):
     project = container(Project)
     parent = container("self")
     labels = UUIDListField(default=list, blank=True)
-    repeat = JSONTextField(null=True, blank=True, editable=False)
+    repeat = JSONTextField(null=True, blank=True)
     repeated = JSONTextField(null=True, editable=False)
     """What `repeat` was before the task was completed and its successor took it over."""
     series = models.UUIDField(null=True, editable=False)

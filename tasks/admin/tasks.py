@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.widgets import AdminTextareaWidget, FilteredSelectMultiple
+from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget, FilteredSelectMultiple
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -18,6 +18,7 @@ from todo_project.admin.inlines import user_inlines
 from ..kinds import TASK
 from ..ledger.admin import LatestObjects, LatestOwnerFilter, ObjectAdmin
 from ..models import Label, Task
+from ..recurrence import MAX_LENGTH
 from .projects import ProjectChoiceForm
 
 
@@ -31,8 +32,32 @@ class StateFilter(ChoiceFilter):
     }
 
 
+ORIGINS = [("due", "after the due day"), ("completion", "after completion")]
+
+
+class RepeatWidget(forms.MultiWidget):
+    def __init__(self) -> None:
+        super().__init__([AdminTextInputWidget(), forms.Select(choices=ORIGINS)])
+
+    def decompress(self, value: Any) -> list[str]:
+        return [value["rule"], value["from"]] if value else ["", "due"]
+
+
+class RepeatField(forms.MultiValueField):
+    widget = RepeatWidget
+
+    def __init__(self, **options: Any) -> None:
+        rule = forms.CharField(max_length=MAX_LENGTH, required=False)
+        origin = forms.ChoiceField(choices=ORIGINS)
+        super().__init__((rule, origin), require_all_fields=False, **options)
+
+    def compress(self, values: list[str]) -> dict[str, str] | None:
+        return {"rule": values[0], "from": values[1]} if values and values[0] else None
+
+
 class TaskForm(ProjectChoiceForm):
     description = MultiLineField(required=False, strip=False, max_length=5000, widget=AdminTextareaWidget)
+    repeat = RepeatField(required=False, help_text="A recurrence rule, such as FREQ=WEEKLY;BYDAY=MO,TH.")
     labels = forms.ModelMultipleChoiceField(
         Label.objects.all(), required=False, widget=FilteredSelectMultiple("labels", is_stacked=False)
     )
@@ -50,7 +75,7 @@ class TaskAdmin(ObjectAdmin):
     form = TaskForm
     fields = [
         "title", "description", "completed", "priority", "project", "parent", "labels", "due_date", "due_at",
-        "due_zone", "start_date",
+        "due_zone", "start_date", "repeat",
     ]  # fmt: skip
     list_columns = (
         "title", "completed", "deleted_at", "priority", "due_date", "due_at", "due_by", "created_at",

@@ -80,9 +80,9 @@ class ObjectForm(forms.ModelForm):
         return cleaned
 
 
-def field_messages(error: ApiError) -> list[tuple[str | None, str]]:
+def field_messages(error: ApiError) -> list[tuple[str, str]]:
     errors = error.details.get("errors", [{"field": error.details.get("field"), "message": error.message}])
-    return [(each["field"], each["message"]) for each in errors]
+    return [((each["field"] or "").partition(".")[0], each["message"]) for each in errors]
 
 
 class OperationFailed(Exception):

@@ -168,7 +168,7 @@ class Migration(migrations.Migration):
                     models.DateField(blank=True, help_text="Not to be started before this day.", null=True),
                 ),
                 ("labels", todo_project.db.fields.UUIDListField(blank=True, default=list)),
-                ("repeat", todo_project.db.fields.JSONTextField(blank=True, editable=False, null=True)),
+                ("repeat", todo_project.db.fields.JSONTextField(blank=True, null=True)),
                 ("repeated", todo_project.db.fields.JSONTextField(editable=False, null=True)),
                 ("series", models.UUIDField(editable=False, null=True)),
                 (

@@ -199,3 +199,24 @@ def test_staff_add_an_object_and_then_choose_where_it_is(superuser, as_alice, al
     assert b"Save and continue editing to choose project, parent, labels." in page.content
     save(superuser, PROJECTS, as_alice("get", f"/projects/{roses.pk}").json(), parent=garden["id"])
     assert as_alice("get", f"/projects?parent={garden['id']}").json()["results"][0]["name"] == "Roses"
+
+
+def test_a_repetition_is_set_and_ended(superuser, as_alice):
+    milk = create_task(as_alice, "milk", due_date="2027-01-28")
+
+    save(superuser, TASKS, milk, repeat_0="freq=weekly", repeat_1="due")
+    repeating = as_alice("get", f"/tasks/{milk['id']}").json()
+    assert repeating["repeat"] == {"rule": "FREQ=WEEKLY;BYDAY=TH", "from": "due", "anchor": "2027-01-28"}
+    save(superuser, TASKS, milk, repeat_1="due")
+    assert as_alice("get", f"/tasks/{milk['id']}").json() == repeating
+    save(superuser, TASKS, milk, repeat_0="", repeat_1="due")
+    assert as_alice("get", f"/tasks/{milk['id']}").json()["repeat"] is None
+
+
+def test_an_invalid_rule_is_an_error_at_the_field(superuser, as_alice):
+    milk = create_task(as_alice, "milk", due_date="2027-01-28")
+
+    page = save(superuser, TASKS, milk, repeat_0="FREQ=HOURLY", repeat_1="due")
+
+    assert [*errors(page)] == ["repeat"]
+    assert as_alice("get", f"/tasks/{milk['id']}").json() == milk
