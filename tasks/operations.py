@@ -1,22 +1,23 @@
 """What operations on tasks, projects and labels do: to an object, to what is in it, and to the order."""
 
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from functools import partial
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from todo_project.api.errors import Conflict, QuotaExceeded, ValidationFailed, quota_limit
 
 from .dates import later
-from .ledger.kinds import CREATE, DELETE, RESTORE, UPDATE, purge, restore, trash
+from .ledger.kinds import CREATE, DELETE, RESTORE, UPDATE, Lookup, purge, restore, trash
 from .ledger.operations import Operation
 from .ledger.querysets import ObjectQuerySet
 from .ledger.writes import Write
 from .models import Label, OrderedObject, Project, Task, comparable
 from .order import DIRECTIONS, anchors, last_position, place
-from .querysets import ProjectQuerySet, TaskQuerySet
+from .querysets import ProjectQuerySet, TaskQuerySet, neighbour_lookups
 from .recurrence import Repeat, RuleError
 
 MAX_LEVELS = 5
@@ -24,71 +25,111 @@ COMPLETE, REOPEN, MOVE, SKIP = "complete", "reopen", "move", "skip"
 ARCHIVE, UNARCHIVE = "archive", "unarchive"
 
 Rows = Callable[[Any], Any]
+Find = Callable[[Any, Any], ObjectQuerySet]
 Values = Mapping[str, Any]
 
 
-# What operations read besides their own objects: one query reads it for all of them.
+# What operations read besides their own objects
 
 
-def read_for_tasks(rows: Rows, operations: Sequence[Operation]) -> Iterator[ObjectQuerySet]:
+def read_for_tasks(operations: Sequence[Operation]) -> Iterator[Lookup]:
     values = [each.values for each in operations]
-    moving = _ids(operations, (), {"project", "parent"})
-    restoring = _ids(operations, {RESTORE})
-    if with_contents := moving | _ids(operations, {COMPLETE, REOPEN}, {"completed"}):
-        yield rows(Task).with_contents(with_contents)
-    reopening = _ids(operations, {REOPEN}, {"completed"})
-    if with_containers := restoring | reopening | _named(values, "parent"):
-        yield rows(Task).with_containers(with_containers)
-    if reopening:
-        yield rows(Task).with_contents(rows(Task).successors_of(reopening).values("pk"))
-    if projects := _named(values, "project"):
-        yield rows(Project).with_ids(projects)
-    if restoring:
-        yield rows(Project).containing(rows(Task).with_ids(restoring))
-    added = [each for one in values for name in ("labels", "add_labels") for each in one.get(name, ())]
-    if labels := {each for each in added if isinstance(each, uuid.UUID)}:
-        yield rows(Label).with_ids(labels)
-    if names := {comparable(each["name"]) for each in added if isinstance(each, dict)}:
-        yield rows(Label).named(names)
-    yield from _neighbours(Task, rows, operations)
+    moving = {each.id for each in operations if each.values.keys() & {"project", "parent"}}
+    restoring = _ids(operations, RESTORE)
+    completing, reopening = _ids(operations, COMPLETE), _ids(operations, REOPEN)
+    for each in operations:
+        if each.object and each.values.get("completed", each.object.completed) != each.object.completed:
+            (reopening if each.object.completed else completing).add(each.object.pk)
+    named = [one for each in values for name in ("labels", "add_labels") for one in each.get(name, ())]
+    yield from _lookup(_tasks_with_contents, moving | completing | reopening)
+    yield from _lookup(_tasks_with_containers, restoring | reopening | _named(values, "parent"))
+    yield from _lookup(_next_occurrences, reopening)
+    yield from _lookup(_projects, _named(values, "project"))
+    yield from _lookup(_projects_of_tasks, restoring)
+    yield from _lookup(_labels, {each for each in named if isinstance(each, uuid.UUID)})
+    yield from _named_labels(each["name"] for each in named if isinstance(each, dict))
+    yield from _neighbours(Task, operations)
 
 
-def read_for_projects(rows: Rows, operations: Sequence[Operation]) -> Iterator[ObjectQuerySet]:
-    if with_contents := _ids(operations, {ARCHIVE, UNARCHIVE}, {"parent"}):
-        yield rows(Project).with_contents(with_contents)
-    named = _named([each.values for each in operations], "parent")
-    if with_containers := named | _ids(operations, {RESTORE, UNARCHIVE}):
-        yield rows(Project).with_containers(with_containers)
-    yield from _neighbours(Project, rows, operations)
+def read_for_projects(operations: Sequence[Operation]) -> Iterator[Lookup]:
+    moving = {each.id for each in operations if "parent" in each.values}
+    parents = _named([each.values for each in operations], "parent")
+    yield from _lookup(_projects_with_contents, moving | _ids(operations, ARCHIVE, UNARCHIVE))
+    yield from _lookup(_projects_with_containers, parents | _ids(operations, RESTORE, UNARCHIVE))
+    yield from _neighbours(Project, operations)
 
 
-def read_for_labels(rows: Rows, operations: Sequence[Operation]) -> Iterator[ObjectQuerySet]:
-    if names := {comparable(each.values["name"]) for each in operations if "name" in each.values}:
-        yield rows(Label).named(names)
-    if deleted := _ids(operations, {DELETE}):
-        yield rows(Task).with_any_label(deleted)
-    yield from _neighbours(Label, rows, operations)
+def read_for_labels(operations: Sequence[Operation]) -> Iterator[Lookup]:
+    yield from _named_labels(each.values["name"] for each in operations if "name" in each.values)
+    yield from _lookup(_tasks_with_label, _ids(operations, DELETE))
+    yield from _neighbours(Label, operations)
 
 
-def _ids(
-    operations: Sequence[Operation], verbs: Collection[str], names: Collection[str] = ()
-) -> set[uuid.UUID]:
-    """The objects of operations with one of these verbs, or that set one of these fields."""
-    return {each.id for each in operations if each.id and (each.verb in verbs or each.values.keys() & names)}
+def _tasks_with_contents(rows: Rows, ids: Any) -> ObjectQuerySet:
+    return rows(Task).with_contents(ids)
 
 
-def _named(values: Sequence[Values], name: str) -> set[uuid.UUID]:
+def _tasks_with_containers(rows: Rows, ids: Any) -> ObjectQuerySet:
+    return rows(Task).with_containers(ids)
+
+
+def _next_occurrences(rows: Rows, ids: Any) -> ObjectQuerySet:
+    return rows(Task).with_contents(rows(Task).successors_of(ids).values("pk"))
+
+
+def _tasks_with_label(rows: Rows, ids: Any) -> ObjectQuerySet:
+    return rows(Task).with_any_label(ids)
+
+
+def _projects(rows: Rows, ids: Any) -> ObjectQuerySet:
+    return rows(Project).with_ids(ids)
+
+
+def _projects_of_tasks(rows: Rows, ids: Any) -> ObjectQuerySet:
+    return rows(Project).containing(rows(Task).with_ids(ids))
+
+
+def _projects_with_contents(rows: Rows, ids: Any) -> ObjectQuerySet:
+    return rows(Project).with_contents(ids)
+
+
+def _projects_with_containers(rows: Rows, ids: Any) -> ObjectQuerySet:
+    return rows(Project).with_containers(ids)
+
+
+def _labels(rows: Rows, ids: Any) -> ObjectQuerySet:
+    return rows(Label).with_ids(ids)
+
+
+def _labels_named(rows: Rows, ids: Any, *, names: frozenset[str]) -> ObjectQuerySet:
+    return cast(ObjectQuerySet, rows(Label).named(names))
+
+
+def _ids(operations: Sequence[Operation], *verbs: str) -> set[Any]:
+    return {each.id for each in operations if each.verb in verbs}
+
+
+def _named(values: Sequence[Values], name: str) -> set[Any]:
     return {each[name] for each in values if each.get(name)}
 
 
-def _neighbours(
-    model: type[OrderedObject], rows: Rows, operations: Sequence[Operation]
-) -> Iterator[ObjectQuerySet]:
-    named = {each for operation in operations for each in anchors(operation.values)}
-    if named:
-        yield rows(model).with_ids(named)
+def _lookup(find: Find, ids: set[Any]) -> Iterator[Lookup]:
+    if known := ids - {None}:  # New objects have no id yet.
+        yield Lookup(find, frozenset(known))
+
+
+def _named_labels(names: Iterable[str]) -> Iterator[Lookup]:
+    if wanted := {comparable(name) for name in names}:
+        yield Lookup(partial(_labels_named, names=frozenset(wanted)), frozenset())
+
+
+def _neighbours(model: type[OrderedObject], operations: Sequence[Operation]) -> Iterator[Lookup]:
+    if named := {each for operation in operations for each in anchors(operation.values)}:
         # Of the moved objects, too: when one has gone, its neighbours are next to each other.
-        yield from rows(model).neighbours(named | _ids(operations, (), DIRECTIONS))
+        moved = {each.id for each in operations if each.id and each.values.keys() & DIRECTIONS}
+        ids = frozenset(named | moved)
+        for find in neighbour_lookups(model):
+            yield Lookup(find, ids)
 
 
 # Tasks

@@ -2,9 +2,9 @@
 
 import operator
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection
 from datetime import date, datetime, timedelta
-from functools import reduce
+from functools import cache, partial, reduce
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
@@ -26,24 +26,6 @@ def is_overdue(*, at: datetime, today: date) -> Q:
 class OrderedQuerySet(ObjectQuerySet):
     """Objects with positions among their siblings."""
 
-    def neighbours(self, ids: Collection[uuid.UUID]) -> Iterator[Self]:
-        """The siblings before and after each of these objects. Those in the trash keep their places.
-
-        Siblings are in the same object, such as the parent of a subtask, or are in none. Each is a query of
-        its own, because an index does not find what is equal or missing in both rows.
-        """
-        shared = self.model.siblings_share
-        for number in range(len(shared) + 1):
-            without = {f"{name}__isnull": True for name in shared[:number]}
-            within = shared[number : number + 1]
-            same = {name: OuterRef(name) for name in within}
-            named = self.with_ids(ids).filter(**without, **{f"{name}__isnull": False for name in within})
-            siblings = self.filter(**without, **same)
-            for ordering, comparison in (("position", "gt"), ("-position", "lt")):
-                beside = siblings.filter(**{f"position__{comparison}": OuterRef("position")})
-                nearest = Subquery(beside.order_by(ordering).values("pk")[:1])
-                yield self.filter(pk__in=named.values_list(nearest))
-
     def nested_beyond(self, levels: int) -> Self:
         """In more levels; those in a circle are in infinitely many."""
         return self.filter(**{f"{'parent__' * levels}isnull": False})
@@ -55,6 +37,34 @@ class OrderedQuerySet(ObjectQuerySet):
 
     def siblings_of(self, each: Any) -> Self:
         return self.filter(**{name: getattr(each, f"{name}_id") for name in self.model.siblings_share})
+
+
+@cache
+def neighbour_lookups(model: Any) -> list[Callable[[Any, Any], Any]]:
+    """How to find objects and their siblings before and after. Those in the trash keep their places.
+
+    Siblings are in the same object, such as the parent of a subtask, or are in none. Each is a query of
+    its own, because an index does not find what is equal or missing in both rows.
+    """
+
+    def find(rows: Any, ids: Any) -> Any:
+        return rows(model).with_ids(ids)
+
+    def find_beside(rows: Any, ids: Any, *, number: int, ordering: str, comparison: str) -> Any:
+        shared = model.siblings_share
+        without = {f"{name}__isnull": True for name in shared[:number]}
+        within = shared[number : number + 1]
+        named = find(rows, ids).filter(**without, **{f"{name}__isnull": False for name in within})
+        siblings = rows(model).filter(**without, **{name: OuterRef(name) for name in within})
+        beside = siblings.filter(**{f"position__{comparison}": OuterRef("position")})
+        nearest = Subquery(beside.order_by(ordering).values("pk")[:1])
+        return rows(model).filter(pk__in=named.values_list(nearest))
+
+    return [find] + [
+        partial(find_beside, number=number, ordering=ordering, comparison=comparison)
+        for number in range(len(model.siblings_share) + 1)
+        for ordering, comparison in (("position", "gt"), ("-position", "lt"))
+    ]
 
 
 class ProjectQuerySet(OrderedQuerySet):
@@ -115,7 +125,9 @@ class TaskQuerySet(OrderedQuerySet):
         return self.filter(parent__isnull=True)
 
     def with_any_label(self, label_ids: Collection[uuid.UUID]) -> Self:
-        return self.filter(Exists(self._links().filter(label__in=label_ids)))
+        # Not label__in, which would take a placeholder of a compiled query for a value.
+        wanted = reduce(operator.or_, (Q(label=each) for each in label_ids))
+        return self.filter(Exists(self._links().filter(wanted)))
 
     def without_labels(self) -> Self:
         return self.filter(labels=[])

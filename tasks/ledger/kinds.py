@@ -79,7 +79,7 @@ class Kind:
     bodies: Mapping[str, str] = field(default_factory=dict)
     """The dotted paths of the serializers of what verbs take, besides creating and updating."""
 
-    reads: Callable[["Rows", Sequence[Any]], Iterable[ObjectQuerySet]] | None = None
+    reads: Callable[[Sequence[Any]], Iterable["Lookup"]] | None = None
     """Returns which other objects operations on this kind need. Their verbs find them in the Write."""
 
     links: Mapping[str, type[Link]] = field(default_factory=dict)
@@ -165,7 +165,16 @@ class Kind:
 
 
 Rows = Callable[[type[OwnedObject]], ObjectQuerySet]
-"""Returns the objects of a kind that a write may read."""
+"""Returns the objects of a model that an operation may read."""
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """Objects to read by the ids of others."""
+
+    find: Callable[[Rows, Any], ObjectQuerySet]
+    ids: frozenset[uuid.UUID]
+
 
 kinds: Registry[Kind] = Registry("kinds of objects")
 
@@ -180,8 +189,15 @@ RowsFor = Callable[[Kind, Any], ObjectQuerySet]
 """Returns the objects of a kind and an owner, or a placeholder: owned, or a viewset's rows_for."""
 
 
-def rows_of(owner: Any, rows_for: RowsFor = owned) -> Rows:
-    return lambda model: rows_for(kind_of(model), owner)
+@dataclass(frozen=True)
+class OwnersRows:
+    """The rows of one owner, or of a placeholder."""
+
+    owner: Any
+    rows_for: RowsFor = owned
+
+    def __call__(self, model: type[OwnedObject]) -> ObjectQuerySet:
+        return self.rows_for(kind_of(model), self.owner)
 
 
 def kind_of(model: type[OwnedObject]) -> Kind:

@@ -6,7 +6,7 @@ It locks the owner's clock before it reads an object, so no other write comes be
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -18,7 +18,7 @@ from django.utils import timezone
 from todo_project.api.errors import Conflict, Gone, NotFound, PreconditionFailed, ValidationFailed
 from todo_project.db.compiled import CompiledQuery
 
-from .kinds import ALLOWED_IN_TRASH, CREATE, Kind, Rows, RowsFor, owned, rows_of
+from .kinds import ALLOWED_IN_TRASH, CREATE, Kind, Lookup, OwnersRows, RowsFor, owned
 from .models import Clock, OwnedObject, Tombstone
 from .querysets import ObjectQuerySet
 from .writes import Draft, Write, contents, read, store
@@ -36,6 +36,8 @@ class Operation:
     """With CREATE: the client's name for the object, from which its id is computed."""
     versions: Collection[int] | None = None
     """The versions that the object may have before the first operation, 0 if it is new; None for any."""
+    object: Any = None
+    """The stored object, for Kind.reads."""
     path: str | None = None
     """The path for error messages, such as operations.3, if the request has several operations."""
 
@@ -51,7 +53,7 @@ def perform(owner: Any, operations: Sequence[Operation], rows_for: RowsFor = own
     clock = Clock.objects.lock(owner)
     clock.owner = owner
     at = timezone.now()  # Only after the clock is locked, so that times increase with versions.
-    write = Write(clock, at, rows_of(owner, rows_for))
+    write = Write(clock, at, OwnersRows(owner, rows_for))
     _load(write, operations, owner, rows_for)
     purged_ids = _purged(operations, owner, write)
     used = []
@@ -107,29 +109,30 @@ def perform_for_owners(
 
     writes = {owner_id: Write(clock, at, rows) for owner_id, clock in clocks.items()}
     selected = [each for each in named.all() if each.owner_id in clocks and kind.allows(verb, each)]
-    operations = [Operation(kind, verb, each.pk, values or {}) for each in selected]
-    for each in [*selected, *read(_parts(operations, rows))]:
+    operations = [Operation(kind, verb, each.pk, values or {}, object=each) for each in selected]
+    for each in [*selected, *read(_lookups(operations), rows)]:
         writes[each.owner_id].load(each)
     for each in selected:
-        if kind.allows(verb, each):
-            write = writes[each.owner_id]
-            write.record(write.drafts[each.pk], kind.all_verbs[verb](each, values or {}, write))
+        write = writes[each.owner_id]
+        draft = write.drafts[each.pk]
+        if kind.allows(verb, each) and not draft.is_purged:  # Perhaps with what it is in.
+            write.record(draft, kind.all_verbs[verb](each, values or {}, write))
     store([*writes.values()])
     return [each for each in selected if writes[each.owner_id].drafts[each.pk].columns]
 
 
-def _parts(operations: Sequence[Operation], rows: Rows) -> list[ObjectQuerySet]:
+def _lookups(operations: Sequence[Operation]) -> list[Lookup]:
     """What the operations need besides their own objects."""
     by_kind: dict[Kind, list[Operation]] = defaultdict(list)
     for operation in operations:
         by_kind[operation.kind].append(operation)
-    parts: list[ObjectQuerySet] = []
+    found: list[Lookup] = []
     for kind, each in by_kind.items():
-        if ids := {one.id for one in each if one.id and one.verb in ALLOWED_IN_TRASH}:
-            parts += contents(kind, rows, ids)
+        if ids := frozenset(one.id for one in each if one.id and one.verb in ALLOWED_IN_TRASH):
+            found += (Lookup(find, ids) for find in contents(kind))
         if kind.reads:
-            parts += kind.reads(rows, each)
-    return parts
+            found += kind.reads(each)
+    return found
 
 
 def _load(write: Write, operations: Sequence[Operation], owner: Any, rows_for: RowsFor) -> None:
@@ -146,7 +149,8 @@ def _load(write: Write, operations: Sequence[Operation], owner: Any, rows_for: R
             # Locked, in case a writer has not locked the clock.
             found = rows_for(kind, owner).with_ids(each).select_for_update()
         write.load(*found)
-    write.load(*read(_parts(operations, write.rows)))
+    operations = [replace(each, object=write.find(each.kind.model, each.id)) for each in operations]
+    write.load(*read(_lookups(operations), write.rows))
 
 
 def _load_one(kind: Kind, rows_for: RowsFor, owner: Any, object_id: uuid.UUID) -> list[OwnedObject]:

@@ -14,7 +14,7 @@ from todo_project.api.errors import PreconditionFailed
 from todo_project.db.querysets import owners_with_rows
 from todo_project.db.stored_responses import forget_objects
 
-from .kinds import Kind, Rows, RowsFor, kind_of, kinds, owned, rows_of
+from .kinds import Kind, OwnersRows, Rows, RowsFor, kind_of, kinds, owned
 from .models import Clock, Tombstone
 from .querysets import ObjectQuerySet
 from .writes import contents
@@ -45,7 +45,7 @@ def empty_trash(owner: Any, selected: Iterable[Kind], rows_for: RowsFor, *, allo
                     _check(clock, allows)
                     start = copy(clock)
                 rows = rows_for(kind, owner).trashed().up_to(start.tick)
-                number = _purge_batch(kind, rows, rows_of(owner, rows_for), clock)
+                number = _purge_batch(kind, rows, OwnersRows(owner, rows_for), clock)
             purged += number
     return purged
 
@@ -57,7 +57,7 @@ def count_trash(owner: Any, selected: Sequence[Kind], rows_for: RowsFor, *, allo
     if len(selected) > 1:
         return sum(_trashed(kind, clock) for kind in selected)
     [kind] = selected
-    found = _with_contents(kind, rows_for(kind, owner).trashed(), rows_of(owner, rows_for))
+    found = _with_contents(kind, rows_for(kind, owner).trashed(), OwnersRows(owner, rows_for))
     return sum(each.count() for each in found)
 
 
@@ -83,7 +83,7 @@ def purge_trash(before: datetime) -> Iterator[int]:
                 with transaction.atomic():
                     clock = Clock.objects.lock(owner)
                     rows = owned(kind, owner).trashed_before(before)
-                    number = _purge_batch(kind, rows, rows_of(owner), clock)
+                    number = _purge_batch(kind, rows, OwnersRows(owner), clock)
                     if not number:  # Another process purged them, or deleted the owner and the clock.
                         transaction.set_rollback(True)
                 yield number
@@ -124,7 +124,7 @@ def _prune(owner: Any, before: datetime) -> Iterator[int]:
 
 def _with_contents(kind: Kind, trashed: ObjectQuerySet, rows: Rows) -> list[ObjectQuerySet]:
     """Trashed objects and what is in them, which is in the trash, too: before what it is in."""
-    found = contents(kind, rows, trashed.values("pk"))
+    found = [find(rows, trashed.values("pk")) for find in contents(kind)]
     return found[::-1] or [trashed]
 
 

@@ -2,10 +2,10 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo
 
@@ -15,9 +15,11 @@ from django.db.models import BigIntegerField, CharField, UUIDField, Value
 
 from todo_project.api.errors import Conflict
 from todo_project.db.compiled import (
+    CompiledQuery,
     CompiledUpdate,
     Statement,
     delete_statement,
+    execute,
     execute_all,
     insert_statement,
     update_many,
@@ -25,11 +27,13 @@ from todo_project.db.compiled import (
 from todo_project.db.json_text import JSONText
 from todo_project.db.stored_responses import forget_objects
 
-from .kinds import CREATE, Kind, Rows, RowsFor, kind_of, kinds, owned
+from .kinds import CREATE, Kind, Lookup, OwnersRows, Rows, RowsFor, kind_of, kinds, owned
 from .models import Clock, Link, OwnedObject, Tombstone
 from .querysets import Ids, ObjectQuerySet
 
 M = TypeVar("M", bound=OwnedObject)
+Find = Callable[[Rows, Ids], ObjectQuerySet]
+"""The function of a Lookup."""
 
 
 @dataclass
@@ -183,32 +187,36 @@ class Write:
             kind.check_quota(self.clock)
 
 
-def contents(kind: Kind, rows: Rows, ids: Ids) -> list[ObjectQuerySet]:
-    """What is in the objects with these ids, after the objects themselves; empty if nothing can be.
+@cache
+def contents(kind: Kind) -> list[Find]:
+    """How to find objects and what is in them, of each kind; empty if nothing can be in them.
 
     An object that is in another one of its kind is in the same objects of other kinds as that one.
     """
-    found = rows(kind.model).with_contents(ids)
-    others = [
-        rows(other.model).filter(**{f"{name}__in": found.values("pk")})
+
+    def find(rows: Rows, ids: Ids) -> ObjectQuerySet:
+        return rows(kind.model).with_contents(ids)
+
+    def find_others(rows: Rows, ids: Ids, *, model: Any, name: str) -> ObjectQuerySet:
+        return rows(model).filter(**{f"{name}__in": find(rows, ids).values("pk")})
+
+    others: list[Find] = [
+        partial(find_others, model=other.model, name=name)
         for other in kinds.values()
         for name, model in other.model.containers().items()
         if other is not kind and model is kind.model
     ]
-    return [found, *others] if others or "parent" in kind.model.containers() else []
+    return [find, *others] if others or "parent" in kind.model.containers() else []
 
 
-def read(parts: Sequence[ObjectQuerySet]) -> Iterator[OwnedObject]:
+def read(lookups: Sequence[Lookup], rows: Rows) -> Iterator[OwnedObject]:
     """Rows of several kinds in one statement. The columns with long texts are left out."""
-    if not parts:
+    if not lookups:
         return
-    first, *others = (
-        rows.order_by().values_list(
-            Value(kind_of(rows.model).name, CharField()), JSONText(*_columns(kind_of(rows.model)))
-        )
-        for rows in parts
-    )
-    for name, text in first.union(*others, all=True) if others else first:
+    selects = [_select(each, rows) for each in lookups]
+    sql = " UNION ALL ".join(sql for sql, _ in selects)
+    params = [param for _, params in selects for param in params]
+    for name, text in execute(sql, params, lambda cursor: cursor.fetchall()):
         model: type[OwnedObject] = kinds[name].model
         values = orjson.loads(text)
         fields: list[Any] = [model._meta.get_field(column) for column in _columns(kinds[name])]
@@ -217,6 +225,30 @@ def read(parts: Sequence[ObjectQuerySet]) -> Iterator[OwnedObject]:
             [field.attname for field in fields],
             [field.to_python(values[field.name]) for field in fields],
         )
+
+
+def _select(lookup: Lookup, rows: Rows) -> Statement:
+    if isinstance(rows, OwnersRows) and len(lookup.ids) == 1:
+        [object_id] = lookup.ids
+        query = _lookup_query(lookup.find, rows.rows_for, connection.vendor)
+        return query.statement(owner=rows.owner.pk, id=object_id)
+    sql, params = _texts(lookup.find(rows, lookup.ids)).query.sql_with_params()
+    return sql, list(params)
+
+
+@cache
+def _lookup_query(find: Find, rows_for: RowsFor, vendor: str) -> CompiledQuery:
+    return CompiledQuery(
+        lambda owner, id: _texts(find(OwnersRows(owner, rows_for), [id])),  # noqa: A006
+        owner=UUIDField(),
+        id=UUIDField(),
+    )
+
+
+def _texts(rows: ObjectQuerySet) -> Any:
+    """The name of the kind, and the JSON text of each row."""
+    kind = kind_of(rows.model)
+    return rows.order_by().values_list(Value(kind.name, CharField()), JSONText(*_columns(kind)))
 
 
 @cache
@@ -237,23 +269,27 @@ def store(writes: Sequence[Write], rows_for: RowsFor = owned) -> None:
     for write in writes:
         if write.revived:
             Tombstone.objects.filter(owner=write.clock.pk).with_ids(write.revived).delete()
+    _delete_purged([draft for draft in drafts if draft.is_purged], owners=[clock.pk for clock in clocks])
     links = link_statements(drafts)
     if len(drafts) == 1:
         [draft] = drafts
         clock = Clock.objects.store_statement(*clocks)
         if not execute_all(clock, *links, _statement(draft, rows_for)):
             raise Conflict  # A writer has not locked the clock.
-    else:
-        Clock.objects.store(*clocks)
-        Tombstone.objects.bulk_create(draft.tombstone for draft in drafts if draft.is_purged)
-        for kind, each in _by_kind(draft for draft in drafts if not draft.is_purged):
-            _store_many(kind, each)
-        for statement in links:
-            execute_all(statement)
-    owners = [clock.pk for clock in clocks]
-    if purged_ids := [draft.object.pk for draft in drafts if draft.is_purged]:
-        forget_objects(owners, purged_ids)
-    for kind, each in _by_kind(draft for draft in drafts if draft.is_purged and draft.loaded_version):
+        return
+    Clock.objects.store(*clocks)
+    Tombstone.objects.bulk_create(draft.tombstone for draft in drafts if draft.is_purged)
+    for kind, each in _by_kind(draft for draft in drafts if not draft.is_purged):
+        _store_many(kind, each)
+    for statement in links:
+        execute_all(statement)
+
+
+def _delete_purged(drafts: Sequence[Draft], *, owners: Sequence[uuid.UUID]) -> None:
+    """Before others are stored: a new label may have the name of a purged one."""
+    if drafts:
+        forget_objects(owners, [draft.object.pk for draft in drafts])
+    for kind, each in _by_kind(draft for draft in drafts if draft.loaded_version):
         ids = [draft.object.pk for draft in each]
         kind.model.objects.filter(owner__in=owners, pk__in=ids).delete_with_links()
 
@@ -284,6 +320,7 @@ def _store_many(kind: Kind, drafts: Iterable[Draft]) -> None:
 def link_statements(drafts: Iterable[Draft]) -> list[Statement]:
     """Make the tables of links equal to the sets in the objects."""
     statements = []
+    purged = {draft.object.pk for draft in drafts if draft.is_purged}
     for kind, each in _by_kind(draft for draft in drafts if not draft.is_purged):
         for name, model in kind.links.items():
             target = model.target_of(kind.name)
@@ -297,12 +334,12 @@ def link_statements(drafts: Iterable[Draft]) -> list[Statement]:
                         model(**{"owner_id": owner_id, f"{kind.name}_id": object_id, f"{target}_id": each})
                         for each in after - before
                     )
-                    if before - after:
-                        removed[owner_id, frozenset(before - after)].append(object_id)
+                    if gone := frozenset(before - after - purged):
+                        removed[owner_id, gone].append(object_id)
             for (owner_id, targets), ids in removed.items():
                 links = model.objects.filter(owner=owner_id)
-                gone = links.filter(**{f"{kind.name}__in": ids, f"{target}__in": targets})
-                statements.append(delete_statement(gone))
+                links = links.filter(**{f"{kind.name}__in": ids, f"{target}__in": targets})
+                statements.append(delete_statement(links))
             if added:
                 statements.append(insert_statement(*added))
     return statements

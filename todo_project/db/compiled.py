@@ -105,6 +105,11 @@ class CompiledQuery(_Compiled):
         rows: list[tuple[Any, ...]] = execute(sql, params, lambda cursor: cursor.fetchall())
         return [tuple(row) for row in convert(rows)] if convert else rows
 
+    def statement(self, **values: Any) -> Statement:
+        """For a query whose rows need no conversion."""
+        sql, params, _ = self.prepare(values)
+        return sql, params
+
     def compile(self) -> tuple[str, list[Any], Callable[[Any], Any] | None]:
         rows = self.build(**self.placeholders)
         sql, params, convert = _select([rows] if isinstance(rows, QuerySet) else rows)
