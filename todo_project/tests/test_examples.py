@@ -90,6 +90,11 @@ def ann(page):
         ("docs/personal-access-tokens.md", lambda reader: {}, []),
         ("docs/identity-providers.md", lambda reader: {}, []),
         (
+            "docs/projects.md",
+            lambda reader: {LOCAL: reader.url, "TOKEN=…": f"TOKEN={reader.token}"},
+            [],
+        ),
+        (
             "docs/tasks.md",
             lambda reader: {
                 LOCAL: reader.url,
