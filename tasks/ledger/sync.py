@@ -2,16 +2,18 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Self
 
 import orjson
 from django.db import connection
-from django.db.models import BigIntegerField, Value
+from django.db.models import BigIntegerField, UUIDField, Value
 
 from todo_project.api.errors import ResyncRequired
+from todo_project.db.compiled import CompiledQuery
 from todo_project.db.json_text import JSONText, json_fragments
 
-from .kinds import RowsFor, kinds, tombstone_json
+from .kinds import Kind, RowsFor, kinds, tombstone_json
 from .models import Clock, Tombstone
 
 
@@ -85,18 +87,29 @@ def _read(
     owner: Any, rows_for: RowsFor, version: int, limit: int, fields: frozenset[str]
 ) -> tuple[Clock, list[tuple[int, str]]]:
     """The clock and the changes in one statement, so that both are of the same snapshot."""
-    clock = Clock.objects.for_user(owner).annotate(version=Value(-1, BigIntegerField()))
-    parts: list[Any] = [
-        kind.versions_and_json(rows_for(kind, owner).since(version), fields=fields, with_kind=True)
-        for kind in kinds.values()
-    ]
-    parts.append(tombstone_json(Tombstone.objects.for_user(owner).since(version)))
-    if connection.features.supports_slicing_ordering_in_compound:
-        # Otherwise PostgreSQL would convert all changes to JSON and sort them before the limit.
-        parts = [each.order_by("version")[:limit] for each in parts]
-    columns = JSONText("epoch", "tick", "pruned_version", "prune_count")
-    rows = clock.values_list("version", columns).union(*parts, all=True)
-    found = list(rows.order_by("version")[: limit + 1])
+    query = _query(tuple(kinds.values()), rows_for, limit, fields, connection.vendor)
+    found = query(owner=owner.pk, version=version)
     if not found:
         return Clock(epoch=0), []
-    return Clock(**orjson.loads(found[0][1])), found[1:]
+    return Clock(**orjson.loads(found[0][1])), [(number, text) for number, text in found[1:]]
+
+
+@lru_cache(maxsize=1000)
+def _query(
+    selected: tuple[Kind, ...], rows_for: RowsFor, limit: int, fields: frozenset[str], vendor: str
+) -> CompiledQuery:
+    def build(owner: Any, version: Any) -> Any:
+        clock = Clock.objects.for_user(owner).annotate(version=Value(-1, BigIntegerField()))
+        parts: list[Any] = [
+            kind.versions_and_json(rows_for(kind, owner).since(version), fields=fields, with_kind=True)
+            for kind in selected
+        ]
+        parts.append(tombstone_json(Tombstone.objects.for_user(owner).since(version)))
+        if connection.features.supports_slicing_ordering_in_compound:
+            # Otherwise PostgreSQL would convert all changes to JSON and sort them before the limit.
+            parts = [each.order_by("version")[:limit] for each in parts]
+        columns = JSONText("epoch", "tick", "pruned_version", "prune_count")
+        rows = clock.values_list("version", columns).union(*parts, all=True)
+        return rows.order_by("version")[: limit + 1]
+
+    return CompiledQuery(build, owner=UUIDField(), version=BigIntegerField())
