@@ -137,7 +137,7 @@ def _neighbours(model: type[OrderedObject], operations: Sequence[Operation]) -> 
 
 def update_task(task: Task, values: Values, write: Write) -> set[str]:
     own = {name: value for name, value in values.items() if name not in RELATIONS}
-    completed = None if task.is_new else own.pop("completed", None)
+    completed = own.pop("completed", None)
     changed = task.set_fields(own, at=write.at)
     changed |= _set_repeat(task, values, write)
     changed |= _move_task(task, values, write) | _set_labels(task, values, write)
@@ -157,8 +157,8 @@ def complete(task: Task, values: Values, write: Write) -> set[str]:
     subtasks = [each for each in write.contents(task) if not each.completed and not each.deleted_at]
     choice = values.get("subtasks", "complete")
     if subtasks and choice == "refuse":
-        titles = f"{len(subtasks)} open subtask{'s' if len(subtasks) > 1 else ''}"
-        raise Conflict(f"This task has {titles}. Complete them first.", details={"field": "subtasks"})
+        number = f"{len(subtasks)} open subtask{'s' if len(subtasks) > 1 else ''}"
+        raise Conflict(f"This task has {number}. Complete them first.", details={"field": "subtasks"})
     if choice == "complete":
         for each in subtasks:
             write.change(each, completed=True)
@@ -167,7 +167,8 @@ def complete(task: Task, values: Values, write: Write) -> set[str]:
     # Changed here, so that clients see it before the next occurrence.
     repeat = Repeat.read(task.repeat)
     write.change(task, completed=True, repeat=None, repeated=task.repeat)
-    if following := repeat.next(_today(task, write)):
+    today = write.at.astimezone(_zone(task, write)).date()
+    if following := repeat.next(today):
         _continue_series(task, following, write)
     return set()
 
@@ -192,7 +193,8 @@ def skip(task: Task, values: Values, write: Write) -> set[str]:
         raise Conflict("This task does not repeat.")
     if values["due_date"] != task.due_day:
         return set()
-    following = Repeat.read(task.repeat).next(_today(task, write))
+    today = write.at.astimezone(_zone(task, write)).date()
+    following = Repeat.read(task.repeat).next(today)
     if following is None:
         raise Conflict("This is the last occurrence. Complete the task, or delete it.")
     days = (following.anchor - task.due_day).days
@@ -260,15 +262,15 @@ def _set_repeat(task: Task, values: Values, write: Write) -> set[str]:
             parsed = Repeat.parse(repeat["rule"], task.due_day, from_completion=from_completion)
         except RuleError as error:
             raise ValidationFailed.of("repeat.rule", "invalid", str(error)) from error
-        changed |= task.set_fields(
-            {"repeat": parsed.as_json(), "series": task.series or task.pk}, at=write.at
-        )
+        # Anchored at an earlier day, days of the series would come again, and the ids that follow from them.
+        is_later = task.repeat is None or parsed.anchor >= Repeat.read(task.repeat).anchor
+        series = task.series if task.series and is_later else task.pk
+        changed |= task.set_fields({"repeat": parsed.as_json(), "series": series}, at=write.at)
     return changed
 
 
-def _today(task: Task, write: Write) -> date:
-    zone = ZoneInfo(task.due_zone) if task.due_zone else write.time_zone
-    return write.at.astimezone(zone).date()
+def _zone(task: Task, write: Write) -> ZoneInfo:
+    return ZoneInfo(task.due_zone) if task.due_zone else write.time_zone
 
 
 def _continue_series(task: Task, repeat: Repeat, write: Write) -> None:
@@ -281,9 +283,8 @@ def _continue_series(task: Task, repeat: Repeat, write: Write) -> None:
     next_id = uuid.uuid5(cast(uuid.UUID, task.series), repeat.anchor.isoformat())
     if existing := write.look_up(Task, next_id):
         if existing.deleted_at:  # The task was reopened and is completed again.
+            write.apply(restore, existing)
             write.change(existing, **values)
-            restore(existing, {}, write)
-            write.change(existing, deleted_at=None)
         return
     copies = {task.pk: write.copy(task, next_id, **values)}
     subtasks = [each for each in write.contents(task) if not each.deleted_at and each.pk not in copies]
@@ -306,15 +307,13 @@ def _take_back(task: Task, write: Write) -> Any:
     """Remove the next occurrence if nobody has changed it, and return the rule; None if both stay."""
     for each in write.objects(Task):
         if each.series == task.series and each.created_at == task.completed_at and each is not task:
-            if each.deleted_at or any(
-                one.updated_at != one.created_at for one in [each, *write.contents(each)]
-            ):
+            copies = [each, *write.contents(each)]
+            if each.deleted_at or any(copy.updated_at != copy.created_at for copy in copies):
                 return None
-            trash(each, {}, write)
-            write.change(each, deleted_at=write.at)
+            write.apply(trash, each)
             return task.repeated
-    completed_on = cast(datetime, task.completed_at)
-    was_last = Repeat.read(task.repeated).next(completed_on.date()) is None
+    completed_on = cast(datetime, task.completed_at).astimezone(_zone(task, write)).date()
+    was_last = Repeat.read(task.repeated).next(completed_on) is None
     return task.repeated if was_last else None
 
 

@@ -27,7 +27,7 @@ from todo_project.db.compiled import (
 from todo_project.db.json_text import JSONText
 from todo_project.db.stored_responses import forget_objects
 
-from .kinds import CREATE, Kind, Lookup, OwnersRows, Rows, RowsFor, kind_of, kinds, owned
+from .kinds import CREATE, Kind, Lookup, OwnersRows, Rows, RowsFor, Verb, kind_of, kinds, owned
 from .models import Clock, Link, OwnedObject, Tombstone
 from .querysets import Ids, ObjectQuerySet
 
@@ -135,12 +135,12 @@ class Write:
         return new
 
     def look_up(self, model: type[M], object_id: uuid.UUID) -> M | None:
-        """An object that has not been loaded, perhaps in the trash.
+        """An object with what is in it, perhaps in the trash, that has not been loaded with the others.
 
         If it was deleted permanently, it may be created again: its tombstone is removed.
         """
         if object_id not in self.drafts:
-            self.load(*self.rows(model).with_ids([object_id]))
+            self.load(*self.rows(model).with_contents([object_id]))
             self.revived |= {object_id} - self.drafts.keys()
         return cast("M | None", draft.object) if (draft := self.drafts.get(object_id)) else None
 
@@ -159,6 +159,9 @@ class Write:
     def change(self, each: OwnedObject, **values: Any) -> None:
         """Set fields of another object than that of the operation."""
         self.record(self.drafts[each.pk], each.set_fields(values, at=self.at))
+
+    def apply(self, verb: Verb, each: OwnedObject) -> None:
+        self.record(self.drafts[each.pk], verb(each, {}, self))
 
     def purge(self, each: OwnedObject) -> None:
         draft = self.drafts[each.pk]
