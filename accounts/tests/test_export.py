@@ -21,7 +21,7 @@ def test_an_export_contains_all_of_the_users_data(as_alice, alice):
     assert response["Content-Disposition"] == 'attachment; filename="export.json"'
     assert response["Cache-Control"] == "no-store"
     assert int(response["Content-Length"]) == len(content)
-    assert list(exported) == ["profile", "sessions", "tokens", "identities", "tasks"]
+    assert list(exported) == ["profile", "sessions", "tokens", "identities", "projects", "labels", "tasks"]
     assert exported["profile"].pop("last_login") is not None
     assert exported["profile"] == {**as_alice("get", "/me").json(), "is_active": True}
     assert len(exported["sessions"]) == 2

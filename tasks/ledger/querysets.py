@@ -9,7 +9,17 @@ from typing import Any, Self
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import BigIntegerField, CharField, DateTimeField, Q, QuerySet, Value, Window
+from django.db.models import (
+    BigIntegerField,
+    CharField,
+    DateTimeField,
+    Exists,
+    OuterRef,
+    Q,
+    QuerySet,
+    Value,
+    Window,
+)
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import RowNumber
 
@@ -84,7 +94,8 @@ class ObjectQuerySet(VersionedQuerySet):
     def delete_with_links(self) -> None:
         """Without loading the rows, as delete() would do for the links."""
         for link, name in self.model.link_tables().items():
-            link.objects.filter(**{f"{name}__in": self.values("pk")}).delete()
+            links = link.objects.filter(Exists(self.filter(owner=OuterRef("owner"), pk=OuterRef(name))))
+            links.delete()
         self.delete()
 
     def latest_change_first(self) -> Self:

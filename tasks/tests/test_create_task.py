@@ -8,8 +8,8 @@ from tests.support.assertions import assert_error
 from tests.support.tasks import create_task
 
 FIELDS = [
-    "id", "user_id", "title", "description", "completed", "completed_at", "priority", "due_date",
-    "due_at", "due_zone", "start_date",
+    "id", "user_id", "title", "description", "completed", "completed_at", "priority", "project", "parent",
+    "position", "labels", "due_date", "due_at", "due_zone", "start_date", "repeat", "series",
     "created_at", "updated_at", "deleted_at", "version",
 ]  # fmt: skip
 
@@ -25,6 +25,7 @@ def test_a_title_is_enough_to_create_a_task(as_alice, alice):
     assert task["title"] == "milk"
     assert (task["description"], task["completed"], task["priority"]) == ("", False, 0)
     assert (task["completed_at"], task["due_at"], task["deleted_at"]) == (None, None, None)
+    assert (task["project"], task["parent"], task["labels"]) == (None, None, [])
     assert task["created_at"] == task["updated_at"]
     assert as_alice("get", f"/tasks/{task['id']}").json() == task
     assert Task.objects.get().owner_id == alice.pk
@@ -98,6 +99,7 @@ INVALID = [
     *(({"title": "milk", name: None}, name, "read_only") for name in FIELDS if name.endswith("ed_at")),
     ({"title": "milk", "id": "6f1c7f5e-6a0e-4d5b-9b0e-0d0a3f6f3b52"}, "id", "read_only"),
     ({"title": "milk", "version": 7}, "version", "read_only"),
+    ({"title": "milk", "position": "a0"}, "position", "read_only"),
     ({"title": "milk", "owner": "me"}, "owner", "unknown"),
     ([], None, "invalid"),
     ("milk", None, "invalid"),

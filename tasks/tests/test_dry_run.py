@@ -1,11 +1,12 @@
 """dry_run=true gives the response of the real request and changes nothing."""
 
+import json
 from typing import Any
 
 import pytest
 
 from tasks.ledger.models import Clock, Tombstone
-from tasks.models import Task
+from tasks.models import Label, Project, Task, TaskLabel
 from tests.support.assertions import assert_error
 from tests.support.caller import UNKNOWN_ID
 from tests.support.routes import methods_of, patterns
@@ -21,6 +22,19 @@ WRITES = [
     ("delete", "/tasks/{live}", None),
     ("post", "/tasks/{live}/complete", None),
     ("post", "/tasks/{live}/reopen", None),
+    ("post", "/tasks/{live}/move", {"project": "{project}", "after": None}),
+    ("post", "/tasks/{repeating}/skip", {"due_date": "2999-01-01"}),
+    ("post", "/projects", {"name": "Home", "parent": "{project}"}),
+    ("put", "/projects/{project}", {"name": "Home"}),
+    ("patch", "/projects/{project}", {"color": "#1e90ff"}),
+    ("delete", "/projects/{project}", None),
+    ("post", "/projects/{project}/archive", None),
+    ("post", "/projects/{project}/unarchive", None),
+    ("post", "/projects/{project}/move", {"before": None}),
+    ("post", "/labels", {"name": "errand"}),
+    ("put", "/labels/{label}", {"name": "errand"}),
+    ("patch", "/labels/{label}", {"color": "#1e90ff"}),
+    ("delete", "/labels/{label}", None),
     ("post", "/bulk", {"operations": [{"op": "create", "data": {"title": "bread"}}]}),
     ("post", "/trash/{trashed}/restore", None),
     ("delete", "/trash/{trashed}", None),
@@ -29,7 +43,7 @@ WRITES = [
 
 
 def rows():
-    models = (Task, Clock, Tombstone, IdempotencyKey)
+    models = (Task, Project, Label, TaskLabel, Clock, Tombstone, IdempotencyKey)
     return [list(model.objects.order_by("pk").values()) for model in models]
 
 
@@ -57,7 +71,15 @@ def test_every_write_of_tasks_can_be_tried():
 
 @pytest.mark.parametrize(("method", "path", "body"), WRITES, ids=lambda value: str(value)[:30])
 def test_a_dry_run_answers_like_the_write_and_changes_nothing(as_alice, method, path, body):
-    path = path.format(live=create_task(as_alice)["id"], trashed=trashed(as_alice)["id"])
+    project = as_alice("post", "/projects", {"name": "Garden"}).json()["id"]
+    label = as_alice("post", "/labels", {"name": "urgent"}).json()["id"]
+    live = create_task(as_alice, project=project, labels=[label])["id"]
+    repeat = {"rule": "FREQ=DAILY", "from": "due"}
+    repeating = create_task(as_alice, due_date="2999-01-01", repeat=repeat)["id"]
+    path = path.format(
+        repeating=repeating, live=live, project=project, label=label, trashed=trashed(as_alice)["id"]
+    )
+    body = json.loads(json.dumps(body).replace("{project}", project))
     before, etag = rows(), as_alice("get", "/tasks")["ETag"]
     tried = as_alice(method, f"{path}?dry_run=true", body, **{"Idempotency-Key": "k"})
 

@@ -1,4 +1,4 @@
-"""What Alice owns does not exist for Bob. A route that is missing from the table fails here."""
+"""What Alice owns does not exist for Bob. A route or a filter that is missing from the tables fails here."""
 
 import json
 import re
@@ -12,17 +12,18 @@ from django.utils import timezone
 from tasks import urls
 from tasks.ledger.filters import TrashPageParameters
 from tasks.ledger.models import Clock, Tombstone
-from tasks.models import Task
-from tasks.views import TaskViewSet
+from tasks.models import Label, Project, Task, TaskLabel
+from tasks.views import LabelViewSet, ProjectViewSet, TaskViewSet
 from tests.support.assertions import assert_error
 from tests.support.caller import UNKNOWN_ID, Caller
 from tests.support.routes import methods_of, patterns
 from tests.support.tasks import create_task, position, trashed
 
 BEER, OAT_MILK = {"title": "beer"}, {"title": "oat milk"}
+ATTIC, FIRST = {"name": "Attic"}, {"before": None}
 CREATE, UPDATE = {"op": "create", "data": BEER}, {"op": "update", "id": "{id}", "data": OAT_MILK}
 
-# Every route with a body for which its owner succeeds; {id} is a live task or, under /trash, a trashed one.
+# Every route with a body for which its owner succeeds; {id} is a live object, or a trashed task in /trash.
 ROUTES: list[tuple[str, str, Any]] = [
     ("GET", "/tasks", None),
     ("POST", "/tasks", BEER),
@@ -34,6 +35,24 @@ ROUTES: list[tuple[str, str, Any]] = [
     ("DELETE", "/tasks/{id}", None),
     ("POST", "/tasks/{id}/complete", None),
     ("POST", "/tasks/{id}/reopen", None),
+    ("POST", "/tasks/{id}/move", FIRST),
+    ("POST", "/tasks/{id}/skip", {"due_date": "2999-01-01"}),
+    ("GET", "/tasks/{id}/occurrences", None),
+    ("GET", "/projects", None),
+    ("POST", "/projects", ATTIC),
+    ("GET", "/projects/{id}", None),
+    ("PUT", "/projects/{id}", ATTIC),
+    ("PATCH", "/projects/{id}", ATTIC),
+    ("DELETE", "/projects/{id}", None),
+    ("POST", "/projects/{id}/archive", None),
+    ("POST", "/projects/{id}/unarchive", None),
+    ("POST", "/projects/{id}/move", FIRST),
+    ("GET", "/labels", None),
+    ("POST", "/labels", ATTIC),
+    ("GET", "/labels/{id}", None),
+    ("PUT", "/labels/{id}", ATTIC),
+    ("PATCH", "/labels/{id}", ATTIC),
+    ("DELETE", "/labels/{id}", None),
     ("GET", "/trash", None),
     ("DELETE", "/trash", None),
     ("GET", "/trash/{id}", None),
@@ -56,13 +75,32 @@ VARIANTS: list[tuple[str, dict[str, str], int, int]] = [
     ("", {"Idempotency-Key": "a key"}, 200, 200),
 ]
 
-# Every bulk operation with an id, and the state of its task.
+# Every bulk operation with an id, and the object.
 BULK_OPERATIONS: list[tuple[dict[str, Any], str]] = [
     (UPDATE, "live"),
     ({"op": "complete", "id": "{id}"}, "live"),
     ({"op": "reopen", "id": "{id}"}, "live"),
+    ({"op": "move", "id": "{id}", "data": FIRST}, "live"),
+    ({"op": "skip", "id": "{id}", "data": {"due_date": "2999-01-01"}}, "repeating"),
     ({"op": "delete", "id": "{id}"}, "live"),
     ({"op": "restore", "id": "{id}"}, "trashed"),
+    ({"op": "update", "kind": "project", "id": "{id}", "data": ATTIC}, "project"),
+    ({"op": "archive", "kind": "project", "id": "{id}"}, "project"),
+    ({"op": "unarchive", "kind": "project", "id": "{id}"}, "project"),
+    ({"op": "move", "kind": "project", "id": "{id}", "data": FIRST}, "project"),
+    ({"op": "delete", "kind": "project", "id": "{id}"}, "project"),
+    ({"op": "update", "kind": "label", "id": "{id}", "data": ATTIC}, "label"),
+    ({"op": "delete", "kind": "label", "id": "{id}"}, "label"),
+]
+
+# Every filter by an object, and what it is.
+FILTERS_BY_ID = [
+    ("/tasks?project={other}", "project"),
+    ("/tasks?parent={other}", "live"),
+    ("/tasks?root={other}", "live"),
+    ("/tasks?label={other}", "label"),
+    ("/tasks?series={other}", "repeating"),
+    ("/projects?parent={other}", "project"),
 ]
 
 # Every filter and every ordering.
@@ -71,11 +109,22 @@ q=milk completed=true completed=false priority=2 due=none overdue=true overdue=f
 due_before=2002-01-01T00:00:00Z due_after=2000-01-01T00:00:00Z due_from=2000-01-01 due_until=2002-01-01
 starts_until=2002-01-01 available=true available=false tz=Asia/Tokyo
 created_before=2999-01-01T00:00:00Z created_after=2000-01-01T00:00:00Z updated_after=2000-01-01T00:00:00Z
-ordering=created_at ordering=updated_at ordering=due ordering=priority ordering=title
-ordering=-created_at ordering=-updated_at ordering=-due ordering=-priority ordering=-title
+project={project} project=none parent={live} parent=none root={live} series={repeating}
+label={label} label=none archived=true archived=false
+ordering=created_at ordering=updated_at ordering=due ordering=priority ordering=title ordering=position
+ordering=-created_at ordering=-updated_at ordering=-due ordering=-priority ordering=-title ordering=-position
 """
 LISTS = [
     *(f"/tasks?{query}" for query in FILTERS.split()),
+    *("/projects?q=garden", "/projects?parent=none", "/projects?parent={project}", "/projects?archived=true"),
+    *(f"/projects?ordering={name}" for name in ("created_at", "updated_at", "name", "position")),
+    *(f"/projects?ordering=-{name}" for name in ("created_at", "updated_at", "name", "position")),
+    *("/projects?created_before=2999-01-01T00:00:00Z", "/projects?created_after=2000-01-01T00:00:00Z"),
+    *("/projects?updated_after=2000-01-01T00:00:00Z", "/labels?updated_after=2000-01-01T00:00:00Z"),
+    *("/labels?q=errand", "/labels?created_before=2999-01-01T00:00:00Z"),
+    *("/labels?created_after=2000-01-01T00:00:00Z",),
+    *(f"/labels?ordering={name}" for name in ("created_at", "updated_at", "name", "position")),
+    *(f"/labels?ordering=-{name}" for name in ("created_at", "updated_at", "name", "position")),
     *("/trash?q=milk", "/trash?kind=task", "/trash?ordering=deleted_at", "/trash?ordering=-deleted_at"),
 ]
 
@@ -91,6 +140,7 @@ CURSORS = [
 ]
 
 LONG_AGO = "2001-01-01T00:00:00Z"
+PURGED = {"kind": "task", "version": 16, "purged": True}
 
 
 def for_each_route(routes):
@@ -103,46 +153,54 @@ def send(caller, route, task, prefix="", **headers):
     return caller(method, prefix + path.format(id=task["id"]), body, **headers)
 
 
-def create_tasks_in_every_state(caller):
-    """A live, a completed, a trashed and a purged task, whose versions are the same for each owner."""
-    new = [
-        {"op": "create", "data": {"title": "milk", "due_at": due_at, "start_date": start_date}}
-        for due_at, start_date in ((LONG_AGO, "2001-01-01"), (None, "2999-01-01"), (None, None), (None, None))
-    ]
-    live, done, gone, purged = ids(caller("post", "/bulk", {"operations": new}).json()["results"])
+def create_objects_in_every_state(caller):
+    """Tasks, projects and a label, whose versions are the same for each owner.
+
+    The live task is in the project and has the label; the completed task is its subtask.
+    """
+    project = caller("post", "/projects", {"name": "Garden"}).json()["id"]
+    label = caller("post", "/labels", {"name": "errand"}).json()["id"]
+    where = {"project": project, "labels": [label]}
+    live = create_task(caller, due_at=LONG_AGO, start_date="2001-01-01", **where)["id"]
+    done = create_task(caller, start_date="2999-01-01", parent=live)["id"]
+    gone, purged = create_task(caller)["id"], create_task(caller)["id"]
+    repeat = {"rule": "FREQ=DAILY", "from": "due"}
+    repeating = create_task(caller, due_date="2999-01-01", repeat=repeat)["id"]
+    within = {"kind": "project", **caller("post", "/projects", {"name": "Shed", "parent": project}).json()}
     changes = [
+        {"op": "update", "kind": "project", "id": project, "data": {"color": "#2e8b57"}},
+        {"op": "update", "kind": "label", "id": label, "data": {"color": "#ff8c00"}},
         {"op": "update", "id": live, "data": {"priority": 2}},
         {"op": "complete", "id": done},
         {"op": "delete", "id": gone},
         {"op": "delete", "id": purged},
+        {"op": "update", "id": repeating, "data": {"priority": 1}},
     ]
-    tasks = caller("post", "/bulk", {"operations": changes}).json()["results"]
-    assert caller("delete", f"/trash/{purged}").json() == {
-        "kind": "task",
-        "id": purged,
-        "version": 9,
-        "purged": True,
-    }
-    return dict(zip(("live", "done", "trashed", "purged"), tasks, strict=True))
+    changed = caller("post", "/bulk", {"operations": changes}).json()["results"]
+    assert caller("delete", f"/trash/{purged}").json() == {**PURGED, "id": purged}
+    names = ("project", "label", "live", "done", "trashed", "purged", "repeating")
+    return {"within": within, **dict(zip(names, changed, strict=True))}
 
 
 @pytest.fixture
-def alices_tasks(as_alice):
-    return create_tasks_in_every_state(as_alice)
+def alices(as_alice):
+    return create_objects_in_every_state(as_alice)
 
 
 @pytest.fixture
-def bobs_tasks(as_bob):
-    return create_tasks_in_every_state(as_bob)
+def bobs(as_bob):
+    return create_objects_in_every_state(as_bob)
 
 
-def task_for(route, owned):
-    return owned["trashed" if route[1].startswith("/trash") else "live"]
+def object_for(route, owned):
+    names = {"trash": "trashed", "projects": "project", "labels": "label"}
+    default = "repeating" if route[1].endswith(("skip", "occurrences")) else "live"
+    return owned[names.get(route[1].split("/")[1], default)]
 
 
-def versions_of(task):
-    """create_tasks_in_every_state() changes each task once, after it has created all four."""
-    return {"current": task["version"], "stale": task["version"] - 4}
+def versions_of(each):
+    """create_objects_in_every_state() changes seven objects once, after it has created all eight."""
+    return {"current": each["version"], "stale": each["version"] - 8}
 
 
 def visible_parts(response):
@@ -153,7 +211,7 @@ def visible_parts(response):
 
 
 def all_rows():
-    kinds = (Task, Clock, Tombstone)
+    kinds = (Task, Project, Label, TaskLabel, Clock, Tombstone)
     return [row for kind in kinds for row in kind.objects.order_by("pk").values()]
 
 
@@ -173,7 +231,12 @@ def test_every_route_is_in_the_table():
 
 @pytest.mark.parametrize(
     ("path", "parameters"),
-    [("/tasks", TaskViewSet.parameters_by_action()["list"]()), ("/trash", TrashPageParameters())],
+    [
+        ("/tasks", TaskViewSet.parameters_by_action()["list"]()),
+        ("/projects", ProjectViewSet.parameters_by_action()["list"]()),
+        ("/labels", LabelViewSet.parameters_by_action()["list"]()),
+        ("/trash", TrashPageParameters()),
+    ],
 )
 def test_every_filter_and_ordering_is_in_the_table(path, parameters):
     used = [pair for url in LISTS if url.startswith(path) for pair in parse_qsl(urlsplit(url).query)]
@@ -184,10 +247,10 @@ def test_every_filter_and_ordering_is_in_the_table(path, parameters):
 
 @pytest.mark.parametrize(("prefix", "headers", "read", "write"), VARIANTS)
 @for_each_route(WITH_ID)
-def test_a_task_of_another_user_gets_the_same_response_as_a_missing_one(
-    as_alice, as_bob, alice, bob, alices_tasks, bobs_tasks, route, prefix, headers, read, write
+def test_an_object_of_another_user_gets_the_same_response_as_a_missing_one(
+    as_alice, as_bob, alice, bob, alices, bobs, route, prefix, headers, read, write
 ):
-    task = task_for(route, alices_tasks)
+    task = object_for(route, alices)
     headers = {name: value.format(**versions_of(task)) for name, value in headers.items()}
     before = all_rows()
 
@@ -202,26 +265,21 @@ def test_a_task_of_another_user_gets_the_same_response_as_a_missing_one(
 
     allowed = send(as_alice, route, task, prefix.format(user=alice.pk), **headers)
 
-    assert allowed.status_code == (read if route[0] == "GET" else write)
+    has_etag = not route[1].endswith("occurrences")
+    assert allowed.status_code == ((read if has_etag else 200) if route[0] == "GET" else write)
 
 
 @for_each_route([*WITH_ID, ("HEAD", "/tasks/{id}", None), ("HEAD", "/trash/{id}", None)])
-def test_a_task_of_another_user_is_answered_alike_in_every_state(
-    as_alice, as_bob, alices_tasks, bobs_tasks, route
-):
-    responses = {
-        visible_parts(send(as_bob, route, task)) for task in [*alices_tasks.values(), {"id": UNKNOWN_ID}]
-    }
+def test_an_object_of_another_user_is_answered_alike_in_every_state(as_alice, as_bob, alices, bobs, route):
+    responses = {visible_parts(send(as_bob, route, task)) for task in [*alices.values(), {"id": UNKNOWN_ID}]}
 
     assert [status for status, _, _ in responses] == [404]
-    assert send(as_alice, route, task_for(route, alices_tasks)).status_code == 200
+    assert send(as_alice, route, object_for(route, alices)).status_code == 200
 
 
 @for_each_route([route for route in WITH_ID if route[0] == "POST"])
-def test_the_idempotency_key_of_another_user_replays_nothing(
-    as_alice, as_bob, alices_tasks, bobs_tasks, route
-):
-    task, key = task_for(route, alices_tasks), {"Idempotency-Key": "a key"}
+def test_the_idempotency_key_of_another_user_replays_nothing(as_alice, as_bob, alices, bobs, route):
+    task, key = object_for(route, alices), {"Idempotency-Key": "a key"}
 
     assert "Idempotent-Replayed" not in send(as_alice, route, task, **key)
     assert send(as_alice, route, task, **key)["Idempotent-Replayed"] == "true"
@@ -235,21 +293,21 @@ def test_the_idempotency_key_of_another_user_replays_nothing(
 @pytest.mark.parametrize(
     ("operation", "which"), BULK_OPERATIONS, ids=[operation["op"] for operation, _ in BULK_OPERATIONS]
 )
-def test_a_task_of_another_user_in_a_bulk_gets_the_same_response_as_a_missing_one(
-    as_alice, as_bob, alices_tasks, bobs_tasks, operation, which, first, if_match, status
+def test_an_object_of_another_user_in_a_bulk_gets_the_same_response_as_a_missing_one(
+    as_alice, as_bob, alices, bobs, operation, which, first, if_match, status
 ):
-    guard = {"if_match": versions_of(alices_tasks[which])[if_match]} if if_match else {}
+    guard = {"if_match": versions_of(alices[which])[if_match]} if if_match else {}
     route = ("POST", "/bulk", {"operations": [*first, {**operation, **guard}]})
     before = all_rows()
 
-    foreign, missing = send(as_bob, route, alices_tasks[which]), send(as_bob, route, {"id": UNKNOWN_ID})
+    foreign, missing = send(as_bob, route, alices[which]), send(as_bob, route, {"id": UNKNOWN_ID})
 
-    assert_error(send(Caller(), route, alices_tasks[which]), 401, "NOT_AUTHENTICATED")
+    assert_error(send(Caller(), route, alices[which]), 401, "NOT_AUTHENTICATED")
     assert assert_error(foreign, 404, "NOT_FOUND")["details"] == {"field": f"operations.{len(first)}.id"}
     assert visible_parts(foreign) == visible_parts(missing)
     assert all_rows() == before
 
-    assert send(as_alice, route, alices_tasks[which]).status_code == status
+    assert send(as_alice, route, alices[which]).status_code == status
 
 
 @pytest.mark.parametrize("name", ["owner", "owner_id", "user", "user_id", "id"])
@@ -263,14 +321,12 @@ def test_a_task_of_another_user_in_a_bulk_gets_the_same_response_as_a_missing_on
         ("POST", "/bulk", UPDATE),
     ],
 )
-def test_a_body_with_an_owner_or_an_id_is_refused(
-    as_bob, alice, alices_tasks, bobs_tasks, method, path, operation, name
-):
+def test_a_body_with_an_owner_or_an_id_is_refused(as_bob, alice, alices, bobs, method, path, operation, name):
     def request(data):
         body = {"operations": [{**operation, "data": data}]} if operation else data
-        return send(as_bob, (method, path, body), bobs_tasks["live"])
+        return send(as_bob, (method, path, body), bobs["live"])
 
-    foreign = alices_tasks["live"]["id"] if name == "id" else str(alice.pk)
+    foreign = alices["live"]["id"] if name == "id" else str(alice.pk)
     before = all_rows()
     refused = request({**BEER, name: foreign})
 
@@ -280,34 +336,44 @@ def test_a_body_with_an_owner_or_an_id_is_refused(
 
 
 @for_each_route(ROUTES)
-def test_a_query_with_an_owner_is_refused(as_bob, alice, alices_tasks, bobs_tasks, route):
+def test_a_query_with_an_owner_is_refused(as_bob, alice, alices, bobs, route):
     method, path, body = route
     path += f"?owner={alice.pk}&owner_id={alice.pk}&user_id={alice.pk}"
     before = all_rows()
 
-    error = assert_error(
-        send(as_bob, (method, path, body), task_for(route, bobs_tasks)), 400, "VALIDATION_ERROR"
-    )
+    error = assert_error(send(as_bob, (method, path, body), object_for(route, bobs)), 400, "VALIDATION_ERROR")
 
     assert [one["field"] for one in error["details"]["errors"]] == ["owner", "owner_id", "user_id"]
     assert all_rows() == before
 
 
 @pytest.mark.parametrize("url", LISTS)
-def test_a_list_contains_no_task_of_another_user(as_alice, as_bob, alices_tasks, bobs_tasks, url):
-    for caller, owned in [(as_alice, alices_tasks), (as_bob, bobs_tasks)]:
-        found = set(ids(caller("get", url).json()["results"]))
+def test_a_list_contains_no_object_of_another_user(as_alice, as_bob, alices, bobs, url):
+    for caller, owned in [(as_alice, alices), (as_bob, bobs)]:
+        names = {name: each["id"] for name, each in owned.items()}
+        found = set(ids(caller("get", url.format(**names)).json()["results"]))
 
         assert found
         assert found <= set(ids(owned.values()))
 
 
-def test_a_list_of_ids_contains_no_task_of_another_user(as_bob, alices_tasks, bobs_tasks):
-    both = ",".join(ids([*alices_tasks.values(), *bobs_tasks.values()]))
+@pytest.mark.parametrize(("url", "name"), FILTERS_BY_ID)
+def test_a_filter_by_an_object_of_another_user_gives_the_same_response_as_a_missing_one(
+    as_alice, as_bob, alices, bobs, url, name
+):
+    foreign, missing = (as_bob("get", url.format(other=other)) for other in (alices[name]["id"], UNKNOWN_ID))
+
+    assert foreign.json()["results"] == []
+    assert visible_parts(foreign) == visible_parts(missing)
+    assert as_alice("get", url.format(other=alices[name]["id"])).json()["results"]
+
+
+def test_a_list_of_ids_contains_no_task_of_another_user(as_bob, alices, bobs):
+    both = ",".join(ids([*alices.values(), *bobs.values()]))
     found = ids(as_bob("get", f"/tasks?ids={both}").json()["results"])
 
     assert found
-    assert set(found) <= set(ids(bobs_tasks.values()))
+    assert set(found) <= set(ids(bobs.values()))
 
 
 def cursor_of(caller, url):
@@ -318,7 +384,7 @@ def cursor_of(caller, url):
 
 
 @pytest.mark.parametrize("url", ["/tasks?limit=1", "/trash?limit=1", "/users/me/tasks?limit=1"])
-def test_a_cursor_is_valid_only_for_its_owner(as_alice, as_bob, alices_tasks, bobs_tasks, url):
+def test_a_cursor_is_valid_only_for_its_owner(as_alice, as_bob, alices, bobs, url):
     following = f"{url}&cursor={cursor_of(as_alice, url)}"
 
     assert_error(as_bob("get", following), 400, "INVALID_CURSOR")
@@ -326,7 +392,7 @@ def test_a_cursor_is_valid_only_for_its_owner(as_alice, as_bob, alices_tasks, bo
 
 
 @pytest.mark.parametrize(("url", "other"), CURSORS)
-def test_a_cursor_is_valid_only_for_its_list(as_alice, as_bob, alices_tasks, bobs_tasks, url, other):
+def test_a_cursor_is_valid_only_for_its_list(as_alice, as_bob, alices, bobs, url, other):
     cursor = cursor_of(as_alice, url)
 
     assert_error(as_alice("get", f"{other}&cursor={cursor}"), 400, "INVALID_CURSOR")
@@ -346,41 +412,40 @@ def test_lists_of_two_users_have_different_etags(as_alice, as_bob, changes, path
 
 
 @pytest.mark.parametrize("limit", [1, 500])
-def test_the_feed_contains_no_change_of_another_user(as_alice, as_bob, alices_tasks, bobs_tasks, limit):
-    for caller, owned in [(as_alice, alices_tasks), (as_bob, bobs_tasks)]:
+def test_the_feed_contains_no_change_of_another_user(as_alice, as_bob, alices, bobs, limit):
+    for caller, owned in [(as_alice, alices), (as_bob, bobs)]:
         changes, answer = [], {"since": 0, "has_more": True}
         while answer["has_more"]:
             answer = caller("get", f"/sync?since={answer['since']}&limit={limit}").json()
             changes += answer["changes"]
 
-        purged = {"kind": "task", "id": owned["purged"]["id"], "version": 9, "purged": True}
-        assert changes == [owned["live"], owned["done"], owned["trashed"], purged]
+        names = ("within", "project", "label", "live", "done", "trashed", "repeating")
+        purged = {**PURGED, "id": owned["purged"]["id"]}
+        assert changes == [*(owned[name] for name in names), purged]
 
 
-def test_changes_of_another_user_do_not_advance_the_feed(as_alice, as_bob, alices_tasks, bobs_tasks):
+def test_changes_of_another_user_do_not_advance_the_feed(as_alice, as_bob, alices, bobs):
     create_task(as_alice)
 
-    for caller, version in ((as_alice, 10), (as_bob, 9)):
+    for caller, version in ((as_alice, 17), (as_bob, 16)):
         since = position(caller, version)
         assert caller("get", f"/sync?since={since}").json() == {
             "changes": [],
             "since": since,
             "has_more": False,
         }
-    for since in (position(as_bob, 10), position(as_alice, 9)):
+    for since in (position(as_bob, 17), position(as_alice, 16)):
         assert_error(as_bob("get", f"/sync?since={since}"), 410, "RESYNC_REQUIRED")
 
 
-def test_the_statistics_count_no_task_of_another_user(as_alice, as_bob, alices_tasks, bobs_tasks):
+def test_the_statistics_count_no_task_of_another_user(as_alice, as_bob, alices, bobs):
     create_task(as_alice)
 
-    assert as_alice("get", "/tasks/stats").json() == {"open": 2, "completed": 1, "overdue": 1, "trashed": 1}
-    assert as_bob("get", "/tasks/stats").json() == {"open": 1, "completed": 1, "overdue": 1, "trashed": 1}
+    assert as_alice("get", "/tasks/stats").json() == {"open": 3, "completed": 1, "overdue": 1, "trashed": 1}
+    assert as_bob("get", "/tasks/stats").json() == {"open": 2, "completed": 1, "overdue": 1, "trashed": 1}
 
 
-def test_emptying_the_trash_keeps_the_trash_of_another_user(
-    as_alice, as_bob, alice, alices_tasks, bobs_tasks
-):
+def test_emptying_the_trash_keeps_the_trash_of_another_user(as_alice, as_bob, alice, alices, bobs):
     before = list(alice.tasks.order_by("pk").values())
 
     assert as_bob("delete", "/trash").json() == {"purged": 1}
@@ -388,19 +453,27 @@ def test_emptying_the_trash_keeps_the_trash_of_another_user(
     assert as_alice("delete", "/trash").json() == {"purged": 1}
 
 
-def test_an_export_contains_no_task_of_another_user(as_alice, as_bob, alices_tasks, bobs_tasks):
-    for caller, owned in [(as_alice, alices_tasks), (as_bob, bobs_tasks)]:
+EXPORTED = {
+    "task": ["live", "done", "trashed", "repeating"],
+    "project": ["within", "project"],
+    "label": ["label"],
+}
+
+
+def test_an_export_contains_no_object_of_another_user(as_alice, as_bob, alices, bobs):
+    for caller, owned in [(as_alice, alices), (as_bob, bobs)]:
         exported = json.loads(b"".join(caller("get", "/me/export").streaming_content))
 
-        tasks = [{"kind": "task", **task} for task in exported["tasks"]]
-        assert tasks == [owned["live"], owned["done"], owned["trashed"]]
+        for kind, names in EXPORTED.items():
+            objects = [{"kind": kind, **each} for each in exported[f"{kind}s"]]
+            assert objects == [owned[name] for name in names]
 
 
-@pytest.mark.parametrize("tasks", ["alices_tasks", "bobs_tasks"])
+@pytest.mark.parametrize("tasks", ["alices", "bobs"])
 @for_each_route(ROUTES)
-@pytest.mark.usefixtures("alices_tasks", "bobs_tasks")
+@pytest.mark.usefixtures("alices", "bobs")
 def test_routes_under_the_id_of_another_user_are_404(request, as_bob, alice, route, tasks):
-    task = task_for(route, request.getfixturevalue(tasks))
+    task = object_for(route, request.getfixturevalue(tasks))
     before = all_rows()
 
     foreign = send(as_bob, route, task, f"/users/{alice.pk}")
@@ -423,12 +496,12 @@ def send_and_roll_back(caller, route, task, prefix=""):
 
 @for_each_route(ROUTES)
 def test_routes_under_the_own_id_answer_like_those_without_it(
-    as_alice, alice, alices_tasks, bobs_tasks, route, monkeypatch
+    as_alice, alice, alices, bobs, route, monkeypatch
 ):
     now, responses = timezone.now(), []
     monkeypatch.setattr(timezone, "now", lambda: now)
     for prefix in ("", "/users/me", f"/users/{alice.pk}", f"/users/{str(alice.pk).upper()}"):
-        response, content = send_and_roll_back(as_alice, route, task_for(route, alices_tasks), prefix)
+        response, content = send_and_roll_back(as_alice, route, object_for(route, alices), prefix)
         # Each new task has another id.
         responses.append((response.status_code, response.get("ETag"), re.sub(rb'"id":"[^"]+"', b"", content)))
 
@@ -470,17 +543,36 @@ def is_limited_to_the_owner(sql):
             return len(limits) >= len(limited) > 0
 
 
-def test_every_statement_is_limited_to_the_owner(as_bob, bob, alices_tasks, bobs_tasks):
+def test_every_statement_is_limited_to_the_owner(as_bob, bob, alices, bobs):
     statements: list[str] = []
-    for route in [*ROUTES, ("GET", "/me/export", None)]:
+    beside = {"project": None, "after": bobs["repeating"]["id"]}
+    more = [
+        ("GET", "/me/export", None),
+        ("PATCH", "/tasks/{id}", {"add_labels": [{"name": "shop"}]}),
+        ("PATCH", "/tasks/{id}", {"labels": [], "parent": bobs["repeating"]["id"]}),
+        ("POST", "/tasks/{id}/move", beside),
+        ("POST", "/bulk", {"operations": [{"op": "move", "id": "{id}", "data": beside}, CREATE]}),
+        ("POST", "/projects/{id}/move", {"parent": None, "after": None}),
+    ]
+    for route in [*ROUTES, *more]:
         with record_statements(statements, bob):
-            send_and_roll_back(as_bob, route, task_for(route, bobs_tasks))
+            send_and_roll_back(as_bob, route, object_for(route, bobs))
 
     assert [sql for sql in statements if not is_limited_to_the_owner(sql)] == []
     assert {place for sql in statements for place in table_references(sql)} == {
         "JOIN ledger_clock",
         "FROM ledger_clock",
         "UPDATE ledger_clock",
+        "FROM tasks_project",
+        "INTO tasks_project",
+        "UPDATE tasks_project",
+        "FROM tasks_label",
+        "INTO tasks_label",
+        "UPDATE tasks_label",
+        "DELETE FROM tasks_label",
+        "FROM tasks_tasklabel",
+        "INTO tasks_tasklabel",
+        "DELETE FROM tasks_tasklabel",
         "FROM tasks_task",
         "INTO tasks_task",
         "UPDATE tasks_task",

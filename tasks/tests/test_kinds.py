@@ -234,12 +234,12 @@ def test_a_bulk_request_changes_objects_of_several_kinds(as_alice, alice, book, 
         (
             {"op": "create", "kind": "film", "data": {}},
             "kind",
-            "Kind must be one of task, book, shelf.",
+            "Kind must be one of task, project, label, book, shelf.",
         ),
         (
             {"op": "finish", "id": UNKNOWN_ID},
             "op",
-            "Op must be one of create, update, complete, reopen, delete, restore for a task.",
+            "Op must be one of create, update, complete, reopen, move, skip, delete, restore for a task.",
         ),
         (
             {"op": "restore", "kind": "shelf", "id": UNKNOWN_ID},
@@ -311,7 +311,7 @@ def test_the_trash_lists_restores_and_purges_the_kind_that_is_named(as_alice, bo
 def test_the_trash_of_a_kind_without_one_is_an_error(as_alice, kind):
     error = assert_error(as_alice("get", f"/trash?kind={kind}"), 400, "VALIDATION_ERROR", field="kind")
 
-    assert error["message"] == "Kind must be one of task, book."
+    assert error["message"] == "Kind must be one of task, project, book."
 
 
 @pytest.mark.parametrize(("query", "left"), [("", []), ("?kind=book", ["task"]), ("?kind=task", ["book"])])
@@ -459,5 +459,6 @@ def test_requests_for_several_kinds_cost_the_same_for_any_number_of_objects(as_a
     # the user, savepoint, clock, tombstones of the keys, clock, release; for each kind a read and an INSERT
     assert queries_of(as_alice, "post", "/bulk", new) == 12
     # the same with new tombstones and stored responses instead; for each kind a read, and an UPDATE or DELETE
-    assert queries_of(as_alice, "post", "/bulk", changed) == 13
+    # also the subtasks
+    assert queries_of(as_alice, "post", "/bulk", changed) == 14
     assert queries_of(as_alice, "get", "/sync") == 2  # the user, the changes of all kinds

@@ -45,14 +45,16 @@ def test_each_kind_has_its_own_bodies(schemas):
 
 
 def test_the_choices_of_kinds_and_operations_are_listed(described, schemas):
-    assert schemas["KindEnum"]["enum"] == ["task", "book", "shelf"]
+    assert schemas["KindEnum"]["enum"] == ["task", "project", "label", "book", "shelf"]
     assert schemas["OpEnum"]["enum"][-1] == "finish"
     assert refs(schemas["OperationDataRequest"]) == [
-        "TaskDataRequest", "BookDataRequest", "ShelfDataRequest",
+        "TaskDataRequest", "ProjectDataRequest", "LabelDataRequest", "BookDataRequest", "ShelfDataRequest",
     ]  # fmt: skip
-    assert refs(schemas["Change"]) == ["TaskEntry", "BookEntry", "ShelfEntry", "Tombstone"]
+    assert refs(schemas["Change"]) == [
+        "TaskEntry", "ProjectEntry", "LabelEntry", "BookEntry", "ShelfEntry", "Tombstone",
+    ]  # fmt: skip
     [kind] = [each for each in operation(described, "get", "/trash")["parameters"] if each["name"] == "kind"]
-    assert kind["schema"]["enum"] == ["task", "book"]
+    assert kind["schema"]["enum"] == ["task", "project", "book"]
 
 
 def test_each_kind_is_named_in_the_texts(described):
@@ -92,5 +94,5 @@ def test_lists_in_urls_are_separated_by_commas():
         if parameter["in"] == "query" and parameter["schema"]["type"] == "array"
     ]
 
-    assert {each["name"] for each in lists} == {"ids", "fields"}
+    assert {each["name"] for each in lists} == {"ids", "fields", "label"}
     assert {each["explode"] for each in lists} == {False}

@@ -69,9 +69,8 @@ def test_a_listed_task_has_all_fields_in_their_order(as_alice, path):
     [task] = as_alice("get", path).json()["results"]
 
     assert " ".join(task) == (
-        "id user_id title description completed completed_at priority due_date due_at due_zone "
-        "start_date created_at updated_at "
-        "deleted_at version"
+        "id user_id title description completed completed_at priority project parent position labels "
+        "due_date due_at due_zone start_date repeat series created_at updated_at deleted_at version"
     )
 
 
