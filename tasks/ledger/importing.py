@@ -2,7 +2,7 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache, partial
 from itertools import islice
 from typing import Any
@@ -23,8 +23,9 @@ from todo_project.operations.importing import (
     validated,
 )
 
-from .kinds import Kind, kind_of, kinds, owned
+from .kinds import Kind, kinds, owned
 from .models import Clock, OwnedObject, Tombstone
+from .problems import find_problems
 from .writes import Draft, link_statements
 
 Row = tuple[str, dict[str, Any]]
@@ -70,27 +71,9 @@ def import_objects(kind: Kind, into: Import, rows: Iterable[Any]) -> Outcome:
                 raise NotImportable(f"{place}.user_id: This {kind.name} belongs to another account.")
         _store(kind, into, batch, outcome, clock, before)
         into.progress(f"{section}: {outcome.new + outcome.equal + outcome.differ} so far")
-    for problem in problems(kind, into.user):
+    for problem in find_problems(kind, into.user):
         raise NotImportable(f"{section}: {problem}")
     return outcome
-
-
-def problems(kind: Kind, owner: Any) -> Iterator[str]:
-    """References to nothing, and what the kind itself finds."""
-    rows = owned(kind, owner)
-    for name, model in kind.model.containers().items():
-        there = owned(kind_of(model), owner).values("pk")
-        lost = rows.filter(**{f"{name}__isnull": False}).exclude(**{f"{name}__in": there})
-        for object_id in lost.values_list("pk", flat=True)[:1]:
-            yield f"The {name} of {kind.name} {object_id} does not exist."
-    for link in kind.links.values():
-        target = link.target_of(kind.name)
-        there = owned(kinds[target], owner).values("pk")
-        missing = link.objects.for_user(owner).exclude(**{f"{target}__in": there})
-        for object_id in missing.values_list(kind.name, flat=True)[:1]:
-            yield f"A {target} of {kind.name} {object_id} does not exist."
-    if kind.problems:
-        yield from kind.problems(rows)
 
 
 def _store(kind: Kind, into: Import, batch: list[Row], outcome: Outcome, clock: Clock, before: int) -> None:

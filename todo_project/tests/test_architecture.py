@@ -24,7 +24,7 @@ DOMAIN = {
         "kinds",
         "writes",
         "operations",
-        "counts epochs sync trash",
+        "counts epochs problems sync trash",
         "purge export diagnosis",
     ],
     "tasks": ["apps dates positions recurrence", "order querysets", "models", "operations demo", "kinds"],
