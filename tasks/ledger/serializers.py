@@ -111,7 +111,17 @@ def data_serializer_class(kind: Kind) -> Any:
     return renamed(DataSerializer, kind, "{}Data")
 
 
-@extend_schema_field(any_kind("OperationData", data_serializer_class))
+def operation_data() -> PolymorphicProxySerializer:
+    """A description."""
+
+    def serializers() -> list[Any]:
+        bodies = [body for kind in kinds.values() for body in kind.body_classes.values()]
+        return [*map(data_serializer_class, kinds.values()), *bodies]
+
+    return PolymorphicProxySerializer("OperationData", serializers, resource_type_field_name=None)
+
+
+@extend_schema_field(operation_data())
 class DataField(serializers.DictField):
     """The fields of an object. OperationSerializer validates them, depending on the kind and operation."""
 
@@ -120,13 +130,17 @@ class DataField(serializers.DictField):
     op="update", id="0b8f3c1d-e5a9-4f0c-8a54-e9e1f2f7d9aa", data={"title": "Buy oat milk"}, if_match=17
 )
 class OperationSerializer(StrictSerializer):
-    """One change: `create` takes `data`, `update` takes `id` and `data`, the others take `id`."""
+    """One change: `create` takes `data`, `update` takes `id` and `data`, the others take `id`.
+
+    Those whose routes take a body, such as `move`, also take `data`.
+    """
 
     op = VerbField()
     kind = KindField(has_default=True)
     id = UUIDField(required=False, help_text="ID of the object; required except for `create`.")
     data = DataField(  # type: ignore[assignment]
-        required=False, help_text="The fields: as in POST for `create`, as in PATCH for `update`."
+        required=False,
+        help_text="As in POST for `create`, as in PATCH for `update`, else as in the route of the operation.",
     )
     if_match = IntegerField(
         required=False,
