@@ -74,6 +74,14 @@ class ProjectQuerySet(OrderedQuerySet):
     def active(self) -> Self:
         return self.filter(archived_at__isnull=True)
 
+    def archived_with(self, projects: Self) -> Self:
+        """Those that were archived along with one of these projects."""
+        return self.filter(archived_at__in=projects.archived().values("archived_at"))
+
+    def by_owner(self) -> Self:
+        """For all owners' archived projects, which have an index in this order."""
+        return self.order_by("owner", "pk")
+
     def directly_in(self, project_id: uuid.UUID) -> Self:
         return self.filter(parent=project_id)
 
@@ -141,6 +149,10 @@ class TaskQuerySet(OrderedQuerySet):
 
     def completed(self) -> Self:
         return self.filter(completed=True)
+
+    def completed_with(self, tasks: Self) -> Self:
+        """Those that were completed along with one of these tasks."""
+        return self.filter(completed_at__in=tasks.completed().values("completed_at"))
 
     def overdue(self, *, at: datetime, today: date) -> Self:
         return self.filter(is_overdue(at=at, today=today))

@@ -1,12 +1,27 @@
 from typing import Any
 
 from django.contrib import admin
+from django.http import HttpRequest
 
+from todo_project.admin.actions import bulk_action
+from todo_project.admin.changelist import ChoiceFilter, bounded_counts
 from todo_project.admin.forms import SingleLineField
+from todo_project.admin.inlines import user_inlines
 
 from ..kinds import PROJECT
-from ..ledger.admin import ObjectAdmin, ObjectForm
-from ..models import Project
+from ..ledger.admin import LatestObjects, LatestOwnerFilter, ObjectAdmin, ObjectForm
+from ..models import Project, Task
+from ..operations import ARCHIVE, UNARCHIVE
+from .links import tasks_link
+
+
+class StateFilter(ChoiceFilter):
+    title = parameter_name = "state"
+    CHOICES = {
+        "active": ("Active", lambda projects: projects.live().active()),
+        "archived": ("Archived", lambda projects: projects.live().archived().by_owner()),
+        "trashed": ("In the trash", lambda projects: projects.trashed().latest_trashed_first()),
+    }
 
 
 class ProjectChoiceForm(ObjectForm):
@@ -29,3 +44,56 @@ class ProjectAdmin(ObjectAdmin):
     kind = PROJECT
     form = ProjectForm
     fields = ["name", "color", "parent"]
+    list_columns = (
+        "name", "parent", "archived_at", "deleted_at", "created_at", "owner__email", "owner__name",
+    )  # fmt: skip
+    list_filter = [StateFilter, LatestOwnerFilter, "created_at"]
+    actions = ["archive", "unarchive", *ObjectAdmin.actions]
+
+    @bulk_action("Archive", permission="change", done="archived")
+    def archive(self, request: HttpRequest, projects: Any) -> list[Project]:
+        return self.perform(ARCHIVE, projects)
+
+    @bulk_action("Unarchive", permission="change", done="unarchived")
+    def unarchive(self, request: HttpRequest, projects: Any) -> list[Project]:
+        return self.perform(UNARCHIVE, projects)
+
+    def affected(self, action: str, selected: Any) -> list[Any]:
+        ids = selected.live().values("pk")
+        match action:
+            case "archive":
+                return [Project.objects.with_contents(ids).live().active()]
+            case "unarchive":
+                archived_along = Project.objects.with_contents(ids).live().archived_with(selected)
+                return [archived_along | Project.objects.with_containers(ids).archived()]
+        return super().affected(action, selected)
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return ["name", self.owner_display(request), "parent_name", "state", "tasks", "created_at"]
+
+    def add_related(self, rows: list[Any]) -> None:
+        found = Project.objects.with_ids({row.parent_id for row in rows} - {None}).only("name", "owner")
+        parents = {(each.owner_id, each.pk): each for each in found}
+        counts = bounded_counts([Task.objects.for_user(row.owner).in_project(row.pk) for row in rows])
+        for row, count in zip(rows, counts, strict=True):
+            row.parent_name = parents.get((row.owner_id, row.parent_id))
+            row.task_count = count
+
+    @admin.display(description="in")
+    def parent_name(self, project: Any) -> Any:
+        return project.parent_name
+
+    @admin.display(description="tasks")
+    def tasks(self, project: Any) -> str:
+        """Including those in the trash, as in the list that it links to."""
+        return tasks_link(project.owner_id, project.task_count, project=project.pk)
+
+    def state(self, project: Project) -> str:
+        return {"trashed": "in the trash"}.get(project.state, project.state)
+
+
+@user_inlines.register("projects")
+class LatestProjects(LatestObjects):
+    model = Project
+    verbose_name_plural = "latest changed projects"
+    fields = ("color", "archived_at", "created_at", "deleted_at")

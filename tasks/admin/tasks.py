@@ -8,6 +8,7 @@ from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidg
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html_join
 from django.utils.text import Truncator
 
 from todo_project.admin.actions import bulk_action
@@ -16,9 +17,19 @@ from todo_project.admin.forms import MultiLineField, SingleLineField
 from todo_project.admin.inlines import user_inlines
 
 from ..kinds import TASK
-from ..ledger.admin import LatestObjects, LatestOwnerFilter, ObjectAdmin
-from ..models import Label, Task
-from ..recurrence import MAX_LENGTH
+from ..ledger.admin import (
+    NONE,
+    LatestObjects,
+    LatestOwnerFilter,
+    ObjectAdmin,
+    OwnersChoiceForm,
+    ReferenceFilter,
+)
+from ..ledger.kinds import UPDATE
+from ..models import Label, Project, Task
+from ..operations import COMPLETE, MOVE, REOPEN
+from ..recurrence import MAX_LENGTH, Repeat
+from .links import tasks_link
 from .projects import ProjectChoiceForm
 
 
@@ -69,6 +80,54 @@ class TaskForm(ProjectChoiceForm):
         return [label.pk for label in self.cleaned_data["labels"]]
 
 
+class MoveForm(OwnersChoiceForm):
+    name = "project"
+    other_choices = [(NONE, "Inbox (no project)")]
+
+    def objects_of(self, owner: Any) -> Any:
+        return Project.objects.for_user(owner).live().active().order_by("name")
+
+
+class LabelForm(OwnersChoiceForm):
+    name = "label"
+
+    def objects_of(self, owner: Any) -> Any:
+        return Label.objects.for_user(owner).order_by("name")
+
+
+class ProjectFilter(ReferenceFilter):
+    title = parameter_name = "project"
+    empty_label = "No project"
+
+    def choices_of(self, owner: Any) -> Any:
+        return Project.objects.for_user(owner).live().order_by("name")
+
+    def without(self, tasks: Any) -> Any:
+        return tasks.without_project()
+
+    def referring_to(self, tasks: Any, key: uuid.UUID) -> Any:
+        return tasks.in_project(key)
+
+
+class LabelFilter(ReferenceFilter):
+    title = parameter_name = "label"
+    empty_label = "No label"
+
+    def choices_of(self, owner: Any) -> Any:
+        return Label.objects.for_user(owner).order_by("name")
+
+    def without(self, tasks: Any) -> Any:
+        return tasks.without_labels()
+
+    def referring_to(self, tasks: Any, key: uuid.UUID) -> Any:
+        return tasks.with_any_label([key])
+
+
+class LevelFilter(ChoiceFilter):
+    title = parameter_name = "level"
+    CHOICES = {"top": ("Top level", lambda tasks: tasks.without_parent())}
+
+
 @admin.register(Task)
 class TaskAdmin(ObjectAdmin):
     kind = TASK
@@ -77,26 +136,70 @@ class TaskAdmin(ObjectAdmin):
         "title", "description", "completed", "priority", "project", "parent", "labels", "due_date", "due_at",
         "due_zone", "start_date", "repeat",
     ]  # fmt: skip
+    read_only_names = {"labels": "label_links", "repeat": "repeat_text"}
     list_columns = (
         "title", "completed", "deleted_at", "priority", "due_date", "due_at", "due_by", "created_at",
-        "owner__email", "owner__name",
+        "project", "labels", "owner__email", "owner__name",
     )  # fmt: skip
-    list_filter = [StateFilter, LatestOwnerFilter, "created_at"]
+    list_filter = [StateFilter, LatestOwnerFilter, ProjectFilter, LabelFilter, LevelFilter, "created_at"]
     autocomplete_fields = ("owner", "parent")
     search_fields = Task.search_columns
     search_help_text = "Search by words of the title (3+ letters), by the owner's email or by task ID."
-    actions = ["complete", "reopen", *ObjectAdmin.actions]
+    actions = ["complete", "reopen", "move", "add_label", "remove_label", *ObjectAdmin.actions]
 
     @bulk_action("Complete", permission="change", done="completed")
     def complete(self, request: HttpRequest, tasks: Any) -> list[Task]:
-        return self.perform("complete", tasks)
+        return self.perform(COMPLETE, tasks)
 
     @bulk_action("Reopen", permission="change", done="reopened")
     def reopen(self, request: HttpRequest, tasks: Any) -> list[Task]:
-        return self.perform("reopen", tasks)
+        return self.perform(REOPEN, tasks)
+
+    @bulk_action(
+        "Move to a project",
+        permission="change",
+        done="moved to {}",
+        warning="Subtasks move along with the task that they are in. Selected subtasks are left unchanged.",
+        form=MoveForm,
+    )
+    def move(self, request: HttpRequest, tasks: Any, project: uuid.UUID | None) -> list[Task]:
+        return self.perform(MOVE, tasks.without_parent(), {"project": project})
+
+    @bulk_action("Add a label", permission="change", done="labelled {}", form=LabelForm)
+    def add_label(self, request: HttpRequest, tasks: Any, label: uuid.UUID) -> list[Task]:
+        return self.perform(UPDATE, tasks, {"add_labels": [label]})
+
+    @bulk_action("Remove a label", permission="change", done="no longer labelled {}", form=LabelForm)
+    def remove_label(self, request: HttpRequest, tasks: Any, label: uuid.UUID) -> list[Task]:
+        return self.perform(UPDATE, tasks, {"remove_labels": [label]})
+
+    def affected(self, action: str, selected: Any) -> list[Any]:
+        ids = selected.live().values("pk")
+        match action:
+            case "complete":
+                return [Task.objects.with_contents(ids).live().open()]
+            case "reopen":
+                completed_along = Task.objects.with_contents(ids).live().completed_with(selected)
+                return [completed_along | Task.objects.with_containers(ids).completed()]
+            case "move":
+                return [Task.objects.with_contents(selected.live().without_parent().values("pk"))]
+        return super().affected(action, selected)
+
+    # The change list
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        return ["short_title", self.owner_display(request), "state", "priority", "due", "created_at"]
+        return [
+            "short_title", self.owner_display(request), "state", "priority", "due", "project_link",
+            "label_links", "created_at",
+        ]  # fmt: skip
+
+    def add_related(self, rows: list[Any]) -> None:
+        projects = Project.objects.with_ids({row.project_id for row in rows} - {None})
+        labels = Label.objects.with_ids({key for row in rows for key in row.labels})
+        named = {(each.owner_id, each.pk): each for found in (projects, labels) for each in found}
+        for row in rows:
+            row.shown_project = named.get((row.owner_id, row.project_id))
+            row.shown_labels = [each for key in row.labels if (each := named.get((row.owner_id, key)))]
 
     @admin.display(description="title")
     def short_title(self, task: Task) -> str:
@@ -112,6 +215,22 @@ class TaskAdmin(ObjectAdmin):
         if task.completed:
             return "completed"
         return "overdue" if task.due_by and task.due_by < timezone.now() else "open"
+
+    @admin.display(description="project")
+    def project_link(self, task: Any) -> str:
+        project = task.shown_project
+        return tasks_link(task.owner_id, project, project=project.pk) if project else ""
+
+    @admin.display(description="labels")
+    def label_links(self, task: Any) -> str:
+        if not hasattr(task, "shown_labels"):
+            self.add_related([task])
+        links = [(tasks_link(task.owner_id, label, label=label.pk),) for label in task.shown_labels]
+        return format_html_join(", ", "{}", links)
+
+    @admin.display(description="repeat")
+    def repeat_text(self, task: Task) -> str:
+        return Repeat.read(task.repeat).describe() if task.repeat else ""
 
     def search_words(self, rows: Any, words: list[str]) -> QuerySet[Task]:
         found: QuerySet[Task] = rows.title_contains(words)

@@ -1,29 +1,33 @@
 """The base of the admin's pages of objects. Every change is an operation, so that clients sync it."""
 
+import uuid
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.contrib.admin.models import DELETION
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import model_ngettext
 from django.contrib.auth import get_user_model
 from django.core.exceptions import MultipleObjectsReturned, PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 
-from todo_project.admin.actions import bulk_action
-from todo_project.admin.changelist import ChoiceFilter, OwnerFilter
+from todo_project.admin.actions import ActionForm, bulk_action
+from todo_project.admin.changelist import ChoiceFilter, OwnerFilter, bounded_counts
 from todo_project.admin.csv import csv_response
 from todo_project.admin.forms import OwnersAutocomplete
 from todo_project.admin.inlines import LatestInline
 from todo_project.admin.options import BoundedModelAdmin
 from todo_project.admin.search import indexed_words, is_autocomplete, parse_uuid, reject_search
-from todo_project.api.errors import ApiError
+from todo_project.api.errors import ApiError, ValidationFailed
 
 from .kinds import CREATE, DELETE, PURGE, RESTORE, UPDATE, Kind
 from .models import Clock, OwnedObject
 from .operations import Operation, perform, perform_for_owners
 from .querysets import ObjectQuerySet
+from .writes import contents
 
 
 class TrashFilter(ChoiceFilter):
@@ -39,6 +43,43 @@ class TrashFilter(ChoiceFilter):
 
 class LatestOwnerFilter(OwnerFilter):
     ordering = ("-version",)
+
+
+class ReferenceFilter(admin.SimpleListFilter):
+    """The objects that refer to one of the owner's objects, or to none. Offered if an owner is selected."""
+
+    empty_label: str
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        owner_id = parse_uuid(request.GET.get("owner", ""))
+        if owner_id is None:
+            if self.value():
+                raise IncorrectLookupParameters
+            return []
+        objects = self.choices_of(get_user_model()(pk=owner_id))
+        return [(NONE, self.empty_label), *((str(each.pk), str(each)) for each in objects)]
+
+    def choices_of(self, owner: Any) -> Any:
+        raise NotImplementedError
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        value = self.value()
+        if not value:
+            return queryset
+        if value == NONE:
+            return self.without(queryset)
+        if key := parse_uuid(value):
+            return self.referring_to(queryset, key)
+        raise IncorrectLookupParameters
+
+    def without(self, objects: Any) -> Any:
+        raise NotImplementedError
+
+    def referring_to(self, objects: Any, key: uuid.UUID) -> Any:
+        raise NotImplementedError
+
+
+NONE = "none"
 
 
 class ObjectForm(forms.ModelForm):
@@ -92,12 +133,45 @@ class OperationFailed(Exception):
         self.error = error
 
 
+def contents_of(kind: Kind, selected: Any) -> list[Any]:
+    """What is in these objects, and the objects themselves, of each kind."""
+    return [find(lambda model: model.objects.all(), selected.values("pk")) for find in contents(kind)]
+
+
+class OwnersChoiceForm(ActionForm):
+    """Asks for an object of the owner of the selected rows."""
+
+    name: ClassVar[str]
+    other_choices: ClassVar[Sequence[tuple[str, str]]] = ()
+
+    def __init__(self, data: Any, *, rows: Any) -> None:
+        super().__init__(data, rows=rows)
+        owners = get_user_model().objects.filter(pk__in=rows.order_by().values("owner"))[:2]
+        if len(owners) > 1:
+            raise ValidationFailed.of(None, "invalid", "Select rows of one owner.")
+        objects = (each for owner in owners for each in self.objects_of(owner))
+        self.choices = dict(self.other_choices) | {str(each.pk): str(each) for each in objects}
+        self.fields[self.name] = forms.TypedChoiceField(
+            choices=[("", "---------"), *self.choices.items()], coerce=parse_uuid
+        )
+
+    def objects_of(self, owner: Any) -> Any:
+        raise NotImplementedError
+
+    @property
+    def summary(self) -> str:
+        return self.choices[self.data[self.name]]
+
+
 class ObjectAdmin(BoundedModelAdmin):
     """The change list and the page of a kind of objects."""
 
     kind: ClassVar[Kind]
     fields: ClassVar[Any] = []
     """The columns that staff can edit. The page shows the others as system fields."""
+
+    read_only_names: ClassVar[Mapping[str, str]] = {}
+    """What a page that cannot be changed shows instead of columns."""
 
     form = ObjectForm
     owner_field = "owner"
@@ -152,8 +226,24 @@ class ObjectAdmin(BoundedModelAdmin):
                 actions.pop(name, None)
         return actions
 
-    def perform(self, verb: str, objects: Any) -> list[Any]:
-        return perform_for_owners(self.kind, verb, objects.values_list("pk", flat=True))
+    def perform(self, verb: str, objects: Any, values: Mapping[str, Any] | None = None) -> list[Any]:
+        return perform_for_owners(self.kind, verb, objects.values_list("pk", flat=True), values)
+
+    def also_affected(self, action: str, queryset: Any) -> list[QuerySet[Any]]:
+        selected = self.kind.model.objects.with_ids(queryset.order_by().values("pk"))
+        affected = self.affected(action, selected)
+        return [rows.exclude(pk__in=selected) if rows.model is self.model else rows for rows in affected]
+
+    def affected(self, action: str, selected: Any) -> list[Any]:
+        """The objects that change along with the selected ones, besides perhaps these themselves."""
+        match action:
+            case "trash":
+                return [rows.live() for rows in contents_of(self.kind, selected.live())]
+            case "restore":
+                return [rows.trashed_with(selected) for rows in contents_of(self.kind, selected.trashed())]
+            case "purge":
+                return [rows.trashed() for rows in contents_of(self.kind, selected.trashed())]
+        return []
 
     @bulk_action("Move to the trash", permission="change", done="moved to the trash")
     def trash(self, request: HttpRequest, objects: Any) -> list[Any]:
@@ -188,9 +278,12 @@ class ObjectAdmin(BoundedModelAdmin):
             later = [name for name in self.fields if name in references]
             hint = f"Save and continue editing to choose {', '.join(later)}." if later else ""
             return [(None, {"fields": ["owner", *names], "description": hint})]
-        hidden = ["seen_version"] if self.has_change_permission(request, obj) else []
+        if self.has_change_permission(request, obj):
+            names = [*self.fields, "seen_version"]
+        else:
+            names = [self.read_only_names.get(name, name) for name in self.fields]
         return [
-            (None, {"fields": [self.owner_display(request), *self.fields, *hidden]}),
+            (None, {"fields": [self.owner_display(request), *names]}),
             ("System fields", {"fields": self.system_fields}),
         ]
 
@@ -270,13 +363,18 @@ class ObjectAdmin(BoundedModelAdmin):
             raise OperationFailed(error) from error
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Nothing is deleted along with an object."""
         objects = list(objs)
-        counts = {model_ngettext(self.opts, len(objects)): len(objects)}
+        selected = self.kind.model.objects.with_ids([each.pk for each in objects])
+        affected = self.also_affected("purge", selected)
+        names = [f"{rows.model._meta.verbose_name_plural} in it" for rows in affected]
+        counts = {
+            model_ngettext(self.opts, len(objects)): len(objects),
+            **dict(zip(names, bounded_counts(affected), strict=True)),
+        }
         return [str(each) for each in objects], counts, set(), []
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        perform_for_owners(self.kind, PURGE, [obj.pk])
+        perform_for_owners(self.kind, PURGE if self.kind.has_trash else DELETE, [obj.pk])
 
 
 class LatestObjects(LatestInline):

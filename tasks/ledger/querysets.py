@@ -52,6 +52,10 @@ class ObjectQuerySet(VersionedQuerySet):
     def trashed_before(self, at: datetime) -> Self:
         return self.trashed().filter(deleted_at__lt=at)
 
+    def trashed_with(self, objects: Self) -> Self:
+        """Those that were moved to the trash along with one of these objects."""
+        return self.filter(deleted_at__in=objects.trashed().values("deleted_at"))
+
     def created_before(self, at: datetime) -> Self:
         return self.filter(created_at__lt=at)
 

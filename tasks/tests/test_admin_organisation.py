@@ -1,49 +1,13 @@
 """Staff change where a task is: its project, its parent and its labels, and those of its owner only."""
 
 from collections.abc import Mapping
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
 from tasks.models import Label, Project, Task
-from tests.support.admin_client import LABELS, PROJECTS, TASKS, form_of, messages_on
-from tests.support.tasks import create_task
-
-
-class _OptionParser(HTMLParser):
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.name, self.is_inside = name, False
-        self.options: dict[str, str] = {}
-
-    def handle_starttag(self, tag: str, attrs: Any) -> None:
-        attributes = dict(attrs)
-        if tag == "select":
-            self.is_inside = attributes.get("name") == self.name
-        elif tag == "option" and self.is_inside:
-            self.value = attributes["value"]
-
-    def handle_endtag(self, tag: str) -> None:
-        self.is_inside = self.is_inside and tag != "select"
-
-    def handle_data(self, data: str) -> None:
-        if self.is_inside and data.strip():
-            self.options[data.strip()] = self.value
-
-
-def options(page: Any, name: str) -> dict[str, str]:
-    """The options of a <select>: their texts and values."""
-    parser = _OptionParser(name)
-    parser.feed(page.content.decode())
-    return parser.options
-
-
-def create(caller: Any, path: str, **fields: Any) -> dict[str, Any]:
-    response = caller("post", path, fields)
-    assert response.status_code == 201, response.content
-    answer: dict[str, Any] = response.json()
-    return answer
+from tests.support.admin_client import LABELS, PROJECTS, TASKS, form_of, messages_on, options_of
+from tests.support.tasks import create, create_task
 
 
 @pytest.fixture
@@ -105,9 +69,9 @@ def test_only_objects_of_the_owner_are_offered(superuser, as_alice, as_bob, gard
 
     page = superuser.get(f"{TASKS}{milk['id']}/change/")
 
-    assert options(page, "project") == {"---------": "", "Garden": garden["id"]}
-    assert options(page, "labels") == {"errand": errand["id"]}
-    assert options(page, "parent") == {}
+    assert options_of(page, "project") == {"---------": "", "Garden": garden["id"]}
+    assert options_of(page, "labels") == {"errand": errand["id"]}
+    assert options_of(page, "parent") == {}
 
 
 def autocomplete(client, owner, term=""):
@@ -178,8 +142,8 @@ def test_an_archived_project_is_not_offered_except_to_its_own_tasks(superuser, a
     inside, outside = create_task(as_alice, "in", project=garden["id"]), create_task(as_alice, "out")
     as_alice("post", f"/projects/{garden['id']}/archive")
 
-    assert "Garden" in options(superuser.get(f"{TASKS}{inside['id']}/change/"), "project")
-    assert "Garden" not in options(superuser.get(f"{TASKS}{outside['id']}/change/"), "project")
+    assert "Garden" in options_of(superuser.get(f"{TASKS}{inside['id']}/change/"), "project")
+    assert "Garden" not in options_of(superuser.get(f"{TASKS}{outside['id']}/change/"), "project")
 
 
 def test_staff_add_an_object_and_then_choose_where_it_is(superuser, as_alice, alice, garden):

@@ -77,11 +77,18 @@ def form_of(page: Any) -> dict[str, str]:
 
 
 def run_action(
-    client: Client, path: str, action: str, rows: Any, *, across: bool = False, confirm: bool = True
+    client: Client,
+    path: str,
+    action: str,
+    rows: Any,
+    *,
+    across: bool = False,
+    confirm: bool = True,
+    **values: Any,
 ) -> Any:
-    """Run an action of a change list, and confirm it."""
-    keys = [str(row.pk) for row in rows]
-    form = {"action": action, "_selected_action": keys, "select_across": "1" if across else "0"}
+    """Run an action of a change list, and confirm it with the values that it asks for."""
+    keys = [str(row.pk if hasattr(row, "pk") else row["id"]) for row in rows]
+    form = {"action": action, "_selected_action": keys, "select_across": "1" if across else "0", **values}
     page = client.post(path, {**form, "index": "0"}, follow=True)
     if not confirm or page.status_code != 200 or b'name="confirmed"' not in page.content:
         return page
@@ -96,3 +103,32 @@ def rows_of(page: Any) -> list[Any]:
     """The rows of a change list."""
     assert page.status_code == 200
     return list(page.context["cl"].result_list)
+
+
+class _OptionParser(HTMLParser):
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name, self.value = name, ""
+        self.is_inside = False
+        self.options: dict[str, str] = {}
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        attributes = dict(attrs)
+        if tag == "select":
+            self.is_inside = attributes.get("name") == self.name
+        elif tag == "option" and self.is_inside:
+            self.value = attributes["value"]
+
+    def handle_endtag(self, tag: str) -> None:
+        self.is_inside = self.is_inside and tag != "select"
+
+    def handle_data(self, data: str) -> None:
+        if self.is_inside and data.strip():
+            self.options[data.strip()] = self.value
+
+
+def options_of(page: Any, name: str) -> dict[str, str]:
+    """The options of a <select>: their texts and values."""
+    parser = _OptionParser(name)
+    parser.feed(page.content.decode())
+    return parser.options

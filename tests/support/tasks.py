@@ -24,6 +24,14 @@ def create_task(caller: Caller, title: str = "milk", **fields: Any) -> dict[str,
     return answer
 
 
+def create(caller: Caller, path: str, **fields: Any) -> dict[str, Any]:
+    """Create an object of any kind; return it as in the response."""
+    response = caller("post", path, fields)
+    assert response.status_code == 201, response.content
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
 def trashed(caller: Caller, **fields: Any) -> dict[str, Any]:
     """Create a task and move it to the trash; return it as in the response."""
     answer: dict[str, Any] = caller("delete", f"/tasks/{create_task(caller, **fields)['id']}").json()

@@ -12,11 +12,12 @@ The method receives up to BATCH_SIZE rows at a time, and returns the rows that i
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -28,10 +29,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
+from django.utils.text import get_text_list
 
 from todo_project.api.errors import ApiError
 
-from .changelist import BoundedPaginator
+from .changelist import BoundedPaginator, bounded_counts
 
 MAX_ROWS = 10_000
 """An action is one transaction, and blocks the owners of all its rows until it ends."""
@@ -54,6 +56,8 @@ class BulkAction:
     flag: int
     read_only: bool
     """Changes nothing, so it takes any number of rows; the method returns the response."""
+    form: type["ActionForm"] | None
+    """Asks for values on the confirmation page."""
 
     def permission_on(self, options: Any) -> str:
         if "." in self.permission:
@@ -71,7 +75,8 @@ class BulkAction:
             count = BoundedPaginator(queryset, SAMPLE_SIZE).count
             if request.POST.get("confirmed") != str(count):
                 return self.confirm(model_admin, request, queryset, count, token=str(count))
-            self.log_entry(model_admin, request, f"{count} {model_ngettext(model_admin.opts, count)}").save()
+            selection = f"{count} {model_ngettext(model_admin.opts, count)}"
+            self.log_entry(model_admin, request, selection, self.done).save()
             response: HttpResponseBase = self.method(model_admin, request, queryset)
             return response
         keys = [pk for *_, pk in sorted(queryset.values_list(*model_admin.lock_order)[: MAX_ROWS + 1])]
@@ -84,12 +89,24 @@ class BulkAction:
             )
             return None
         token = selection_digest(keys)
-        if request.POST.get("confirmed") != token:
-            return self.confirm(model_admin, request, queryset, len(keys), token=token)
-        return self.run(model_admin, request, keys)
+        is_confirmed = request.POST.get("confirmed") == token
+        try:
+            form = self.form(request.POST if is_confirmed else None, rows=queryset) if self.form else None
+        except ApiError as error:
+            return model_admin.show_error(request, error)
+        if not is_confirmed or (form and not form.is_valid()):
+            return self.confirm(model_admin, request, queryset, len(keys), token=token, form=form)
+        return self.run(model_admin, request, keys, form)
 
     def confirm(
-        self, model_admin: Any, request: HttpRequest, queryset: QuerySet[Any], count: int, *, token: str
+        self,
+        model_admin: Any,
+        request: HttpRequest,
+        queryset: QuerySet[Any],
+        count: int,
+        *,
+        token: str,
+        form: "ActionForm | None" = None,
     ) -> HttpResponse:
         sample = list(queryset[:SAMPLE_SIZE])
         owner_field = model_admin.owner_field
@@ -104,8 +121,10 @@ class BulkAction:
             "model_name": model_ngettext(model_admin.opts, count),
             "sample": [(row, getattr(row, owner_field) if owner_field else "") for row in sample],
             "remaining": type(count)(count - len(sample)),
+            "also_affected": named_counts(model_admin.also_affected(self.__name__, queryset)),
+            "form": form,
             "token": token,
-            "selection_has_changed": "confirmed" in request.POST,
+            "selection_has_changed": request.POST.get("confirmed", token) != token,
             "select_across": across,
             # Django wants one selected row, even where it then takes all that match the filters.
             "keys": request.POST.getlist(ACTION_CHECKBOX_NAME)[: 1 if across else None],
@@ -113,29 +132,32 @@ class BulkAction:
         }
         return TemplateResponse(request, "admin/confirm_action.html", context)
 
-    def run(self, model_admin: Any, request: HttpRequest, keys: list[Any]) -> HttpResponseBase | None:
+    def run(
+        self, model_admin: Any, request: HttpRequest, keys: list[Any], form: "ActionForm | None"
+    ) -> HttpResponseBase | None:
         """Change and log the rows batch by batch, in one transaction."""
-        changed = 0
+        changed, values = 0, form.cleaned_data if form else {}
+        done = self.done.format(form.summary) if form else self.done
         try:
             with transaction.atomic():
                 for start in range(0, len(keys), BATCH_SIZE):
                     batch = model_admin.model._default_manager.filter(pk__in=keys[start : start + BATCH_SIZE])
-                    rows = self.method(model_admin, request, batch)
+                    rows = self.method(model_admin, request, batch, **values)
                     LogEntry.objects.bulk_create(
-                        self.log_entry(model_admin, request, model_admin.history_name(row), object_id=row.pk)
+                        self.log_entry(model_admin, request, model_admin.history_name(row), done, row.pk)
                         for row in rows
                     )
                     changed += len(rows)
         except (ApiError, DatabaseError) as error:
             return model_admin.show_error(request, error)
-        message = f"{changed:,} {model_ngettext(model_admin.opts, changed)} {self.done}."
+        message = f"{changed:,} {model_ngettext(model_admin.opts, changed)} {done}."
         if unchanged := len(keys) - changed:
             message += f" {unchanged:,} {'was' if unchanged == 1 else 'were'} left unchanged."
         model_admin.message_user(request, message, messages.SUCCESS if changed else messages.WARNING)
         return None
 
     def log_entry(
-        self, model_admin: Any, request: HttpRequest, object_repr: str, *, object_id: Any = None
+        self, model_admin: Any, request: HttpRequest, object_repr: str, done: str, object_id: Any = None
     ) -> LogEntry:
         return LogEntry(
             user_id=request.user.pk,  # type: ignore[misc]  # staff have one
@@ -143,12 +165,38 @@ class BulkAction:
             object_id=object_id,
             object_repr=object_repr[:200],
             action_flag=self.flag,
-            change_message=f"{self.done[0].upper()}{self.done[1:]}.",
+            change_message=f"{done[0].upper()}{done[1:]}.",
         )
 
 
+class ActionForm(forms.Form):
+    """The fields are the arguments of the action's method after the rows."""
+
+    def __init__(self, data: Any, *, rows: QuerySet[Any]) -> None:
+        super().__init__(data)
+
+    @property
+    def summary(self) -> str:
+        """What was chosen: `{}` in the action's `done`."""
+        raise NotImplementedError
+
+
+def named_counts(querysets: Sequence[QuerySet[Any]]) -> str:
+    """Such as "2 projects and 12 tasks"; empty if there are no rows."""
+    counts = zip(bounded_counts(querysets), querysets, strict=True)
+    names = [f"{count} {model_ngettext(rows.model._meta, count)}" for count, rows in counts if count]
+    return get_text_list(names, "and")
+
+
 def bulk_action(
-    label: str, *, permission: str, done: str, warning: str = "", flag: int = CHANGE, read_only: bool = False
+    label: str,
+    *,
+    permission: str,
+    done: str,
+    warning: str = "",
+    flag: int = CHANGE,
+    read_only: bool = False,
+    form: type[ActionForm] | None = None,
 ) -> Callable[[Callable[..., Any]], BulkAction]:
     return partial(
         BulkAction,
@@ -158,6 +206,7 @@ def bulk_action(
         warning=warning,
         flag=flag,
         read_only=read_only,
+        form=form,
     )
 
 

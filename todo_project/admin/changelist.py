@@ -1,6 +1,6 @@
 """Change lists that cost the same for any number of rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -13,6 +13,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
+from todo_project.db.counting import capped_counts
+
 COUNT_LIMIT = 1000
 """A list counts this many rows, and has no pages beyond them."""
 
@@ -24,6 +26,15 @@ class CappedCount(int):
         return f"{int(self)}+"
 
 
+def _capped(count: int) -> int:
+    return count if count <= COUNT_LIMIT else CappedCount(COUNT_LIMIT)
+
+
+def bounded_counts(querysets: Sequence[QuerySet[Any]]) -> list[int]:
+    """The number of rows of each queryset, up to COUNT_LIMIT, in one query."""
+    return [_capped(count) for count in capped_counts(COUNT_LIMIT + 1, querysets)] if querysets else []
+
+
 class BoundedPaginator(Paginator):
     """Counts up to COUNT_LIMIT: an unbounded COUNT(*) would read the whole table for each page."""
 
@@ -33,8 +44,7 @@ class BoundedPaginator(Paginator):
         if not isinstance(rows, QuerySet):
             return len(rows)
         # Keeps the order of the list, so that the same index serves both queries.
-        count = rows.values("pk")[: COUNT_LIMIT + 1].count()
-        return count if count <= COUNT_LIMIT else CappedCount(COUNT_LIMIT)
+        return _capped(rows.values("pk")[: COUNT_LIMIT + 1].count())
 
 
 class FixedOrderChangeList(ChangeList):
@@ -47,6 +57,12 @@ class FixedOrderChangeList(ChangeList):
         rows: QuerySet[Any] = super().get_queryset(request, exclude_parameters)
         columns = getattr(self.model_admin, "list_columns", ())
         return rows.only(*columns) if columns else rows
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        model_admin: Any = self.model_admin
+        model_admin.add_related(self.result_list)
 
 
 class ChoiceFilter(admin.SimpleListFilter):

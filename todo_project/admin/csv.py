@@ -1,6 +1,7 @@
 """CSV downloads that are streamed, and that a spreadsheet opens as text."""
 
 import csv
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -22,7 +23,16 @@ def csv_lines(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[
     write = csv.writer(_Echo()).writerow
     yield BYTE_ORDER_MARK + write(header)
     for row in rows:
-        yield write([escape_formula(cell) for cell in row])
+        yield write([escape_formula(_plain(cell)) for cell in row])
+
+
+def _plain(cell: Any) -> Any:
+    match cell:
+        case list():
+            return " ".join(map(str, cell))
+        case dict():
+            return json.dumps(cell)
+    return cell
 
 
 def escape_formula(cell: Any) -> Any:

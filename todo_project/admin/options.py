@@ -70,6 +70,9 @@ class BoundedModelAdmin(admin.ModelAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return FixedOrderChangeList
 
+    def add_related(self, rows: list[Any]) -> None:
+        """Add to the rows of a page what is read for all of them at once."""
+
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Only what list_filter offers. Django allows all columns: a hash could be guessed by its prefix."""
         parameters = {getattr(entry, "parameter_name", None) for entry in self.list_filter}
@@ -143,6 +146,10 @@ class BoundedModelAdmin(admin.ModelAdmin):
                 self.opts.pk.clean(key, None)
             except ValidationError as error:
                 raise BadRequest("A selected key is invalid.") from error
+
+    def also_affected(self, action: str, queryset: Any) -> list[QuerySet[Any]]:
+        """The other rows that an action on these rows changes."""
+        return []
 
     def history_name(self, row: Any) -> str:
         """The name of the row in history entries of bulk actions."""
