@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from functools import partial
+from itertools import chain
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -141,6 +142,9 @@ def update_task(task: Task, values: Values, write: Write) -> set[str]:
     changed = task.set_fields(own, at=write.at)
     changed |= _set_repeat(task, values, write)
     changed |= _move_task(task, values, write) | _set_labels(task, values, write)
+    if completed and task.repeat:
+        write.record(write.drafts[task.pk], changed)  # Before the next occurrence is created.
+        return complete(task, {}, write)
     if completed is not None:
         changed |= (complete if completed else reopen)(task, {}, write)
     return changed
@@ -164,11 +168,10 @@ def complete(task: Task, values: Values, write: Write) -> set[str]:
             write.change(each, completed=True)
     if task.repeat is None:
         return task.set_fields({"completed": True}, at=write.at)
+    following = _following(task, write)
     # Changed here, so that clients see it before the next occurrence.
-    repeat = Repeat.read(task.repeat)
     write.change(task, completed=True, repeat=None, repeated=task.repeat)
-    today = write.at.astimezone(_zone(task, write)).date()
-    if following := repeat.next(today):
+    if following:
         _continue_series(task, following, write)
     return set()
 
@@ -184,17 +187,17 @@ def reopen(task: Task, values: Values, write: Write) -> set[str]:
         if each.completed:
             write.change(each, completed=False)
     repeat = _take_back(task, write) if task.repeated else task.repeat
-    return task.set_fields({"completed": False, "repeat": repeat, "repeated": None}, at=write.at)
+    changed = task.set_fields({"completed": False, "repeat": repeat, "repeated": None}, at=write.at)
+    return changed | _set_repeat(task, {}, write)
 
 
 def skip(task: Task, values: Values, write: Write) -> set[str]:
     """Move on to the next occurrence. Repeating it changes nothing, because it names the occurrence."""
-    if task.repeat is None:
-        raise Conflict("This task does not repeat.")
+    if task.repeat is None or task.completed:
+        raise Conflict(f"This task {'is completed' if task.completed else 'does not repeat'}.")
     if values["due_date"] != task.due_day:
         return set()
-    today = write.at.astimezone(_zone(task, write)).date()
-    following = Repeat.read(task.repeat).next(today)
+    following = _following(task, write)
     if following is None:
         raise Conflict("This is the last occurrence. Complete the task, or delete it.")
     days = (following.anchor - task.due_day).days
@@ -262,15 +265,21 @@ def _set_repeat(task: Task, values: Values, write: Write) -> set[str]:
             parsed = Repeat.parse(repeat["rule"], task.due_day, from_completion=from_completion)
         except RuleError as error:
             raise ValidationFailed.of("repeat.rule", "invalid", str(error)) from error
-        # Anchored at an earlier day, days of the series would come again, and the ids that follow from them.
-        is_later = task.repeat is None or parsed.anchor >= Repeat.read(task.repeat).anchor
-        series = task.series if task.series and is_later else task.pk
+        # The days of a series only ever follow each other: the id of an occurrence is computed from its day.
+        continues = task.repeat and parsed.anchor >= Repeat.read(task.repeat).anchor
+        series = task.series if continues else task.pk
         changed |= task.set_fields({"repeat": parsed.as_json(), "series": series}, at=write.at)
     return changed
 
 
-def _zone(task: Task, write: Write) -> ZoneInfo:
-    return ZoneInfo(task.due_zone) if task.due_zone else write.time_zone
+def _following(task: Task, write: Write) -> Repeat | None:
+    """The next occurrence, if the present one is completed or skipped now."""
+    return Repeat.read(task.repeat).next(_day_of(task, write.at, write))
+
+
+def _day_of(task: Task, at: datetime, write: Write) -> date:
+    zone = ZoneInfo(task.due_zone) if task.due_zone else write.time_zone
+    return at.astimezone(zone).date()
 
 
 def _continue_series(task: Task, repeat: Repeat, write: Write) -> None:
@@ -278,42 +287,60 @@ def _continue_series(task: Task, repeat: Repeat, write: Write) -> None:
 
     Its id follows from the series and the day, so that it is created once, whoever completes the task.
     """
+    ids = _next_ids(task, repeat, write)
+    if not write.looked_up.issuperset(ids.values()):
+        # In one query for all tasks that other operations may complete.
+        repeating = [each for each in write.objects(Task) if each.repeat and not each.completed]
+        pairs = [(each, _following(each, write)) for each in repeating]
+        others = [_next_ids(each, following, write) for each, following in pairs if following]
+        write.look_up(Task, {*chain.from_iterable((*each.keys(), *each.values()) for each in [ids, *others])})
     days = (repeat.anchor - cast(date, task.due_day)).days
-    values = {**task.days_later(days), "completed": False, "repeat": repeat.as_json()}
-    next_id = uuid.uuid5(cast(uuid.UUID, task.series), repeat.anchor.isoformat())
-    if existing := write.look_up(Task, next_id):
-        if existing.deleted_at:  # The task was reopened and is completed again.
-            write.apply(restore, existing)
-            write.change(existing, **values)
-        return
-    copies = {task.pk: write.copy(task, next_id, **values)}
-    subtasks = [each for each in write.contents(task) if not each.deleted_at and each.pk not in copies]
-    if subtasks:
-        write.load_texts(Task, [each.pk for each in subtasks])
+    copied = set()
+    for each in [task, *write.contents(task)]:
+        copy_id = ids.get(each.pk)
+        if copy_id is None or write.find(Task, copy_id) or (copied and each.parent_id not in copied):
+            continue
+        values = {**each.days_later(days), "completed": False, "repeated": None}
+        if each is task:
+            values |= {"repeat": repeat.as_json()}
+        else:
+            values |= {"parent": ids[each.parent_id], "series": None}
+            if each.repeat:
+                own = Repeat.read(each.repeat)
+                anchor = later(own.anchor, days)
+                values |= {"repeat": replace(own, anchor=anchor).as_json(), "series": copy_id}
+        write.copy(each, copy_id, **values)
+        copied.add(each.pk)
+
+
+def _next_ids(task: Task, repeat: Repeat, write: Write) -> dict[uuid.UUID, uuid.UUID]:
+    """The ids of the next occurrence and of the copies of its subtasks, by the ids of the present ones.
+
+    Of subtasks that repeat themselves, only the latest occurrence is copied.
+    """
+    ids = {task.pk: uuid.uuid5(cast(uuid.UUID, task.series), repeat.anchor.isoformat())}
+    subtasks = [each for each in write.contents(task) if not each.deleted_at]
+    latest = {each.series: each for each in sorted(subtasks, key=lambda each: each.created_at)}
     for each in subtasks:
-        parent_id = copies[each.parent_id].pk
-        copy_id = uuid.uuid5(parent_id, str(each.pk))
-        moved = {**each.days_later(days), "completed": False, "parent": parent_id}
-        if each.repeat:
-            own = Repeat.read(each.repeat)
-            anchor = later(own.anchor, days)
-            moved |= {"repeat": replace(own, anchor=anchor).as_json(), "series": copy_id}
-        if write.revived:
-            write.revived.add(copy_id)
-        copies[each.pk] = write.copy(each, copy_id, **moved)
+        if each.parent_id in ids and (each.series is None or latest[each.series] is each):
+            ids[each.pk] = uuid.uuid5(ids[each.parent_id], str(each.pk))
+    return ids
 
 
 def _take_back(task: Task, write: Write) -> Any:
     """Remove the next occurrence if nobody has changed it, and return the rule; None if both stay."""
+    if task.due_day is None:
+        return None
+    completed_at = cast(datetime, task.completed_at)
     for each in write.objects(Task):
-        if each.series == task.series and each.created_at == task.completed_at and each is not task:
-            copies = [each, *write.contents(each)]
-            if each.deleted_at or any(copy.updated_at != copy.created_at for copy in copies):
+        if each.series == task.series and each.created_at == completed_at and each is not task:
+            if each.deleted_at or any(
+                one.updated_at != completed_at for one in [each, *write.contents(each)]
+            ):
                 return None
             write.apply(trash, each)
             return task.repeated
-    completed_on = cast(datetime, task.completed_at).astimezone(_zone(task, write)).date()
-    was_last = Repeat.read(task.repeated).next(completed_on) is None
+    was_last = Repeat.read(task.repeated).next(_day_of(task, completed_at, write)) is None
     return task.repeated if was_last else None
 
 

@@ -172,6 +172,8 @@ def label_ids(help_text: str, *, child: Any = None, **options: Any) -> serialize
 
 
 class RepeatSerializer(StrictSerializer):
+    default_error_messages = {"invalid": "This field must be null or an object with a rule."}
+
     rule = CharField(
         max_length=MAX_RULE_LENGTH,
         help_text="A recurrence rule of RFC 5545: FREQ with INTERVAL, BYDAY, BYMONTHDAY, BYMONTH, and UNTIL "
@@ -181,6 +183,11 @@ class RepeatSerializer(StrictSerializer):
         read_only=True,
         help_text="The rule's own day of this occurrence. It stays when `due_date` is changed.",
     )
+
+    def bind(self, field_name: str, parent: Any) -> None:
+        """Without its parent: PATCH, too, replaces all of it, so what is required does not depend on that."""
+        super().bind(field_name, parent)
+        self.parent = None
 
     def get_fields(self) -> dict[str, Any]:
         origin = ChoiceField(

@@ -178,7 +178,8 @@ class ClockQuerySet(OwnedQuerySet):
 
     def lock_many(self, owners: Collection[uuid.UUID]) -> dict[uuid.UUID, Any]:
         """In the order of their keys, so that two calls cannot deadlock."""
-        rows = self.filter(pk__in=owners).order_by("pk").select_for_update(no_key=True)
+        rows = self.filter(pk__in=owners).select_related("owner").order_by("pk")
+        rows = rows.select_for_update(of=("self",), no_key=True)
         return {clock.pk: clock for clock in rows}
 
     def store(self, *clocks: Any) -> None:

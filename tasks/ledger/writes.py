@@ -75,7 +75,7 @@ class Write:
     def __init__(self, clock: Clock, at: datetime, rows: Rows) -> None:
         self.clock, self.at, self.rows = clock, at, rows
         self.drafts: dict[uuid.UUID, Draft] = {}
-        self.revived: set[uuid.UUID] = set()
+        self.looked_up: set[uuid.UUID] = set()
 
     @property
     def next_version(self) -> int:
@@ -123,33 +123,29 @@ class Write:
         return new
 
     def copy(self, each: M, object_id: uuid.UUID, **changes: Any) -> M:
-        """Create an object with the values of another one."""
+        """Create an object with the values of another one, or overwrite an object in the trash."""
         model, kind = type(each), kind_of(type(each))
-        new = model(id=object_id, owner_id=self.clock.pk, created_at=self.at)
-        new.is_new = True
-        own = [column for column in model._meta.concrete_fields if column.name in kind.fields]
-        for column in own:
-            setattr(new, column.attname, getattr(each, column.attname))
-        draft = self.drafts[object_id] = Draft(kind, new)
-        self.record(draft, new.set_fields(changes, at=self.at))
-        return new
+        draft = self.drafts.get(object_id)
+        if draft is None:
+            new = model(id=object_id, owner_id=self.clock.pk)
+            new.is_new = True
+            draft = self.drafts[object_id] = Draft(kind, new)
+        columns = [column for column in model._meta.concrete_fields if column.name in kind.fields]
+        values = {column.name: getattr(each, column.attname) for column in columns}
+        values |= {"created_at": self.at, "deleted_at": None, **changes}
+        self.record(draft, draft.object.set_fields(values, at=self.at))
+        return cast(M, draft.object)
 
-    def look_up(self, model: type[M], object_id: uuid.UUID) -> M | None:
-        """An object with what is in it, perhaps in the trash, that has not been loaded with the others.
+    def look_up(self, model: type[OwnedObject], ids: Collection[uuid.UUID]) -> None:
+        """Load objects that have not been loaded, or only without their texts, perhaps from the trash.
 
-        If it was deleted permanently, it may be created again: its tombstone is removed.
+        The others may be created, even after they were purged: then their tombstones are removed.
         """
-        if object_id not in self.drafts:
-            self.load(*self.rows(model).with_contents([object_id]))
-            self.revived |= {object_id} - self.drafts.keys()
-        return cast("M | None", draft.object) if (draft := self.drafts.get(object_id)) else None
-
-    def load_texts(self, model: type[OwnedObject], ids: Collection[uuid.UUID]) -> None:
-        """Of objects that were read without."""
-        columns = model.search_columns
-        for object_id, *texts in self.rows(model).with_ids(ids).values_list("pk", *columns):
-            for column, text in zip(columns, texts, strict=True):
-                self.drafts[object_id].object.__dict__.setdefault(column, text)
+        for each in self.rows(model).with_ids(ids):
+            self.load(each)
+            for column in model.search_columns:
+                self.drafts[each.pk].object.__dict__.setdefault(column, getattr(each, column))
+        self.looked_up |= {*ids}
 
     @property
     def time_zone(self) -> ZoneInfo:
@@ -270,8 +266,10 @@ def store(writes: Sequence[Write], rows_for: RowsFor = owned) -> None:
         write.count()
     clocks = [write.clock for write in writes if write.changed()]
     for write in writes:
-        if write.revived:
-            Tombstone.objects.filter(owner=write.clock.pk).with_ids(write.revived).delete()
+        if new := write.looked_up & {
+            draft.object.pk for draft in write.changed() if not draft.loaded_version
+        }:
+            Tombstone.objects.filter(owner=write.clock.pk).with_ids(new).delete()
     _delete_purged([draft for draft in drafts if draft.is_purged], owners=[clock.pk for clock in clocks])
     links = link_statements(drafts)
     if len(drafts) == 1:
