@@ -185,7 +185,8 @@ def reopen(task: Task, values: Values, write: Write) -> set[str]:
             write.change(each, completed=False)
     for each in _containers(task, write):
         if each.completed:
-            write.change(each, completed=False)
+            # If it repeated, its next occurrence stays.
+            write.change(each, completed=False, **({"repeated": None} if each.series else {}))
     repeat = _take_back(task, write) if task.repeated else task.repeat
     changed = task.set_fields({"completed": False, "repeat": repeat, "repeated": None}, at=write.at)
     return changed | _set_repeat(task, {}, write)

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from todo_project.api.conditional import expiring_etag, not_expired
 from todo_project.api.endpoints import endpoint
 from todo_project.api.errors import NotFound
+from todo_project.db.json_text import as_json
 
 from .filters import (
     FILTERS,
@@ -99,8 +100,8 @@ class TaskViewSet(ObjectViewSet):
         task = tasks.with_ids([id]).first()
         if task is None:
             raise NotFound
-        found = next_occurrences(task, now=timezone.now(), zone=self.time_zone)
-        return Response({"results": [*islice(found, self.query["limit"])]})
+        found = islice(next_occurrences(task, now=timezone.now(), zone=self.time_zone), self.query["limit"])
+        return Response({"results": [{name: as_json(each[name]) for name in each} for each in found]})
 
     @endpoint(
         "countTasks",

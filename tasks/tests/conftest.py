@@ -1,7 +1,9 @@
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tasks.ledger.counts import recount
 from tests.support import library as library_module
 from tests.support.caller import Caller
 from tests.support.tasks import create_task
@@ -18,6 +20,13 @@ def exact_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 def task(as_alice: Caller) -> dict[str, Any]:
     """A task of Alice's."""
     return create_task(as_alice)
+
+
+@pytest.fixture
+def counts_are_compared(db: None) -> Iterator[None]:
+    """At the end, the counts on the clocks must equal the rows."""
+    yield
+    assert not any(recount(repair=False))
 
 
 @pytest.fixture

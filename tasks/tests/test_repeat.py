@@ -5,27 +5,14 @@ import uuid
 import pytest
 
 from tests.support.assertions import assert_error
+from tests.support.repeating import DAILY, MONTHLY, WEEKLY, next_of, open_occurrences, post
 from tests.support.tasks import create_task
-
-DAILY, WEEKLY, MONTHLY = ({"rule": f"FREQ={each}"} for each in ("DAILY", "WEEKLY", "MONTHLY"))
 
 
 def patch(caller, task, **fields):
     response = caller("patch", f"/tasks/{task['id']}", fields)
     assert response.status_code == 200, response.content
     return response.json()
-
-
-def complete(caller, task):
-    response = caller("post", f"/tasks/{task['id']}/complete")
-    assert response.status_code == 200, response.content
-    return response.json()
-
-
-def successors(caller, task):
-    """The open occurrences of a task's series."""
-    response = caller("get", f"/tasks?series={task['series']}&completed=false")
-    return response.json()["results"]
 
 
 def test_what_the_due_day_implies_is_filled_in(as_alice):
@@ -61,8 +48,8 @@ def test_null_ends_the_repetition_and_keeps_the_series(as_alice):
     task = patch(as_alice, create_task(as_alice, due_date="2999-01-31", repeat=DAILY), repeat=None)
 
     assert (task["repeat"], task["series"]) == (None, task["id"])
-    complete(as_alice, task)
-    assert successors(as_alice, task) == []
+    post(as_alice, task, "complete")
+    assert open_occurrences(as_alice, task) == []
 
 
 @pytest.mark.parametrize("fields", [{"title": "x"}, {"due_date": None}])
@@ -98,8 +85,8 @@ def test_a_day_can_become_a_time(as_alice):
     task = patch(as_alice, task, due_date=None, due_at="2999-02-01T09:00:00Z")
 
     assert (task["due_zone"], task["repeat"]["anchor"]) == ("UTC", "2999-01-31")
-    complete(as_alice, task)
-    [following] = successors(as_alice, task)
+    post(as_alice, task, "complete")
+    following = next_of(as_alice, task)
     assert (following["due_at"], following["due_zone"]) == ("2999-02-01T09:00:00.000000Z", "UTC")
 
 
@@ -179,9 +166,9 @@ def test_moving_an_occurrence_does_not_move_the_series(as_alice):
     task = create_task(as_alice, due_date="2999-01-07", start_date="2999-01-05", repeat=WEEKLY)
     moved = patch(as_alice, task, due_date="2999-01-09", start_date="2999-01-08")
     assert moved["repeat"] == task["repeat"]
-    complete(as_alice, moved)
+    post(as_alice, moved, "complete")
 
-    [following] = successors(as_alice, task)
+    following = next_of(as_alice, task)
     assert (following["due_date"], following["start_date"]) == ("2999-01-14", "2999-01-13")
     assert following["repeat"]["anchor"] == "2999-01-14"
 
@@ -191,8 +178,8 @@ def test_sending_repeat_moves_the_series(as_alice):
     moved = patch(as_alice, task, due_date="2999-01-09", repeat=WEEKLY)
 
     assert moved["repeat"] == {"rule": "FREQ=WEEKLY;BYDAY=WE", "from": "due", "anchor": "2999-01-09"}
-    complete(as_alice, moved)
-    [following] = successors(as_alice, task)
+    post(as_alice, moved, "complete")
+    following = next_of(as_alice, task)
     assert following["due_date"] == "2999-01-16"
 
 
@@ -200,13 +187,13 @@ def test_sending_repeat_moves_the_series(as_alice):
 def test_a_series_moved_back_to_earlier_days_is_a_new_one(as_alice, ended_first):
     """Its next occurrence would have the ID of an earlier one, and would not be created."""
     first = create_task(as_alice, due_date="2999-01-01", repeat=DAILY)
-    complete(as_alice, first)
-    [second] = successors(as_alice, first)
+    post(as_alice, first, "complete")
+    second = next_of(as_alice, first)
     if ended_first:
         patch(as_alice, second, repeat=None)
     second = patch(as_alice, second, due_date="2999-01-01", repeat=DAILY)
-    complete(as_alice, second)
+    post(as_alice, second, "complete")
 
     assert second["series"] == second["id"]
-    [third] = successors(as_alice, second)
+    third = next_of(as_alice, second)
     assert third["due_date"] == "2999-01-02"

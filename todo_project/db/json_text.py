@@ -28,7 +28,7 @@ from .fields import JSONTextField, UUIDListField
 
 
 def as_dict(row: Model, fields: tuple[str, ...]) -> dict[str, Any]:
-    return {key: _as_json(getattr(row, attribute)) for key, attribute in _attributes(type(row), fields)}
+    return {key: as_json(getattr(row, attribute)) for key, attribute in _attributes(type(row), fields)}
 
 
 @cache
@@ -37,11 +37,12 @@ def _attributes(model: type[Model], fields: tuple[str, ...]) -> list[tuple[str, 
     return [(key, cast(Any, model._meta.get_field(name or key)).attname) for key, _, name in keys]
 
 
-def _as_json(value: Any) -> Any:
+def as_json(value: Any) -> Any:
+    """A value as in the JSON of an object."""
     if isinstance(value, dt.datetime):
         return value.astimezone(dt.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     if isinstance(value, list):
-        return [_as_json(each) for each in value]
+        return [as_json(each) for each in value]
     return str(value) if isinstance(value, uuid.UUID | dt.date) else value
 
 
