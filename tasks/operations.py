@@ -127,7 +127,8 @@ def _named_labels(names: Iterable[str]) -> Iterator[Lookup]:
 def _neighbours(model: type[OrderedObject], operations: Sequence[Operation]) -> Iterator[Lookup]:
     if named := {each for operation in operations for each in anchors(operation.values)}:
         # Of the moved objects, too: when one has gone, its neighbours are next to each other.
-        moved = {each.id for each in operations if each.id and each.values.keys() & DIRECTIONS}
+        moving = {*DIRECTIONS, *model.siblings_share}
+        moved = {each.id for each in operations if each.id and each.values.keys() & moving}
         ids = frozenset(named | moved)
         for find in neighbour_lookups(model):
             yield Lookup(find, ids)

@@ -115,7 +115,7 @@ UUID_FIELD = UUIDField()
 class LabelOrNameField(serializers.Field[Any, Any, Any, Any]):
     """A label's ID, or the name of a label, which is created if there is none."""
 
-    default_error_messages = {"invalid": 'This field must be the ID of a label, or {"name": "…"}.'}
+    default_error_messages = {"invalid": 'This field must be the ID of a label, or {{"name": "…"}}.'}
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, str):

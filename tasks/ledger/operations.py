@@ -128,8 +128,11 @@ def _lookups(operations: Sequence[Operation]) -> list[Lookup]:
         by_kind[operation.kind].append(operation)
     found: list[Lookup] = []
     for kind, each in by_kind.items():
-        if ids := frozenset(one.id for one in each if one.id and one.verb in ALLOWED_IN_TRASH):
-            found += (Lookup(find, ids) for find in contents(kind))
+        if ids := {one.id for one in each if one.id and one.verb in ALLOWED_IN_TRASH}:
+            # What an earlier operation moves into an object is trashed along with it.
+            containers = kind.model.containers().keys()
+            ids |= {one.id for one in each if one.id and one.values.keys() & containers}
+            found += (Lookup(find, frozenset(ids)) for find in contents(kind))
         if kind.reads:
             found += kind.reads(each)
     return found

@@ -311,11 +311,12 @@ def _store_many(kind: Kind, drafts: Iterable[Draft]) -> None:
             existing[frozenset(draft.object.get_deferred_fields())].append(draft)
         else:
             new.append(draft.object)
-    kind.model.objects.bulk_create(new)
     for each in existing.values():
         columns = set().union(*(draft.columns for draft in each))
         if update_many([draft.object for draft in each], columns, key=["owner", "id"]) != len(each):
             raise Conflict  # A writer has not locked the clock.
+    # After the others: a new label may have the former name of a renamed one.
+    kind.model.objects.bulk_create(new)
 
 
 def link_statements(drafts: Iterable[Draft]) -> list[Statement]:

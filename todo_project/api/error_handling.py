@@ -143,6 +143,8 @@ def _is_one_error(detail: Any) -> bool:
 
 def _name_the_field(message: str, path: list[str]) -> str:
     label = path[-1].replace("_", " ").capitalize() if path else "The body"
+    if label.isdecimal() and len(path) > 1:
+        label = f"Item {label} of {path[-2].replace('_', ' ')}"
     return message.replace("This field", label, 1).replace("this field", label.lower(), 1)
 
 
