@@ -1,4 +1,4 @@
-"""A small offline client: keeps a user's objects in a file, changes tasks offline, and syncs when online.
+"""A small offline client: keeps a user's objects in a file, changes them offline, and syncs when online.
 
     python offline_client.py --token pat_… sync
 
@@ -25,14 +25,27 @@ PAGE_SIZE, BATCH_SIZE = 500, 100
 Entry = dict[str, Any]
 Change = dict[str, Any]
 
+NEW: dict[str, Entry] = {
+    "task": {"completed": False, "completed_at": None, "project": None, "parent": None, "labels": []},
+    "project": {"archived_at": None, "parent": None},
+    "label": {},
+}
+"""What a new object of each kind has in the local copy until the server has answered."""
+
 LOCAL_EFFECTS: dict[str, Entry] = {
     "update": {},
-    "complete": {"completed": True},
-    "reopen": {"completed": False},
+    "move": {},
+    "complete": {"completed": True, "completed_at": "just now"},
+    "reopen": {"completed": False, "completed_at": None},
+    "archive": {"archived_at": "just now"},
+    "unarchive": {"archived_at": None},
     "delete": {"deleted_at": "just now"},
     "restore": {"deleted_at": None},
 }
-"""What each operation changes in the local copy until the server has answered."""
+"""What each operation changes there, also of what is in the object and has the same time as it."""
+
+NOT_FIELDS = {"key", "after", "add_labels", "remove_labels", "subtasks"}
+"""Names in the data of a change that are not fields of the object."""
 
 
 class RetryLater(Exception):
@@ -65,38 +78,38 @@ class OfflineClient:
 
     # Changes by the user, which need no network.
 
-    def tasks(self) -> dict[str, Entry]:
-        """All tasks by id, trashed ones included: the copy with the changes in the outbox applied to it.
+    def objects(self, kind: str = "task") -> dict[str, Entry]:
+        """The objects of a kind by id, trashed ones included: the copy with the changes in the outbox.
 
-        The copy also has the objects of other kinds, for a later version of this client.
+        The copy also has the objects of unknown kinds, for a later version of this client.
         """
-        objects = self.state["objects"].items()
-        tasks = {id_: dict(entry) for id_, entry in objects if entry["kind"] == "task"}
+        objects = {id_: dict(entry) for id_, entry in self.state["objects"].items()}
         for change in self.state["outbox"]:
-            id_ = change["id"]
-            if change["op"] == "create":
-                tasks.setdefault(id_, {"id": id_, "completed": False, "deleted_at": None, **change["data"]})
-            elif id_ in tasks:
-                tasks[id_] |= {**LOCAL_EFFECTS[change["op"]], **change["data"]}
-        return tasks
+            apply(change, objects)
+        return {id_: entry for id_, entry in objects.items() if entry["kind"] == kind}
 
-    def create(self, *, key: str = "", **data: Any) -> str:
-        """Return the id, which the task will have on the server too. Requires one sync before."""
+    def find(self, kind: str, name: str) -> str | None:
+        """The id of a project or label, regardless of case."""
+        found = (each for each in self.objects(kind).values() if not each["deleted_at"])
+        return next((each["id"] for each in found if each["name"].casefold() == name.casefold()), None)
+
+    def create(self, kind: str = "task", *, key: str = "", **data: Any) -> str:
+        """Return the id, which the object will have on the server too. Requires one sync before."""
         key = key or str(uuid.uuid4())
-        id_ = str(uuid.uuid5(uuid.UUID(self.state["user_id"]), f"task:{key}"))
-        self._record("create", id_, {**data, "key": key})
+        id_ = str(uuid.uuid5(uuid.UUID(self.state["user_id"]), f"{kind}:{key}"))
+        self._record("create", kind, id_, {**data, "key": key})
         return id_
 
-    def change(self, op: str, id_: str, **data: Any) -> None:
-        """Record an update (with the new values as `data`), complete, reopen, delete or restore."""
-        if op not in LOCAL_EFFECTS or id_ not in self.tasks():
+    def change(self, op: str, id_: str, kind: str = "task", **data: Any) -> None:
+        """Record an operation other than create, such as an update with the new values as `data`."""
+        if op not in LOCAL_EFFECTS or id_ not in self.objects(kind):
             raise KeyError(op, id_)
-        self._record(op, id_, data)
+        self._record(op, kind, id_, data)
 
-    def _record(self, op: str, id_: str, data: dict[str, Any]) -> None:
-        # The version that the user saw: 0 if the task is not on the server yet. Another one is a conflict.
+    def _record(self, op: str, kind: str, id_: str, data: dict[str, Any]) -> None:
+        # The version that the user saw: 0 if the object is not on the server yet. Another one is a conflict.
         version = self.state["objects"].get(id_, {}).get("version", 0)
-        change = {"op": op, "id": id_, "data": data, "if_match": version}
+        change = {"op": op, "kind": kind, "id": id_, "data": data, "if_match": version}
         self.state["outbox"].append({**change, "idempotency_key": str(uuid.uuid4())})
         self._save()
 
@@ -154,17 +167,17 @@ class OfflineClient:
             self.state["objects"][entry["id"]] = entry
 
     def _apply_results(self, batch: list[Change], results: list[Entry]) -> None:
-        """Store the tasks of an accepted batch, and base later changes in the outbox on them."""
+        """Store the objects of an accepted batch, and base later changes in the outbox on them."""
         outbox = self.state["outbox"][len(batch) :]
-        for change, task in zip(batch, results, strict=True):
-            if "updated_at" not in task and not task.get("purged"):
+        for change, entry in zip(batch, results, strict=True):
+            if "updated_at" not in entry and not entry.get("purged"):
                 continue  # Changed or purged since the first try: the feed tells, and later changes conflict.
-            self._store(task)
-            if change["op"] == "create" and task["updated_at"] != task["created_at"]:
-                continue  # The task existed and another client has changed it: later changes conflict.
+            self._store(entry)
+            if change["op"] == "create" and entry.get("updated_at") != entry.get("created_at"):
+                continue  # The object existed and another client has changed it: later changes conflict.
             for later in outbox:
                 if have_same_base(later, change):
-                    later["if_match"] = task["version"]
+                    later["if_match"] = entry["version"]
         self.state |= {"outbox": outbox, "batch_size": 0}
         self._save()
 
@@ -217,13 +230,56 @@ class OfflineClient:
         raise failure
 
 
+def apply(change: Change, objects: dict[str, Entry]) -> None:
+    """Show a change in the local copy, before the server has answered."""
+    id_, kind, data = change["id"], change["kind"], change["data"]
+    if (change["op"] == "create") == (id_ in objects):
+        return  # It has gone, or another client has created it with the same key.
+    if change["op"] == "create":
+        objects[id_] = {"kind": kind, "id": id_, "deleted_at": None, "position": "~", **NEW[kind]}
+    entry, effect = objects[id_], LOCAL_EFFECTS.get(change["op"], {})
+    for name in effect.keys() & {"completed_at", "archived_at", "deleted_at"}:
+        before = entry[name]
+        for each in contents(objects, id_):
+            if name in each and each[name] == before:
+                each.update(effect)
+    entry |= {name: value for name, value in data.items() if name not in NOT_FIELDS}
+    if kind == "task" and data.get("parent") in objects:
+        entry["project"] = objects[data["parent"]]["project"]
+    if "after" in data:
+        entry["position"] = position_after(data["after"], objects)
+    if data.keys() & {"add_labels", "remove_labels"}:
+        # A new label is shown by its name until the server has answered with its id.
+        ids = {each["name"].casefold(): each["id"] for each in objects.values() if each["kind"] == "label"}
+        names = [each["name"] for each in data.get("add_labels", ()) if isinstance(each, dict)]
+        added = {each for each in data.get("add_labels", ()) if isinstance(each, str)}
+        added |= {ids.get(name.casefold(), name) for name in names}
+        entry["labels"] = [*({*entry["labels"]} | added) - {*data.get("remove_labels", ())}]
+
+
+def contents(objects: dict[str, Entry], id_: str) -> list[Entry]:
+    """An object and what is in it, at all levels. Changes that the server will reject can make cycles."""
+    ids = [id_]
+    for container in ids:
+        inside = (each for each in objects.values() if container in (each.get("parent"), each.get("project")))
+        ids += [each["id"] for each in inside if each["id"] not in ids]
+    return [objects[each] for each in ids]
+
+
+def position_after(wanted: Any, objects: dict[str, Entry]) -> str:
+    """Right after the first of the wanted objects that is there; null is the beginning."""
+    ids = wanted if isinstance(wanted, list) else [wanted]
+    return next((objects[each]["position"] + "~" for each in ids if each in objects), "")
+
+
 def as_operation(change: Change) -> dict[str, Any]:
-    names = {"create": ("op", "data"), "update": ("op", "id", "data", "if_match")}
-    return {name: change[name] for name in names.get(change["op"], ("op", "id", "if_match"))}
+    names = ["op", "kind"] + (["id", "if_match"] if change["op"] != "create" else [])
+    names += ["data"] if change["data"] or change["op"] == "update" else []
+    return {name: change[name] for name in names}
 
 
 def have_same_base(change: Change, other: Change) -> bool:
-    """Whether both change the same version of the same task."""
+    """Whether both change the same version of the same object."""
     return bool(change["id"] == other["id"] and change["if_match"] == other["if_match"])
 
 
@@ -233,11 +289,22 @@ def parse_error(response: urllib.error.HTTPError) -> RetryLater | Rejected:
             error = dict(json.load(response)["error"])
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
         error = {}  # A proxy answered.
-    if response.code >= 500 or response.code in (409, 429):
+    has_field = bool(error.get("details", {}).get("field"))
+    if response.code >= 500 or response.code == 429 or (response.code == 409 and not has_field):
         retry_after = response.headers.get("Retry-After", "")
         delay = max(1, int(retry_after)) if retry_after.isdecimal() else 5
         return RetryLater(f"{response.code} {error.get('code', '')}", delay)
     return Rejected(response.code, error)
+
+
+def print_tasks(client: OfflineClient) -> None:
+    projects, labels = client.objects("project"), client.objects("label")
+    for task in sorted(client.objects().values(), key=lambda task: (task["project"] or "", task["position"])):
+        if not task["deleted_at"]:
+            project = f" ({projects[task['project']]['name']})" if task["project"] in projects else ""
+            names = [labels[each]["name"] if each in labels else each for each in task["labels"]]
+            title = task["title"] + project + "".join(f" #{name}" for name in names)
+            print("[x]" if task["completed"] else "[ ]", task["id"], title)
 
 
 def main() -> None:
@@ -245,26 +312,34 @@ def main() -> None:
     parser.add_argument("--url", default="http://127.0.0.1:8000")
     parser.add_argument("--token", default="", help="an access token or a personal access token")
     parser.add_argument("--file", default="tasks.json", help="the local copy (default: %(default)s)")
-    parser.add_argument("command", choices=["add", "list", "complete", "sync"])
-    parser.add_argument("value", nargs="?", default="", help="the title to add or the id to complete")
+    parser.add_argument("command", choices=["add", "list", "complete", "move", "sync"])
+    parser.add_argument("value", nargs="?", default="", help="a title to add, or an id to complete or move")
+    parser.add_argument("--project", help="add to the project with this name, which is created if needed")
+    parser.add_argument("--parent", help="add as a subtask of the task with this id")
+    parser.add_argument("--label", action="append", default=[], help="add with a label; repeatable")
+    parser.add_argument("--after", action="append", default=[], help="move after the first of these ids")
     options = parser.parse_args()
     client = OfflineClient(options.url, options.file, options.token, lambda: getpass.getpass("New token: "))
     if options.command == "add":
         if not client.state["user_id"]:
             parser.error("Sync once before you add a task: its id is computed from yours.")
-        client.create(title=options.value)
-    elif options.command == "complete":
-        if options.value not in client.tasks():
+        data = {"title": options.value, "parent": options.parent}
+        data["add_labels"] = [{"name": name} for name in options.label]
+        if name := options.project:
+            data["project"] = client.find("project", name) or client.create("project", name=name)
+        client.create(**{name: value for name, value in data.items() if value})
+    elif options.command in ("complete", "move"):
+        if options.value not in client.objects():
             parser.error(f"There is no task {options.value!r}. `list` shows the ids.")
-        client.change("complete", options.value)
+        # Without one of these neighbours, the task comes first.
+        data = {"after": [*options.after, None]} if options.command == "move" else {}
+        client.change(options.command, options.value, **data)
     elif options.command == "sync":
         try:
             client.sync(max_wait=10)
         except (RetryLater, Rejected) as error:
             print(f"Sync failed; your changes are kept. {error}")
-    for task in client.tasks().values():
-        if not task["deleted_at"]:
-            print("[x]" if task["completed"] else "[ ]", task["id"], task["title"])
+    print_tasks(client)
     for conflict in client.state["conflicts"]:
         print("Conflict:", conflict["op"], conflict["data"] or conflict["id"], "-", conflict["reason"])
 

@@ -133,16 +133,40 @@ def crash_before_saving(person, proxy, name):
     proxy.on_response = lambda: True
 
 
+OPERATIONS = {
+    "task": ["create", "create", "update", "update", "move", "complete", "reopen", "delete", "restore"],
+    "project": ["create", "create", "update", "move", "archive", "unarchive", "delete", "restore"],
+    "label": ["create", "update", "delete"],
+}
+
+
 def make_random_changes(client, dice):
-    for _ in range(12):
-        op = dice.choice(["create", "create", "update", "complete", "reopen", "delete", "restore"])
-        tasks = [task for task in client.tasks().values() if bool(task["deleted_at"]) == (op == "restore")]
-        if op == "create" or not tasks:
+    for _ in range(15):
+        kind = dice.choice(["task", "task", "task", "project", "label"])
+        op = dice.choice(OPERATIONS[kind])
+        objects = client.objects(kind).values()
+        ids = [each["id"] for each in objects if bool(each["deleted_at"]) == (op == "restore")]
+        if op == "create" or not ids:
             key = dice.choice(["", f"key {dice.randrange(3)}"])
-            client.create(title=f"new {dice.random()}", key=key, priority=dice.randrange(4))
+            client.create(kind, key=key, **random_data(client, dice, kind))
         else:
-            values = {"title": f"changed {dice.random()}"} if op == "update" else {}
-            client.change(op, dice.choice(tasks)["id"], **values)
+            data = random_data(client, dice, kind) if op == "update" else {}
+            if op == "move":
+                data["after"] = [*dice.sample(ids, min(2, len(ids))), None]
+            client.change(op, dice.choice(ids), kind, **data)
+
+
+def random_data(client, dice, kind):
+    def ids(kind):
+        return [*client.objects(kind)] or [None]
+
+    if kind == "label":
+        return {"name": f"label {dice.randrange(20)}"}
+    if kind == "project":
+        return {"name": f"project {dice.random()}", "parent": dice.choice([None, *ids("project")])}
+    place = dice.choice([{}, {"project": dice.choice(ids("project"))}, {"parent": dice.choice(ids("task"))}])
+    labels = dice.choice([[], [{"name": f"Label {dice.randrange(20)}"}], [*client.objects("label")][:2]])
+    return {"title": f"task {dice.random()}", "priority": dice.randrange(4), "add_labels": labels, **place}
 
 
 class InProcessClient(offline_client.OfflineClient):  # type: ignore[name-defined]
@@ -172,11 +196,59 @@ def test_objects_of_unknown_kinds_are_kept_and_not_shown(as_alice, alice, tmp_pa
     as_alice("delete", f"/shelves/{shelf}")
     client.sync()
 
-    assert [task["title"] for task in client.tasks().values()] == ["milk"]
+    assert [task["title"] for task in client.objects().values()] == ["milk"]
     stored = InProcessClient(tmp_path / "phone", as_alice).state["objects"]
     assert stored == server_entries(lambda path: as_alice("get", path).json())
     assert {each["kind"] for each in stored.values()} == {"book", "task"}
     assert stored[book]["finished_at"]
+
+
+def shown(client):
+    """The tasks in their order, as a user sees them."""
+    names = {id_: each["name"] for kind in ("project", "label") for id_, each in client.objects(kind).items()}
+    return [
+        (
+            task["title"],
+            names.get(task["project"]),
+            task["completed"],
+            sorted(names.get(each, each) for each in task["labels"]),
+        )
+        for task in sorted(client.objects().values(), key=lambda task: task["position"])
+        if not task["deleted_at"]
+    ]
+
+
+def test_projects_labels_subtasks_and_moves_show_at_once_and_are_the_same_on_the_server(as_alice, tmp_path):
+    client = InProcessClient(tmp_path / "phone", as_alice)
+    client.sync()
+    errand = as_alice("post", "/labels", {"name": "errand"}).json()["id"]
+    client.sync()
+    garden = client.create("project", name="Garden")
+    phone = client.create("label", name="phone")
+    dig = client.create(title="dig", project=garden, add_labels=[{"name": "Errand"}, {"name": "new"}, phone])
+    bed = client.create(title="bed", parent=dig)
+    plant = client.create(title="plant", project=garden)
+    client.change("move", plant, after=[str(uuid.uuid4()), None])
+    client.change("update", dig, add_labels=[phone], remove_labels=[errand])
+    client.change("complete", dig)
+    gone = client.create("project", name="Gone")
+    client.create(title="in it", project=gone)
+    client.change("delete", gone, "project")
+    offline = shown(client)
+    client.sync()
+
+    assert (
+        offline
+        == shown(client)
+        == [
+            ("plant", "Garden", False, []),
+            ("dig", "Garden", True, ["new", "phone"]),
+            ("bed", "Garden", True, []),
+        ]
+    )
+    assert client.objects()[bed]["completed_at"] == client.objects()[dig]["completed_at"]
+    assert client.state["conflicts"] == []
+    assert client.state["objects"] == server_entries(lambda path: as_alice("get", path).json())
 
 
 @pytest.mark.own_servers
@@ -197,12 +269,14 @@ def test_two_offline_clients_of_one_user_end_with_the_state_of_the_server(person
     phone.pull()
     laptop.pull()
 
-    assert phone.tasks() == laptop.tasks() == person.state()
+    assert phone.state["objects"] == laptop.state["objects"] == person.state()
     assert len(person.state()) > 10
+    assert {entry["kind"] for entry in person.state().values()} == {"task", "project", "label"}
     assert phone.state["outbox"] == laptop.state["outbox"] == []
     conflicts = phone.state["conflicts"] + laptop.state["conflicts"]
     codes = {conflict["reason"].partition(":")[0] for conflict in conflicts}
-    assert {"PRECONDITION_FAILED"} <= codes <= {"PRECONDITION_FAILED", "NOT_FOUND", "GONE"}
+    assert {"PRECONDITION_FAILED", "VALIDATION_ERROR"} <= codes
+    assert codes <= {"PRECONDITION_FAILED", "VALIDATION_ERROR", "NOT_FOUND", "GONE"}
 
 
 @pytest.mark.own_servers
@@ -224,11 +298,26 @@ def test_a_conflicting_change_is_set_aside_and_the_rest_is_sent(person, meanwhil
         person.call(method, path.format(milk), body)
     client.sync()
 
-    assert client.tasks() == person.state()
+    assert client.objects() == person.state()
     assert sorted(task["title"] for task in person.state().values()) == sorted(titles)
     [conflict] = client.state["conflicts"]
     assert (conflict["op"], conflict["data"], conflict["id"]) == ("update", {"title": "mine"}, milk)
     assert conflict["reason"].startswith(code)
+
+
+@pytest.mark.own_servers
+def test_a_completion_that_open_subtasks_forbid_is_set_aside_and_not_repeated(person):
+    client = person.client("phone")
+    milk = client.create(title="milk")
+    client.create(title="oat milk", parent=milk)
+    client.change("complete", milk, subtasks="refuse")
+    client.create(title="bread")
+    client.sync(max_wait=0)
+
+    assert sorted(task["title"] for task in person.state().values()) == ["bread", "milk", "oat milk"]
+    [conflict] = client.state["conflicts"]
+    assert conflict["op"] == "complete"
+    assert conflict["reason"].startswith("CONFLICT")
 
 
 def forget_idempotency_keys(client):
@@ -255,7 +344,7 @@ def test_a_push_without_a_saved_response_creates_no_duplicates_when_repeated(per
     assert b"Idempotent-Replayed: true" in repeated
     assert first.partition(b"\r\n\r\n")[2] == repeated.partition(b"\r\n\r\n")[2]
     assert done.keys() == {milk, bread}
-    assert client.tasks() == person.state()
+    assert client.objects() == person.state()
     assert {id_: (task["title"], task["completed"]) for id_, task in person.state().items()} == {
         milk: ("milk", True),
         bread: ("rye bread", False),
@@ -277,7 +366,7 @@ def test_a_push_repeated_after_its_idempotency_key_expired_overwrites_nothing(pe
     forget_idempotency_keys(client)
     client.sync()
 
-    assert client.tasks() == person.state() == done
+    assert client.objects() == person.state() == done
     assert done.keys() == {milk, bread}
     assert not done[milk]["completed"]
     [conflict] = client.state["conflicts"]
@@ -298,7 +387,7 @@ def test_a_creation_repeated_after_its_task_was_purged_is_set_aside_with_its_cha
     bread = client.create(title="bread")
     client.sync()
 
-    assert client.tasks() == person.state()
+    assert client.objects() == person.state()
     assert person.state().keys() == {bread}
     assert [conflict["op"] for conflict in client.state["conflicts"]] == ["create", "complete"]
     assert all(conflict["reason"].startswith("GONE") for conflict in client.state["conflicts"])
@@ -317,7 +406,7 @@ def test_two_clients_that_create_with_the_same_key_create_one_task(person, batch
     laptop.state["batch_size"] = batch_size
     laptop.sync()
 
-    assert phone.tasks() == laptop.tasks() == person.state()
+    assert phone.objects() == laptop.objects() == person.state()
     [task] = person.state().values()
     assert (task["title"], task["completed"], task["priority"]) == ("milk", True, 0)
     assert phone.state["conflicts"] == []
@@ -336,7 +425,7 @@ def test_a_change_that_the_server_cannot_parse_is_set_aside_and_the_rest_is_sent
 
     assert {task["title"] for task in person.state().values()} == {"milk", "bread", "eggs"}
     assert [conflict["data"]["title"] for conflict in client.state["conflicts"]] == [bad]
-    assert client.tasks() == person.state()
+    assert client.objects() == person.state()
     assert client.state["outbox"] == []
 
 

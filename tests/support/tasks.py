@@ -69,10 +69,12 @@ def prune_tombstones(owner: Any, *, up_to: int) -> int:
 
 
 def server_entries(get: Callable[[str], Any]) -> dict[str, Any]:
-    """All objects of a user, live and trashed, by id, as the feed lists them."""
+    """All objects of a user, live, archived and trashed, by id, as the feed lists them."""
     entries: dict[str, Any] = {}
     for kind in kinds.values():
-        for path in (f"/{kind.plural}?limit=200", f"/trash?kind={kind.name}&limit=200")[: 1 + kind.has_trash]:
+        archived = "&archived=true" if kind.name in {"task", "project"} else ""
+        paths = [f"/{kind.plural}?limit=200{archived}", f"/trash?kind={kind.name}&limit=200"]
+        for path in paths[: 1 + kind.has_trash]:
             while path:
                 page = get(path)
                 entries |= {each["id"]: {"kind": kind.name, **each} for each in page["results"]}

@@ -132,7 +132,7 @@ def test_the_commands_of_the_example_client_keep_two_copies_in_step(reader, tmp_
         LOCAL: reader.url,
         **ann("offline"),
         "offline_client.py": f"offline_client.py --url {url}",
-        "<id from the list>": "$(python3 offline_client.py --file laptop.json list | cut -d' ' -f3)",
+        "<id from the list>": "$(python3 offline_client.py --file laptop.json list | sed 1q | cut -d' ' -f3)",
     }
 
     run_examples("docs/offline-clients.md", tmp_path, changes, API=reader.url, TOKEN=reader.token)
