@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import orjson
 from django.db import connection
 from django.db.models import BigIntegerField, CharField, UUIDField, Value
+from django.db.models.functions import Cast
 
 from todo_project.api.errors import Conflict
 from todo_project.db.compiled import (
@@ -313,10 +314,22 @@ def _store_many(kind: Kind, drafts: Iterable[Draft]) -> None:
             new.append(draft.object)
     for each in existing.values():
         columns = set().union(*(draft.columns for draft in each))
+        if len(each) > 1 and (names := columns & _unique_columns(kind)):
+            # Objects may exchange their values, and the database compares them row by row.
+            rows = kind.model.objects.filter(owner__in={draft.object.owner_id for draft in each})
+            unique = dict.fromkeys(names, Cast("pk", CharField()))
+            rows.with_ids([draft.object.pk for draft in each]).update(**unique)
         if update_many([draft.object for draft in each], columns, key=["owner", "id"]) != len(each):
             raise Conflict  # A writer has not locked the clock.
     # After the others: a new label may have the former name of a renamed one.
     kind.model.objects.bulk_create(new)
+
+
+@cache
+def _unique_columns(kind: Kind) -> set[str]:
+    """Besides versions, which are new."""
+    unique = kind.model._meta.total_unique_constraints
+    return {name for constraint in unique for name in constraint.fields} - {"owner", "version"}
 
 
 def link_statements(drafts: Iterable[Draft]) -> list[Statement]:

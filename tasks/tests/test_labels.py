@@ -340,3 +340,14 @@ def test_purging_a_task_keeps_its_labels(as_alice, alice, labels):
 
     assert not TaskLabel.objects.exists()
     assert len(assert_consistent(as_alice, alice)) == 3
+
+
+def test_two_labels_exchange_their_names_in_one_request(as_alice, alice, labels):
+    def rename(name, to):
+        return {"op": "update", "kind": "label", "id": labels[name], "data": {"name": to}}
+
+    bulk(as_alice, rename("errand", "for a moment"), rename("home", "errand"), rename("errand", "home"))
+
+    names = {each["id"]: each["name"] for each in send(as_alice, "get", "/labels")["results"]}
+    assert (names[labels["errand"]], names[labels["home"]]) == ("home", "errand")
+    assert_consistent(as_alice, alice)
