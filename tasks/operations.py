@@ -297,7 +297,7 @@ def _continue_series(task: Task, repeat: Repeat, write: Write) -> None:
         others = [_next_ids(each, following, write) for each, following in pairs if following]
         write.look_up(Task, {*chain.from_iterable((*each.keys(), *each.values()) for each in [ids, *others])})
     days = (repeat.anchor - cast(date, task.due_day)).days
-    copied = set()
+    copied: set[uuid.UUID] = set()
     for each in [task, *write.contents(task)]:
         copy_id = ids.get(each.pk)
         if copy_id is None or write.find(Task, copy_id) or (copied and each.parent_id not in copied):

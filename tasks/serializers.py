@@ -187,7 +187,7 @@ class RepeatSerializer(StrictSerializer):
     def bind(self, field_name: str, parent: Any) -> None:
         """Without its parent: PATCH, too, replaces all of it, so what is required does not depend on that."""
         super().bind(field_name, parent)
-        self.parent = None
+        self.parent = None  # type: ignore[assignment]
 
     def get_fields(self) -> dict[str, Any]:
         origin = ChoiceField(

@@ -67,6 +67,7 @@ class Example(Page):
 GUIDES = {
     "signing-in": "Signing in",
     "tasks": "Tasks API by example",
+    "projects": "Projects, subtasks and labels",
     "offline-clients": "Offline clients",
     "errors": "Errors",
     "personal-access-tokens": "Personal access tokens",
