@@ -1,7 +1,7 @@
 """Completing a repeating task: it stays completed, and the next occurrence is created."""
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -153,7 +153,7 @@ def test_count_and_until_end_a_series(as_alice, rule, expected):
     while current:
         found.append(current["due_date"])
         post(as_alice, current, "complete")
-        current = next(iter(open_occurrences(as_alice, task)), None)
+        current = next(iter(open_occurrences(as_alice, task)), None)  # type: ignore[arg-type]
 
     assert found == expected
     assert as_alice("get", "/tasks?completed=false").json()["results"] == []
@@ -184,12 +184,12 @@ def test_from_completion_the_rule_begins_today(as_alice, zone, late):
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
 def test_a_time_repeats_in_its_own_zone(as_alice, zone):
     noon = f"{days_from(today(zone), -1)}T12:00:00"
-    due_at = timezone.datetime.fromisoformat(noon).replace(tzinfo=ZoneInfo(zone)).isoformat()
+    due_at = datetime.fromisoformat(noon).replace(tzinfo=ZoneInfo(zone)).isoformat()
     task = repeating(as_alice, due_date=None, due_at=due_at, due_zone=zone)
     post(as_alice, task, "complete")
     following = next_of(as_alice, task)
 
-    due = timezone.datetime.fromisoformat(following["due_at"]).astimezone(ZoneInfo(zone))
+    due = datetime.fromisoformat(following["due_at"]).astimezone(ZoneInfo(zone))
     assert (due.date(), due.hour) == (today(zone) + timedelta(days=1), 12)
     assert following["repeat"]["anchor"] == due.date().isoformat()
 
