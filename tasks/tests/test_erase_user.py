@@ -11,10 +11,11 @@ from accounts.models import User
 from tasks.kinds import TASK
 from tasks.ledger.models import Clock, Tombstone
 from tasks.ledger.operations import CREATE, Operation, perform
-from tasks.models import Task
+from tasks.models import Label, Project, Task, TaskLabel
 from tests.support.caller import signed_in
 from tests.support.commands import run
 from tests.support.locks import transaction_blocking
+from tests.support.organisation import nested_projects
 from tests.support.registries import use_entries
 from tests.support.tasks import create_task, trashed
 from tests.support.threads import run_together
@@ -33,6 +34,19 @@ def test_an_export_contains_every_task_in_the_order_of_versions(as_alice, as_bob
     exported = json.loads(run("export_user", alice.email)[0])
 
     assert exported["tasks"] == tasks
+
+
+def test_projects_and_labels_are_erased_with_what_is_in_them(as_alice, as_bob, alice):
+    for caller in (as_alice, as_bob):
+        outer, inner = nested_projects(caller, "outer", "inner")
+        labels = [{"name": "errand"}]
+        task = create_task(caller, project=inner["id"], add_labels=labels)
+        create_task(caller, parent=task["id"], add_labels=labels)
+        caller("delete", f"/projects/{outer['id']}")
+    run("erase_user", alice.email, "--yes")
+
+    assert [model.objects.count() for model in (Project, Label, Task, TaskLabel)] == [2, 1, 2, 2]
+    assert not Project.objects.filter(owner=alice.pk).exists()
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 3, 4])
