@@ -280,11 +280,13 @@ class TaskSerializer(OrderedSerializer):
         return repeat
 
     def validate(self, task: dict[str, Any]) -> dict[str, Any]:
-        """Only an import sends completed_at."""
+        """Only an import sends completed_at and series."""
         check_one_of(task, "labels", "add_labels", "remove_labels")
         if "completed_at" in task and task["completed"] != (task["completed_at"] is not None):
             message = "Completed at must be set if the task is completed, and null otherwise."
             raise ValidationError({"completed_at": message})
+        if task.get("series", ...) is None and task["repeat"]:
+            raise ValidationError({"series": "Series must be set if the task repeats."})
         return super().validate(task)
 
 

@@ -17,6 +17,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from tasks.ledger.counts import recount
 from tasks.ledger.epochs import start_new_epochs
 from tasks.ledger.models import Tombstone
 from tests.support.caller import signed_in
@@ -49,6 +50,20 @@ class Followers(RuleBasedStateMachine):
         operations = [{"op": "create", "data": {"title": str(each)}} for each in range(number)]
         results = self.write("post", "/bulk", {"operations": operations}).json()["results"]
         return multiple(*(task["id"] for task in results))
+
+    @rule(target=tasks, count=st.integers(1, 4), subtasks=st.integers(0, 2))
+    def create_repeating(self, count, subtasks):
+        task = {"title": "r", "due_date": "2999-01-31", "repeat": {"rule": f"FREQ=DAILY;COUNT={count}"}}
+        created = self.write("post", "/tasks", task, statuses=(201,)).json()["id"]
+        for _ in range(subtasks):
+            self.write("post", "/tasks", {"title": "s", "parent": created}, statuses=(201,))
+        return created
+
+    @rule(target=tasks, task=tasks)
+    def complete_and_continue(self, task):
+        completed = self.write("post", f"/tasks/{task}/complete", statuses=(200, 404)).json()
+        found = self.read(f"/tasks?series={completed.get('series') or task}&completed=false")["results"]
+        return multiple(*(each["id"] for each in found))
 
     @rule(target=tasks, key=st.sampled_from("abc"))
     def create_with_key(self, key):
@@ -128,6 +143,7 @@ class Followers(RuleBasedStateMachine):
         while follower.step():
             continue
         assert follower.copy == server_entries(self.read)
+        assert not any(recount(repair=False))
 
     def read(self, path):
         return self.caller("get", path).json()

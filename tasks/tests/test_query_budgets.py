@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from tests.support.repeating import post, repeating
 from tests.support.tasks import create_task, trashed
 
 # A read loads the user and the rows. A write loads the user, locks the clock, loads the rows that it names,
@@ -59,6 +60,14 @@ BUDGETS: list[tuple[str, str, Any, int]] = [
         6,
     ),
 ]
+# Completing a repeating task also looks for the next occurrence, writes both rows, and deletes a tombstone.
+REPEAT_BUDGETS: list[tuple[str, str, Any, int]] = [
+    ("get", "/tasks/{repeating}/occurrences", None, 2),
+    ("post", "/tasks/{repeating}/complete", None, 9),
+    ("patch", "/tasks/{repeating}", {"completed": True}, 9),
+    ("post", "/tasks/{repeating}/skip", {"due_date": "2999-01-31"}, 4),
+    ("post", "/tasks/{continued}/reopen", None, 7),
+]
 # With labels, there is one statement more, which writes the links.
 LABEL_BUDGETS: list[tuple[str, str, Any, int]] = [
     ("post", "/tasks", {"title": "bread", "project": "{project}", "labels": ["{label}"]}, 5),
@@ -68,7 +77,7 @@ LABEL_BUDGETS: list[tuple[str, str, Any, int]] = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path", "body", "budget"), BUDGETS + LABEL_BUDGETS)
+@pytest.mark.parametrize(("method", "path", "body", "budget"), [*BUDGETS, *REPEAT_BUDGETS, *LABEL_BUDGETS])
 def test_a_route_makes_this_number_of_queries(as_alice, method, path, body, budget):
     project = as_alice("post", "/projects", {"name": "Garden"}).json()["id"]
     label = as_alice("post", "/labels", {"name": "errand"}).json()["id"]
@@ -82,6 +91,8 @@ def test_a_route_makes_this_number_of_queries(as_alice, method, path, body, budg
         "done": create_task(as_alice, completed=True)["id"],
         "subtask": create_task(as_alice, parent=live)["id"],
         "labelled": create_task(as_alice, project=project, labels=[label])["id"],
+        "repeating": repeating(as_alice)["id"],
+        "continued": post(as_alice, repeating(as_alice), "complete")["id"],
     }
     trashed(as_alice)
     create_task(as_alice, parent=live), create_task(as_alice, project=project)

@@ -89,10 +89,9 @@ def ann(page):
         ("docs/signing-in.md", lambda reader: {LOCAL: reader.url, **ann("signing-in")}, []),
         ("docs/personal-access-tokens.md", lambda reader: {}, []),
         ("docs/identity-providers.md", lambda reader: {}, []),
-        (
-            "docs/projects.md",
-            lambda reader: {LOCAL: reader.url, "TOKEN=…": f"TOKEN={reader.token}"},
-            [],
+        *(
+            (page, lambda reader: {LOCAL: reader.url, "TOKEN=…": f"TOKEN={reader.token}"}, [])
+            for page in ("docs/projects.md", "docs/repeating-tasks.md")
         ),
         (
             "docs/tasks.md",
