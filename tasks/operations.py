@@ -196,12 +196,14 @@ def reopen(task: Task, values: Values, write: Write) -> set[str]:
 def skip(task: Task, values: Values, write: Write) -> set[str]:
     """Move on to the next occurrence. Repeating it changes nothing, because it names the occurrence."""
     if task.repeat is None or task.completed:
-        raise Conflict(f"This task {'is completed' if task.completed else 'does not repeat'}.")
+        message = f"This task {'is completed' if task.completed else 'does not repeat'}."
+        raise Conflict(message, details={"field": "due_date"})
     if values["due_date"] != task.due_day:
         return set()
     following = _following(task, write)
     if following is None:
-        raise Conflict("This is the last occurrence. Complete the task, or delete it.")
+        message = "This is the last occurrence. Complete the task, or delete it."
+        raise Conflict(message, details={"field": "due_date"})
     days = (following.anchor - task.due_day).days
     return task.set_fields({**task.days_later(days), "repeat": following.as_json()}, at=write.at)
 

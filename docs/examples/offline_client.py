@@ -17,8 +17,10 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 PAGE_SIZE, BATCH_SIZE = 500, 100
 
@@ -72,9 +74,9 @@ class OfflineClient:
         self.api, self.file = url.rstrip("/") + "/api/v1", Path(file)
         self.token, self.new_token = token, new_token
         self.state: dict[str, Any] = {"user_id": None, "since": "0", "objects": {}}
-        self.state |= {"outbox": [], "batch_size": 0, "conflicts": []}
+        self.state |= {"outbox": [], "batch_size": 0, "conflicts": [], "series": {}}
         if self.file.exists():
-            self.state = json.loads(self.file.read_text(encoding="utf-8"))
+            self.state |= json.loads(self.file.read_text(encoding="utf-8"))
 
     # Changes by the user, which need no network.
 
@@ -104,12 +106,27 @@ class OfflineClient:
         """Record an operation other than create, such as an update with the new values as `data`."""
         if op not in LOCAL_EFFECTS or id_ not in self.objects(kind):
             raise KeyError(op, id_)
-        self._record(op, kind, id_, data)
+        following = self.next_occurrence(self.objects(kind)[id_]) if op == "complete" else None
+        self._record(op, kind, id_, data, following)
 
-    def _record(self, op: str, kind: str, id_: str, data: dict[str, Any]) -> None:
+    def next_occurrence(self, task: Entry) -> Entry | None:
+        """What the server creates, with this id, if a task is completed now; None if the day is unknown."""
+        known = self.state["series"].get(task.get("series"))
+        today = datetime.now(zone_of(task)).date().isoformat()
+        for occurrence in known["ahead"] if known and task.get("repeat") else []:
+            following = {**task, **occurrence, "start_date": None, "version": 0}
+            day = due_day(following)
+            if day > max(task["repeat"]["anchor"], today):
+                id_ = str(uuid.uuid5(uuid.UUID(task["series"]), day))
+                return {**following, "id": id_, "repeat": {**task["repeat"], "anchor": day}}
+        return None
+
+    def _record(
+        self, op: str, kind: str, id_: str, data: dict[str, Any], following: Entry | None = None
+    ) -> None:
         # The version that the user saw: 0 if the object is not on the server yet. Another one is a conflict.
         version = self.state["objects"].get(id_, {}).get("version", 0)
-        change = {"op": op, "kind": kind, "id": id_, "data": data, "if_match": version}
+        change = {"op": op, "kind": kind, "id": id_, "data": data, "if_match": version, "next": following}
         self.state["outbox"].append({**change, "idempotency_key": str(uuid.uuid4())})
         self._save()
 
@@ -159,6 +176,18 @@ class OfflineClient:
                 self._store(entry)
             self.state["since"], has_more = page["since"], page["has_more"]
             self._save()  # The copy and its position in the feed together.
+        self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        """Ask for the next days of repeating tasks, unless they are known for this occurrence and rule."""
+        for id_, task in self.state["objects"].items():
+            repeat = task.get("repeat")
+            if not repeat or repeat["from"] != "due" or task["completed"] or task["deleted_at"]:
+                continue  # From completion, the next day depends on the day of completion.
+            if self.state["series"].get(task["series"], {}).get("repeat") != repeat:
+                ahead = self._call("GET", f"/tasks/{id_}/occurrences?limit=50")["results"]
+                self.state["series"][task["series"]] = {"repeat": repeat, "ahead": ahead}
+                self._save()
 
     def _store(self, entry: Entry) -> None:
         if entry.get("purged"):
@@ -190,7 +219,12 @@ class OfflineClient:
             # The body is too large or unreadable: halve the batch until the change at fault is alone.
             self.state["batch_size"] = len(batch) // 2
         else:
-            self._set_aside(int(index[1]) if index else 0, error.reason)
+            change = batch[int(index[1]) if index else 0]
+            if change["op"] == "complete" and error.details.get("current", {}).get("completed"):
+                self.state["outbox"].remove(change)  # Another client has completed it.
+                self.state["batch_size"] = 0
+            else:
+                self._set_aside(batch.index(change), error.reason)
         if current := error.details.get("current"):
             self._store(current)
         self._save()
@@ -243,6 +277,9 @@ def apply(change: Change, objects: dict[str, Entry]) -> None:
         for each in contents(objects, id_):
             if name in each and each[name] == before:
                 each.update(effect)
+    if following := change.get("next"):
+        entry["repeat"] = None
+        objects.setdefault(following["id"], following)  # Another client may have created it.
     entry |= {name: value for name, value in data.items() if name not in NOT_FIELDS}
     if kind == "task" and data.get("parent") in objects:
         entry["project"] = objects[data["parent"]]["project"]
@@ -255,6 +292,17 @@ def apply(change: Change, objects: dict[str, Entry]) -> None:
         added = {each for each in data.get("add_labels", ()) if isinstance(each, str)}
         added |= {ids.get(name.casefold(), name) for name in names}
         entry["labels"] = [*({*entry["labels"]} | added) - {*data.get("remove_labels", ())}]
+
+
+def zone_of(task: Entry) -> ZoneInfo | None:
+    """None: the time zone of this device. It should be that of the user's profile."""
+    return ZoneInfo(task["due_zone"]) if task.get("due_zone") else None
+
+
+def due_day(task: Entry) -> str:
+    if task["due_date"]:
+        return str(task["due_date"])
+    return datetime.fromisoformat(task["due_at"]).astimezone(zone_of(task)).date().isoformat()
 
 
 def contents(objects: dict[str, Entry], id_: str) -> list[Entry]:

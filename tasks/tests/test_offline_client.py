@@ -20,7 +20,7 @@ from tests.support.processes import TIMEOUT
 from tests.support.run_app import prepare
 from tests.support.servers.gunicorn import Gunicorn
 from tests.support.servers.postgres import Postgres
-from tests.support.tasks import server_entries
+from tests.support.tasks import create_task, server_entries
 
 
 def load_example():
@@ -249,6 +249,60 @@ def test_projects_labels_subtasks_and_moves_show_at_once_and_are_the_same_on_the
     assert client.objects()[bed]["completed_at"] == client.objects()[dig]["completed_at"]
     assert client.state["conflicts"] == []
     assert client.state["objects"] == server_entries(lambda path: as_alice("get", path).json())
+
+
+@pytest.mark.parametrize(
+    "due",
+    [
+        {"due_date": "2999-01-31"},
+        {"due_at": "2999-01-31T12:00:00Z", "due_zone": "Pacific/Kiritimati"},
+    ],
+)
+def test_two_clients_that_complete_a_repeating_task_show_one_next_occurrence(as_alice, tmp_path, due):
+    task = create_task(as_alice, "water", repeat={"rule": "FREQ=DAILY;COUNT=3"}, **due)["id"]
+    phone, laptop = (InProcessClient(tmp_path / name, as_alice) for name in ("phone", "laptop"))
+    for client in (phone, laptop):
+        client.sync()
+        client.change("complete", task)
+
+    def open_tasks(client):
+        return [each["id"] for each in client.objects().values() if not each["completed"]]
+
+    [following] = open_tasks(phone)
+    assert open_tasks(laptop) == [following]
+    phone.sync()
+    assert open_tasks(phone) == [following]
+    phone.change("complete", following)
+    phone.sync()
+    [last] = open_tasks(phone)
+    laptop.sync()
+
+    assert open_tasks(laptop) == [last]
+    stored = server_entries(lambda path: as_alice("get", path).json())
+    assert phone.objects() == laptop.objects() == stored
+    assert phone.state["conflicts"] == laptop.state["conflicts"] == []
+    phone.change("complete", last)
+    assert open_tasks(phone) == []
+
+
+def test_the_next_occurrence_can_be_changed_before_the_server_has_created_it(as_alice, tmp_path):
+    task = create_task(as_alice, "water", due_date="2999-01-31", repeat={"rule": "FREQ=MONTHLY"})["id"]
+    client = InProcessClient(tmp_path / "phone", as_alice)
+    client.sync()
+    client.change("complete", task)
+    [february] = [id_ for id_, each in client.objects().items() if not each["completed"]]
+    client.change("update", february, title="water a lot")
+    client.change("complete", february)
+    offline = shown(client)
+    client.sync()
+
+    assert offline == shown(client)
+    assert [(title, completed) for title, _, completed, _ in shown(client)] == [
+        ("water", True),
+        ("water a lot", True),
+        ("water a lot", False),
+    ]
+    assert client.state["conflicts"] == []
 
 
 @pytest.mark.own_servers
