@@ -2,6 +2,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.html import format_html
 
 from todo_project.admin.changelist import bounded_counts
 from todo_project.admin.forms import SingleLineField
@@ -27,12 +28,17 @@ class LabelAdmin(ObjectAdmin):
     list_filter = [LatestOwnerFilter, "created_at"]
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        return ["name", self.owner_display(request), "color", "tasks", "created_at"]
+        return ["name", self.owner_display(request), "shown_color", "tasks", "created_at"]
 
     def add_related(self, rows: list[Any]) -> None:
         counts = bounded_counts([TaskLabel.objects.for_user(row.owner).filter(label=row) for row in rows])
         for row, count in zip(rows, counts, strict=True):
             row.task_count = count
+
+    @admin.display(description="color")
+    def shown_color(self, label: Any) -> str:
+        dot = '<svg width="12" height="12"><circle cx="6" cy="6" r="6" fill="{}"/></svg> {}'
+        return format_html(dot, label.color, label.color) if label.color else ""
 
     @admin.display(description="tasks")
     def tasks(self, label: Any) -> str:

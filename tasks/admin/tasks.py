@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget, FilteredSelectMultiple
+from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -70,11 +70,15 @@ class TaskForm(ProjectChoiceForm):
     description = MultiLineField(required=False, strip=False, max_length=5000, widget=AdminTextareaWidget)
     repeat = RepeatField(required=False, help_text="A recurrence rule, such as FREQ=WEEKLY;BYDAY=MO,TH.")
     labels = forms.ModelMultipleChoiceField(
-        Label.objects.all(), required=False, widget=FilteredSelectMultiple("labels", is_stacked=False)
+        Label.objects.all(), required=False, widget=forms.CheckboxSelectMultiple
     )
 
     class Meta:
         field_classes = {"title": SingleLineField}
+
+    def offered(self, objects: Any) -> Any:
+        offered = super().offered(objects)
+        return offered.order_by("name") if objects.model is not Task else offered
 
     def clean_labels(self) -> list[uuid.UUID]:
         return [label.pk for label in self.cleaned_data["labels"]]
@@ -138,8 +142,8 @@ class TaskAdmin(ObjectAdmin):
     ]  # fmt: skip
     read_only_names = {"labels": "label_links", "repeat": "repeat_text"}
     list_columns = (
-        "title", "completed", "deleted_at", "priority", "due_date", "due_at", "due_by", "created_at",
-        "project", "labels", "owner__email", "owner__name",
+        "title", "completed", "deleted_at", "due_date", "due_at", "due_by", "project", "labels", "created_at",
+        "owner__email", "owner__name",
     )  # fmt: skip
     list_filter = [StateFilter, LatestOwnerFilter, ProjectFilter, LabelFilter, LevelFilter, "created_at"]
     autocomplete_fields = ("owner", "parent")
@@ -189,8 +193,8 @@ class TaskAdmin(ObjectAdmin):
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         return [
-            "short_title", self.owner_display(request), "state", "priority", "due", "project_link",
-            "label_links", "created_at",
+            "short_title", self.owner_display(request), "state", "due", "project_link", "label_links",
+            "created_at",
         ]  # fmt: skip
 
     def add_related(self, rows: list[Any]) -> None:

@@ -15,9 +15,11 @@ CREATE EXTENSION IF NOT EXISTS pg_trgm;
 CREATE EXTENSION IF NOT EXISTS btree_gin;
 CREATE INDEX task_search ON tasks_task
 USING gin (owner_id, UPPER(title::text) gin_trgm_ops, UPPER(description::text) gin_trgm_ops);
+CREATE INDEX project_search ON tasks_project USING gin (owner_id, UPPER(name::text) gin_trgm_ops);
+CREATE INDEX label_search ON tasks_label USING gin (owner_id, UPPER(name::text) gin_trgm_ops);
 """
 # The extensions are kept, because other applications of the database may use them.
-BACKWARD = "DROP INDEX task_search;"
+BACKWARD = "DROP INDEX label_search; DROP INDEX project_search; DROP INDEX task_search;"
 
 # By default, a fifth of the rows have to change before a vacuum. Of a large table that takes weeks, in which
 # dead rows fill its pages, the search reads its list of pending changes, and the counts read the table.

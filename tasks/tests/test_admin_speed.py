@@ -13,10 +13,14 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import FailedLogin, Identity, PersonalToken, Session, User
-from tasks.models import Task
+from tasks.kinds import LABEL, PROJECT, TASK
+from tasks.ledger.operations import Operation, perform
+from tasks.models import Label, Project, Task
 from tests.support.admin_client import (
     FAILURES,
     IDENTITIES,
+    LABELS,
+    PROJECTS,
     SESSIONS,
     TASKS,
     TOKENS,
@@ -41,7 +45,7 @@ def create_users_with_rows(count, *, tasks):
     already = User.objects.count()
     for number in range(already, already + count):
         user = User.objects.create_user(f"user{number}@example.com", name="Person")
-        create_tasks(user, *(f"milk {number}" for number in range(tasks)))
+        create_organised_tasks(user, tasks)
         create_tasks(user, "trashed milk", verbs=("delete",))
         create_tasks(user, "completed milk", verbs=("complete",))
         theirs = {"user": user, "expires_at": now}
@@ -51,8 +55,33 @@ def create_users_with_rows(count, *, tasks):
         FailedLogin.objects.create(email=f"user{number}@example.com", address="198.51.100.7", at=now)
 
 
+def create_organised_tasks(user, number):
+    """Tasks in a project, with labels and a parent, and as many projects and labels."""
+    names = [f"milk {each}" for each in range(number)]
+    outer, *_ = perform(user, [Operation(PROJECT, "create", values={"name": name}) for name in names])
+    perform(user, [Operation(PROJECT, "create", values={"name": "inner", "parent": outer.pk})])
+    [archived] = perform(user, [Operation(PROJECT, "create", values={"name": "archived"})])
+    perform(user, [Operation(PROJECT, "archive", archived.pk)])
+    [trashed] = perform(user, [Operation(PROJECT, "create", values={"name": "trashed"})])
+    perform(user, [Operation(PROJECT, "delete", trashed.pk)])
+    labels = perform(user, [Operation(LABEL, "create", values={"name": name}) for name in names])
+    values = {"project": outer.pk, "labels": [label.pk for label in labels[:3]]}
+    parent, *_ = perform(
+        user, [Operation(TASK, "create", values={"title": name, **values}) for name in names]
+    )
+    perform(user, [Operation(TASK, "create", values={"title": "milk", "parent": parent.pk})])
+
+
 def users():
     return User.objects.filter(is_staff=False)
+
+
+def open_parents():
+    return Task.objects.filter(title="milk 0")
+
+
+def outer_projects():
+    return Project.objects.filter(name="milk 0")
 
 
 PAGES = [
@@ -66,6 +95,13 @@ PAGES = [
     f"{SESSIONS}?q=user1@example.com",
     TOKENS, f"{TOKENS}?state=expired", IDENTITIES, FAILURES, f"{FAILURES}?q=198.51.100.7",
     "/admin/autocomplete/?term=user&app_label=tasks&model_name=task&field_name=owner",
+    "/admin/autocomplete/?term=milk&app_label=tasks&model_name=task&field_name=parent&owner={user}",
+    f"{TASKS}?owner={{user}}&project={{project}}", f"{TASKS}?owner={{user}}&project=none&label=none",
+    f"{TASKS}?owner={{user}}&label={{label}}&level=top",
+    PROJECTS, f"{PROJECTS}?state=active", f"{PROJECTS}?state=archived", f"{PROJECTS}?state=trashed",
+    f"{PROJECTS}?owner={{user}}", f"{PROJECTS}?q=milk", f"{PROJECTS}add/", f"{PROJECTS}{{project}}/change/",
+    f"{PROJECTS}{{trashed_project}}/delete/", LABELS, f"{LABELS}?owner={{user}}", f"{LABELS}?q=milk",
+    f"{LABELS}{{label}}/change/", f"{LABELS}{{label}}/delete/",
 ]  # fmt: skip
 
 
@@ -75,6 +111,9 @@ def queries_of(client, page):
         "user": User.objects.get(email="user1@example.com").pk,
         "task": Task.objects.live()[0].pk,
         "trashed": Task.objects.trashed()[0].pk,
+        "project": Project.objects.get(name="milk 0", owner__email="user1@example.com").pk,
+        "trashed_project": Project.objects.trashed()[0].pk,
+        "label": Label.objects.get(name="milk 0", owner__email="user1@example.com").pk,
     }
     cache.clear()
     path = page.format(**known)
@@ -121,9 +160,13 @@ def test_the_count_query_stops_at_the_limit(superuser):
 
 
 ACTIONS = [
-    (TASKS, "complete", Task.objects.live().open), (TASKS, "reopen", Task.objects.live().completed),
-    (TASKS, "trash", Task.objects.live), (TASKS, "restore", Task.objects.trashed),
+    (TASKS, "complete", open_parents), (TASKS, "reopen", Task.objects.live().completed),
+    (TASKS, "trash", open_parents), (TASKS, "restore", Task.objects.trashed),
     (TASKS, "purge", Task.objects.trashed), (TASKS, "export", Task.objects.all),
+    (PROJECTS, "archive", outer_projects), (PROJECTS, "unarchive", Project.objects.archived),
+    (PROJECTS, "trash", outer_projects), (PROJECTS, "restore", Project.objects.trashed),
+    (PROJECTS, "purge", Project.objects.trashed), (PROJECTS, "export", Project.objects.all),
+    (LABELS, "export", Label.objects.all),
     (USERS, "end_sessions", users), (USERS, "deactivate", users), (SESSIONS, "end", Session.objects.all),
     (TOKENS, "revoke", PersonalToken.objects.all), (IDENTITIES, "unlink", Identity.objects.all),
     (FAILURES, "forget", FailedLogin.objects.all),
@@ -193,6 +236,15 @@ def test_each_batch_of_an_action_makes_the_same_number_of_queries(superuser, ali
         (f"{TASKS}?owner={{user}}", "task_version_once_per_owner"),
         (f"{TASKS}?q=user1@example.com", "task_version_once_per_owner"),
         (f"{TASKS}?q=zzzzz", "task_search"),
+        (f"{TASKS}?owner={{user}}&project={{project}}", "task_version_once_per_owner"),
+        (PROJECTS, "project_all_created"),
+        (f"{PROJECTS}?state=archived", "project_archived"),
+        (f"{PROJECTS}?state=trashed", "project_all_trashed"),
+        (f"{PROJECTS}?owner={{user}}", "project_version_once_per_owner"),
+        (f"{PROJECTS}?q=zzzzz", "project_search"),
+        (LABELS, "label_all_created"),
+        (f"{LABELS}?owner={{user}}", "label_version_once_per_owner"),
+        (f"{LABELS}?q=zzzzz", "label_search"),
         (USERS, "user_created"),
         (f"{USERS}?status=staff", "user_staff"),
         (f"{USERS}?status=deactivated", "user_deactivated"),

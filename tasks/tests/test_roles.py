@@ -12,11 +12,15 @@ from django.core.management import CommandError
 from django.utils import timezone
 
 from accounts.models import FailedLogin, Identity, PersonalToken, Session, User
-from tasks.models import Task
+from tasks.kinds import LABEL, PROJECT, TASK
+from tasks.ledger.operations import Operation, perform
+from tasks.models import Label, Project, Task
 from tests.support.admin_client import (
     FAILURES,
     GROUPS,
     IDENTITIES,
+    LABELS,
+    PROJECTS,
     SESSIONS,
     TASKS,
     TOKENS,
@@ -55,6 +59,19 @@ PAGES = {
     f"{GROUPS}{{group}}/change/": {SUPERUSER},
     f"{GROUPS}{{group}}/delete/": {SUPERUSER},
     "/admin/autocomplete/?term=alice&app_label=tasks&model_name=task&field_name=owner": ALL_ROLES,
+    "/admin/autocomplete/?app_label=tasks&model_name=task&field_name=parent&owner={alice}": ALL_ROLES,
+    f"{TASKS}?owner={{alice}}&project={{project}}&label={{label}}": ALL_ROLES,
+    PROJECTS: ALL_ROLES,
+    f"{PROJECTS}add/": {SUPERUSER},
+    f"{PROJECTS}{{project}}/change/": ALL_ROLES,
+    f"{PROJECTS}{{project}}/history/": ALL_ROLES,
+    f"{PROJECTS}{{project}}/delete/": set(),
+    f"{PROJECTS}{{trashed_project}}/delete/": {SUPERUSER},
+    LABELS: ALL_ROLES,
+    f"{LABELS}add/": {SUPERUSER},
+    f"{LABELS}{{label}}/change/": ALL_ROLES,
+    f"{LABELS}{{label}}/history/": ALL_ROLES,
+    f"{LABELS}{{label}}/delete/": {SUPERUSER},
 }
 for path, row in {SESSIONS: "session", TOKENS: "token", IDENTITIES: "identity", FAILURES: "failure"}.items():
     PAGES |= {path: ALL_ROLES, f"{path}{{{row}}}/change/": ALL_ROLES}
@@ -66,6 +83,16 @@ ACTIONS = {
     (TASKS, "restore", "trashed"): {MODERATOR, SUPERUSER},
     (TASKS, "purge", "trashed"): {SUPERUSER},
     (TASKS, "export", "task"): {MODERATOR, SUPERUSER},
+    (TASKS, "move", "task"): {MODERATOR, SUPERUSER},
+    (TASKS, "add_label", "task"): {MODERATOR, SUPERUSER},
+    (TASKS, "remove_label", "completed"): {MODERATOR, SUPERUSER},
+    (PROJECTS, "archive", "project"): {MODERATOR, SUPERUSER},
+    (PROJECTS, "unarchive", "archived_project"): {MODERATOR, SUPERUSER},
+    (PROJECTS, "trash", "project"): {MODERATOR, SUPERUSER},
+    (PROJECTS, "restore", "trashed_project"): {MODERATOR, SUPERUSER},
+    (PROJECTS, "purge", "trashed_project"): {SUPERUSER},
+    (PROJECTS, "export", "project"): {MODERATOR, SUPERUSER},
+    (LABELS, "export", "label"): {MODERATOR, SUPERUSER},
     (USERS, "end_sessions", "alice"): ALL_ROLES,
     (USERS, "deactivate", "alice"): {SUPERUSER},
     (SESSIONS, "end", "session"): ALL_ROLES,
@@ -75,11 +102,20 @@ ACTIONS = {
 }
 POSTS = {
     (f"{TASKS}add/", "owner={alice}&title=x&priority=0&description=&due_at_0=&due_at_1="): {SUPERUSER},
-    (f"{TASKS}{{task}}/change/", "title=x&priority=0&description=&due_at_0=&due_at_1=&seen_version=1"): {
+    (
+        f"{TASKS}{{task}}/change/",
+        "title=x&priority=0&description=&due_at_0=&due_at_1=&seen_version={task_version}",
+    ): {
         MODERATOR,
         SUPERUSER,
     },
     (f"{TASKS}{{trashed}}/delete/", "post=yes"): {SUPERUSER},
+    (f"{PROJECTS}add/", "owner={alice}&name=x"): {SUPERUSER},
+    (f"{PROJECTS}{{project}}/change/", "name=x&seen_version={project_version}"): {MODERATOR, SUPERUSER},
+    (f"{PROJECTS}{{trashed_project}}/delete/", "post=yes"): {SUPERUSER},
+    (f"{LABELS}add/", "owner={alice}&name=x"): {SUPERUSER},
+    (f"{LABELS}{{label}}/change/", "name=x&seen_version={label_version}"): {MODERATOR, SUPERUSER},
+    (f"{LABELS}{{label}}/delete/", "post=yes"): {SUPERUSER},
     (f"{USERS}add/", "email=new@example.com&name=&usable_password=false"): {SUPERUSER},
     (f"{USERS}{{alice}}/change/", "email=alice@example.com&name=x&time_zone=UTC&is_active=on"): {SUPERUSER},
     (f"{USERS}{{alice}}/password/", "usable_password=true&password1={long}&password2={long}"): {SUPERUSER},
@@ -88,7 +124,18 @@ POSTS = {
     (f"{GROUPS}{{group}}/change/", "name=Mine"): {SUPERUSER},
     (f"{GROUPS}{{group}}/delete/", "post=yes"): {SUPERUSER},
 }
-MODELS: list[Any] = [Task, User, Session, PersonalToken, Identity, FailedLogin, Group, LogEntry]
+MODELS: list[Any] = [
+    Task,
+    Project,
+    Label,
+    User,
+    Session,
+    PersonalToken,
+    Identity,
+    FailedLogin,
+    Group,
+    LogEntry,
+]
 
 
 @pytest.fixture
@@ -98,12 +145,31 @@ def one_of_each(alice):
     [task] = create_tasks(alice, "milk")
     [completed] = create_tasks(alice, "bread", verbs=("complete",))
     [trashed] = create_tasks(alice, "beer", verbs=("delete",))
+    names = ["project", "archived_project", "trashed_project"]
+    new = [Operation(PROJECT, "create", values={"name": name}) for name in names]
+    project, archived_project, trashed_project, label = perform(
+        alice, [*new, Operation(LABEL, "create", values={"name": "label"})]
+    )
+    perform(
+        alice,
+        [
+            Operation(PROJECT, "archive", archived_project.pk),
+            Operation(PROJECT, "delete", trashed_project.pk),
+            Operation(TASK, "update", task.pk, {"project": project.pk}),
+            Operation(TASK, "update", completed.pk, {"labels": [label.pk]}),
+        ],
+    )
+    task.refresh_from_db()
     theirs = {"user": alice, "expires_at": now + timedelta(days=1)}
     return {
         "alice": alice,
         "task": task,
         "completed": completed,
         "trashed": trashed,
+        "project": project,
+        "archived_project": archived_project,
+        "trashed_project": trashed_project,
+        "label": label,
         "session": Session.objects.create(**theirs),
         "token": PersonalToken.objects.create(**theirs, name="script", hash="h"),
         "identity": Identity.objects.create(user=alice, issuer="https://issuer.example", subject="a"),
@@ -113,7 +179,9 @@ def one_of_each(alice):
 
 
 def keys(one_of_each):
-    return {name: row.pk for name, row in one_of_each.items()} | {"long": "another long password"}
+    versions = {f"{name}_version": getattr(row, "version", None) for name, row in one_of_each.items()}
+    rows = {name: row.pk for name, row in one_of_each.items()}
+    return rows | versions | {"long": "another long password"}
 
 
 def all_rows():
@@ -164,7 +232,12 @@ def test_each_role_can_run_its_actions_and_no_others(role, path, action, row, on
     key = str(one_of_each[row].pk)
     confirmed = "1" if action == "export" else selection_digest([key])
 
-    response = client.post(path, {"action": action, "_selected_action": key, "confirmed": confirmed})
+    form = {
+        "action": action, "_selected_action": key, "confirmed": confirmed, "project": "none",
+        "label": str(one_of_each["label"].pk),
+    }  # fmt: skip
+
+    response = client.post(path, form)
 
     if role in ACTIONS[path, action, row]:
         assert response.status_code == (200 if action == "export" else 302)
@@ -194,12 +267,16 @@ def test_each_role_can_send_its_forms_and_no_others(role, path, form, one_of_eac
 def test_no_page_links_to_what_the_role_cannot_open(role, one_of_each):
     client = staff_client(role)
     pages = [page.format(**keys(one_of_each)) for page, roles in PAGES.items() if role in roles]
+    editable = {
+        f"{path}{one_of_each[name].pk}/change/"
+        for path, name in ((TASKS, "task"), (PROJECTS, "project"), (LABELS, "label"))
+    }
 
     for page in ["/admin/", *pages]:
         text = client.get(page).content.decode()
         for forbidden in ("add/", "delete/", f"/{one_of_each['alice'].pk}/password/", GROUPS):
             assert f'{forbidden}"' not in text.replace("/autocomplete/", ""), page
-        can_save = role == MODERATOR and page == f"{TASKS}{one_of_each['task'].pk}/change/"
+        can_save = role == MODERATOR and page in editable
         assert ('name="_save"' in text) == can_save, page
 
 

@@ -60,9 +60,10 @@ class FixedOrderChangeList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.result_list = list(self.result_list)
-        model_admin: Any = self.model_admin
-        model_admin.add_related(self.result_list)
+        if request.method != "POST":  # An action does not show the rows.
+            self.result_list = list(self.result_list)
+            model_admin: Any = self.model_admin
+            model_admin.add_related(self.result_list)
 
 
 class ChoiceFilter(admin.SimpleListFilter):
