@@ -68,6 +68,7 @@ GUIDES = {
     "signing-in": "Signing in",
     "tasks": "Tasks API by example",
     "projects": "Projects, subtasks and labels",
+    "repeating-tasks": "Repeating tasks",
     "offline-clients": "Offline clients",
     "errors": "Errors",
     "personal-access-tokens": "Personal access tokens",

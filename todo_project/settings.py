@@ -270,7 +270,7 @@ SPECTACULAR_SETTINGS = {
     "The routes of your objects also exist under `/api/v1/users/{user_id}/`, with your own ID or `me`. "
     "To a token without the scope `tasks:read`, writes show only `kind`, `id` and `version` of an object.\n\n"
     "Guides: [signing in](/docs/signing-in.md), [tasks by example](/docs/tasks.md), "
-    "[projects, subtasks and labels](/docs/projects.md), "
+    "[projects, subtasks and labels](/docs/projects.md), [repeating tasks](/docs/repeating-tasks.md), "
     "[offline clients](/docs/offline-clients.md), [errors](/docs/errors.md), "
     "[personal access tokens](/docs/personal-access-tokens.md), "
     "[identity providers](/docs/identity-providers.md)",

@@ -1,6 +1,8 @@
 import uuid
 from datetime import date, datetime
+from itertools import islice
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import admin
@@ -27,7 +29,7 @@ from ..ledger.admin import (
 )
 from ..ledger.kinds import UPDATE
 from ..models import Label, Project, Task
-from ..operations import COMPLETE, MOVE, REOPEN
+from ..operations import COMPLETE, MOVE, REOPEN, next_occurrences
 from ..recurrence import MAX_LENGTH, Repeat
 from .links import tasks_link
 from .projects import ProjectChoiceForm
@@ -66,6 +68,17 @@ class RepeatField(forms.MultiValueField):
         return {"rule": values[0], "from": values[1]} if values and values[0] else None
 
 
+def describe_repetition(task: Task) -> str:
+    """The rule in words, and the next three days."""
+    if not task.repeat:
+        return ""
+    occurrences = next_occurrences(task, now=timezone.now(), zone=ZoneInfo(task.owner.time_zone))
+    zone = ZoneInfo(task.due_zone or "UTC")
+    days = [each["due_date"] or each["due_at"].astimezone(zone).date() for each in islice(occurrences, 3)]
+    words = f"{Repeat.read(task.repeat).describe()}. "
+    return words[0].upper() + words[1:] + (f"Next: {', '.join(map(str, days))}." if days else "The last one.")
+
+
 class TaskForm(ProjectChoiceForm):
     description = MultiLineField(required=False, strip=False, max_length=5000, widget=AdminTextareaWidget)
     repeat = RepeatField(required=False, help_text="A recurrence rule, such as FREQ=WEEKLY;BYDAY=MO,TH.")
@@ -75,6 +88,11 @@ class TaskForm(ProjectChoiceForm):
 
     class Meta:
         field_classes = {"title": SingleLineField}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "repeat" in self.fields and (description := describe_repetition(self.instance)):
+            self.fields["repeat"].help_text = description
 
     def offered(self, objects: Any) -> Any:
         offered = super().offered(objects)
@@ -234,7 +252,7 @@ class TaskAdmin(ObjectAdmin):
 
     @admin.display(description="repeat")
     def repeat_text(self, task: Task) -> str:
-        return Repeat.read(task.repeat).describe() if task.repeat else ""
+        return describe_repetition(task)
 
     def search_words(self, rows: Any, words: list[str]) -> QuerySet[Task]:
         found: QuerySet[Task] = rows.title_contains(words)
