@@ -4,9 +4,10 @@
     manage.py seed --users 10000 --tasks 1000000
     python benchmarks/database_cost.py postgresql://todo@127.0.0.1:5432/todo [--plans]
 
-Prints the bytes per task of the table and of each index; the log written by renaming a task, right after a
-checkpoint and when its pages have been logged already; and the time of each list for the owner with the most
-tasks and for one with 100. It renames one task of each of ten owners, and needs the right to run CHECKPOINT.
+Prints the bytes per row of the tables of tasks and of their labels, and of each index; the log written by
+renaming a task, right after a checkpoint and when its pages have been logged already; and the time of each
+list for the owner with the most tasks and for one with 100. It renames one task of each of ten owners, and
+needs the right to run CHECKPOINT.
 """
 
 import argparse
@@ -25,10 +26,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 WARM_UP, ROUNDS = 6, 15
 
 SIZES = """
-SELECT relname, pg_relation_size(oid) FROM pg_class WHERE oid = 'tasks_task'::regclass
-UNION ALL
-SELECT indexrelid::regclass::text, pg_relation_size(indexrelid) FROM pg_index
-WHERE indrelid = 'tasks_task'::regclass ORDER BY 2 DESC
+SELECT relname, relkind = 'i', pg_relation_size(oid) FROM pg_class
+WHERE oid = %(table)s::regclass
+OR oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = %(table)s::regclass)
+ORDER BY 2, 3 DESC
 """
 OWNERS = """
 SELECT owner_id, count(*) FROM tasks_task GROUP BY 1 ORDER BY abs(count(*) - %s), 1 LIMIT %s
@@ -57,23 +58,24 @@ def main() -> None:
     measure_lists(plans=options.plans)
 
 
-def query(sql: str, *params: Any) -> list[tuple[Any, ...]]:
+def query(sql: str, *params: Any, **named: Any) -> list[tuple[Any, ...]]:
     from django.db import connection
 
     with connection.cursor() as cursor:
-        cursor.execute(sql, params or None)
+        cursor.execute(sql, params or named or None)
         return cursor.fetchall() if cursor.description else []
 
 
 def measure_sizes() -> None:
-    query("VACUUM ANALYZE tasks_task")
-    [(tasks,)] = query("SELECT count(*) FROM tasks_task")
-    sizes = query(SIZES)
-    print(f"{tasks:,} tasks, bytes per task")
-    for name, size in sizes:
-        print(f"  {name:30} {size / tasks:8.1f}")
-    indexes = sum(size for name, size in sizes if name != "tasks_task")
-    print(f"  {'all indexes':30} {indexes / tasks:8.1f}\n")
+    for table, name in (("tasks_task", "task"), ("tasks_tasklabel", "label of a task")):
+        query(f"VACUUM ANALYZE {table}")
+        [(rows,)] = query(f"SELECT count(*) FROM {table}")
+        sizes = query(SIZES, table=table)
+        print(f"{rows:,} rows of {table}, bytes per {name}")
+        for relation, _, size in sizes:
+            print(f"  {relation:30} {size / rows:8.1f}")
+        indexes = sum(size for _, is_index, size in sizes if is_index)
+        print(f"  {'all indexes':30} {indexes / rows:8.1f}\n")
 
 
 def measure_log() -> None:
@@ -172,11 +174,13 @@ def reads(user: Any) -> dict[str, Callable[[], Any]]:
     middle = tasks[len(tasks) // 2]
     cases: dict[str, Callable[[], Any]] = {}
 
-    def add(ordering: str, *, trashed: bool = False, label: str = "", **filters: Any) -> None:
+    def add(ordering: str, *, trashed: bool = False, named: str = "", **filters: Any) -> None:
         known = SEARCH if trashed else FILTERS
-        page = ObjectPage(Selection(TASK, owned, trashed), user, known, filters, at=now, zone=ZoneInfo("UTC"))
+        # The parameter's default; a request for a project includes archived ones.
+        sent = filters if trashed or "project" in filters else {"archived": False, **filters}
+        page = ObjectPage(Selection(TASK, owned, trashed), user, known, sent, at=now, zone=ZoneInfo("UTC"))
         keyset = Keyset(Task, ordering)
-        name = f"{'trash' if trashed else 'tasks'} {ordering} {label or ' '.join(filters)}"
+        name = f"{'trash' if trashed else 'tasks'} {ordering} {named or ' '.join(filters)}"
         cases[name] = lambda: page.page(keyset, None, 51)
         if not filters:
             shown = [task for task in tasks if bool(task.deleted_at) == trashed]
@@ -210,11 +214,22 @@ def reads(user: Any) -> dict[str, Callable[[], Any]]:
     }
     for name, value in filters.items():
         add("-created_at", **{name: value})
-    add("-created_at", q=middle.title, label="q, a title")
-    add("-created_at", q=middle.title[:2], label="q, two letters")
-    add("-created_at", q="no such words", label="q, nothing found")
-    add("-due_by", q=middle.title, label="q, a title")
-    add("-deleted_at", trashed=True, q=middle.title, label="q, a title")
+    # As a front-end shows a project, a task with its subtasks, and a label.
+    in_project = next(task for task in tasks if task.project_id)
+    add("position", project=in_project.project_id)
+    add("position", project="none", parent="none")
+    subtask = next((task for task in tasks if task.parent_id), None)
+    if subtask:
+        add("position", parent=subtask.parent_id)
+        add("position", root=subtask.parent_id)
+    labels = next(task for task in tasks if len(task.labels) > 1).labels
+    add("-created_at", label=[labels[:1]])
+    add("-created_at", label=[labels[:1], labels[1:]], named="two labels")
+    add("-created_at", q=middle.title, named="q, a title")
+    add("-created_at", q=middle.title[:2], named="q, two letters")
+    add("-created_at", q="no such words", named="q, nothing found")
+    add("-due_by", q=middle.title, named="q, a title")
+    add("-deleted_at", trashed=True, q=middle.title, named="q, a title")
     user.epoch, user.tick = user.clock.epoch, user.clock.tick
     cases["sync from the start"] = lambda: sync.changes(user, owned, limit=200)
     late = sync.Position(user.epoch, user.tick - 10)
