@@ -69,6 +69,8 @@ def import_objects(kind: Kind, into: Import, rows: Iterable[Any]) -> Outcome:
             last_version = values.pop("version")
             if values.pop("user_id") != into.user.pk:
                 raise NotImportable(f"{place}.user_id: This {kind.name} belongs to another account.")
+        # Positions are made from versions: those of new objects must come after all imported ones.
+        clock.tick = max(clock.tick, last_version)
         _store(kind, into, batch, outcome, clock, before)
         into.progress(f"{section}: {outcome.new + outcome.equal + outcome.differ} so far")
     for problem in find_problems(kind, into.user):

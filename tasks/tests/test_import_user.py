@@ -11,6 +11,7 @@ from tasks.models import Task
 from tests.support.assertions import assert_error
 from tests.support.caller import UNKNOWN_ID, signed_in
 from tests.support.commands import run
+from tests.support.organisation import assert_consistent, nested_projects, titles
 from tests.support.tasks import create_task, entry, position, trashed
 from todo_project.operations import progress
 
@@ -234,6 +235,38 @@ def test_an_imported_task_can_be_purged_again(tasks, as_alice, file):
         import_alice(file, "--on-conflict", "keep")
 
     assert {task["id"] for task in as_alice("get", "/trash").json()["results"]} == set(trash)
+
+
+def test_projects_labels_and_subtasks_are_restored_unchanged(as_alice, alice, file):
+    outer, inner = nested_projects(as_alice, "outer", "inner")
+    task = create_task(as_alice, project=inner["id"], add_labels=[{"name": "errand"}, {"name": "home"}])
+    create_task(as_alice, "first", project=inner["id"], before=task["id"])
+    subtask = create_task(as_alice, parent=task["id"], add_labels=[{"name": "errand"}])
+    as_alice("delete", f"/tasks/{subtask['id']}")
+    as_alice("post", f"/projects/{outer['id']}/archive")
+    before = assert_consistent(as_alice, alice)
+    run("export_user", alice.email, "--output", file)
+    run("erase_user", alice.email, "--yes")
+    import_alice(file)
+
+    after = assert_consistent(signed_in(alice), alice)
+    assert without_versions(after.values()) == without_versions(before.values())
+
+
+def test_a_new_task_is_the_last_one_even_if_imported_ones_had_greater_versions(as_alice, alice, file):
+    """On another server, for example."""
+    create_task(as_alice, "one")
+    Clock.objects.update(tick=1_800_000_000)
+    two = create_task(as_alice, "two")
+    run("export_user", alice.email, "--output", file)
+    Clock.objects.update(tick=1)
+    Task.objects.filter(pk=two["id"]).delete()
+    Clock.objects.update(counts={"task": {"open": 1}})
+    import_alice(file)
+    create_task(as_alice, "three")
+
+    assert titles(as_alice) == ["one", "two", "three"]
+    assert_consistent(as_alice, alice)
 
 
 def test_a_long_import_reports_its_progress(tasks, alice, file, monkeypatch):

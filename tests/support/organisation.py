@@ -6,6 +6,7 @@ from typing import Any
 from tasks.ledger.counts import count_rows
 from tasks.ledger.models import Clock
 from tasks.models import TaskLabel
+from tasks.positions import is_position
 
 from .caller import Caller, download_export
 from .follower import Follower
@@ -91,6 +92,7 @@ def assert_consistent(caller: Caller, owner: Any) -> dict[str, dict[str, Any]]:
         (each["kind"], each.get("parent"), each.get("project"), each["position"]) for each in entries.values()
     ]
     assert len(places) == len(set(places))
+    assert all(is_position(each["position"]) for each in entries.values())
     links = {(str(link.task_id), str(link.label_id)) for link in TaskLabel.objects.for_user(owner)}
     assert links == {(key, label) for key, each in entries.items() for label in each.get("labels", [])}
     return entries
