@@ -6,10 +6,12 @@ One at a time, so that a million take seconds.
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import TypeVar
 
 from tasks.models import Task, comparable
 from tasks.positions import last
+from tasks.recurrence import Repeat
 
 from .words import Topic
 from .world import DAY, PAST, Person, World, random_id
@@ -22,7 +24,8 @@ PROJECT_COLUMNS = (
 )
 TASK_COLUMNS = (
     "id, owner_id, title, description, completed, completed_at, priority, project_id, parent_id, position, "
-    "labels, due_date, due_at, due_zone, start_date, created_at, updated_at, deleted_at, version"
+    "labels, due_date, due_at, due_zone, start_date, repeat, series, created_at, updated_at, deleted_at, "
+    "version"
 )
 TASK_LABEL_COLUMNS = "owner_id, task_id, label_id"
 TOMBSTONE_COLUMNS = "object_id, owner_id, kind, version, purged_at"
@@ -81,7 +84,7 @@ def tasks_of(world: World, person: Person) -> Iterator[str]:
         # Odd, so that it is never a whole second: Django writes those without a fraction.
         updated = start + ((version - 1) * span + int(random() * span)) // changes | 1
         trashed, labels = False, "[]"
-        due_date = due_at = due_zone = start_date = NULL
+        due_date = due_at = due_zone = start_date = repeat = series = NULL
         if subtasks_left:
             subtasks_left -= 1
             title = steps[version % len(steps)]  # They follow each other.
@@ -110,6 +113,9 @@ def tasks_of(world: World, person: Person) -> Iterator[str]:
                 else:
                     due_date = days[day]
                     start_date = days[max(day - 7, created // DAY)] if number == 9 else NULL
+            rule = topic.rules[version % len(topic.rules)]
+            if rule and due_date != NULL and not completed and not trashed:
+                repeat, series = repetition(rule, due_date), task_id
             project_id = choice(project_choices[topic, completed])
             labels, label_ids = choice(label_choices[topic])
             for label_id in label_ids:
@@ -120,11 +126,18 @@ def tasks_of(world: World, person: Person) -> Iterator[str]:
         yield (
             f"{task_id}\t{owner}\t{title}\t{choice(notes)}\t{'1' if completed else '0'}\t{completed_at}\t"
             f"{choice(PRIORITIES)}\t{project_id}\t{parent_id}\t{position}\t{labels}\t{due_date}\t{due_at}\t"
-            f"{due_zone}\t{start_date}\t{text(created)}\t{text(updated)}\t"
+            f"{due_zone}\t{start_date}\t{repeat}\t{series}\t{text(created)}\t{text(updated)}\t"
             f"{text(updated) if trashed else NULL}\t{version}\n"
         )
         if parent_id == NULL and not trashed and random() < 0.05:
             parent_id, parent_completed, subtasks_left = task_id, completed, 2 + int(random() * 4)
+
+
+def repetition(rule: str, day: str) -> str:
+    """The value of the column."""
+    parsed = Repeat.parse(rule, date.fromisoformat(day))
+    text: str = Task._meta.get_field("repeat").get_prep_value(parsed.as_json())
+    return text
 
 
 def tombstones_of(world: World, person: Person) -> Iterator[str]:

@@ -19,12 +19,15 @@ class DemoProject:
 
 
 class Topic:
-    """Titles of tasks, and the names of projects and labels that suit them. "" is the inbox."""
+    """Titles of tasks, and the projects, labels and recurrence rules that suit them.
 
-    def __init__(self, template: str, *choices: str, projects: str, labels: str) -> None:
+    "" is the inbox, or a task that does not repeat.
+    """
+
+    def __init__(self, template: str, *choices: str, projects: str, labels: str, rules: str = "") -> None:
         words = product(*(each.split("|") for each in choices))
         self.titles = [template.format(*each) for each in words]
-        self.projects, self.labels = projects.split("|"), labels.split("|")
+        self.projects, self.labels, self.rules = projects.split("|"), labels.split("|"), rules.split("|")
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +111,7 @@ ENGLISH = Language(
             "kitchen|bathroom tap|balcony|garden gate|bike|car|bookshelf|garage|hall cupboard|spare room",
             projects="Home|Garden|Kitchen|Moving to Leeds",
             labels="weekend|with others",
+            rules="FREQ=WEEKLY|FREQ=MONTHLY|FREQ=MONTHLY;BYDAY=1SA|FREQ=YEARLY|||",
         ),
         Topic(
             "{} {} for {}",
@@ -116,6 +120,7 @@ ENGLISH = Language(
             "Monday|the board|the client|Łukasz|the Berlin office|the quarterly review|the audit|the new team",
             projects="Work|Website relaunch|Launch week",
             labels="computer|waiting for",
+            rules="FREQ=WEEKLY|FREQ=DAILY;INTERVAL=3|FREQ=MONTHLY;BYDAY=-1FR||||",
         ),
         Topic(
             "{}{}",
@@ -123,6 +128,7 @@ ENGLISH = Language(
             "|!| (again)| with the kids| this month|, really",
             projects="Home|Health|Learning|",
             labels="routine|weekend",
+            rules="FREQ=DAILY|FREQ=WEEKLY|FREQ=WEEKLY;BYDAY=MO,TH|FREQ=WEEKLY;INTERVAL=2|FREQ=MONTHLY|FREQ=YEARLY",
         ),
         Topic(
             "{} with {}",
@@ -130,6 +136,7 @@ ENGLISH = Language(
             "Emma|the new neighbours|Dr Okafor|Renée|the design team|Finn and Isla|my brother",
             projects="Work|Family|",
             labels="with others|waiting for",
+            rules="FREQ=WEEKLY|FREQ=MONTHLY||",
         ),
         Topic(
             "Bug: {} {}",
@@ -201,6 +208,7 @@ JAPANESE = Language(
             "掃除する|片付ける|直す|写真に撮る",
             projects="家|ベランダ菜園|台所|引っ越し",
             labels="週末|みんなで",
+            rules="FREQ=WEEKLY|FREQ=WEEKLY;INTERVAL=2|FREQ=MONTHLY;BYDAY=1SU||",
         ),
         Topic(
             "{}の{}を{}",

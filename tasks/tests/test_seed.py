@@ -24,9 +24,11 @@ from tasks.ledger.counts import recount
 from tasks.ledger.kinds import kinds
 from tasks.ledger.models import Clock, Tombstone
 from tasks.models import Label, Project, Task, TaskLabel
+from tasks.recurrence import Repeat
 from tests.support.caller import Caller, pages, sign_in
 from tests.support.commands import run
 from tests.support.processes import becomes_true
+from tests.support.repeating import next_of, post
 from tests.support.run_app import run_program
 from tests.support.servers.gunicorn import ROOT, environment
 from tests.support.servers.postgres import Postgres
@@ -234,6 +236,19 @@ def test_there_are_tasks_in_every_state(db):
     assert {"Ł", "é", "買"} <= set(titles)
 
 
+def test_some_open_tasks_repeat(db):
+    seed("--users=2", "--tasks=1000")
+    repeating = Task.objects.filter(repeat__isnull=False)
+
+    assert 10 < repeating.count() < Task.objects.open().count() / 5
+    assert {task.owner for task in repeating} == set(User.objects.filter(is_staff=False))
+    for task in repeating:
+        assert task.series == task.pk
+        assert task.repeat["anchor"] == str(task.due_date)
+        assert Repeat.read(task.repeat).as_json() == task.repeat
+    assert len({task.repeat["rule"].partition(";")[0] for task in repeating}) == 4
+
+
 def test_a_few_users_have_many_tasks_and_most_have_few(db):
     seed("--users=100", "--tasks=2000", "--no-staff")
     sizes = sorted(User.objects.annotate(n=Count("tasks")).values_list("n", flat=True))
@@ -288,6 +303,15 @@ def test_a_list_returns_every_task_once(as_demo_user, ordering):
     owner = Clock.objects.latest("tick").owner
     assert len(seen) == len(set(seen)) > 100
     assert set(map(UUID, seen)) == set(Task.objects.for_user(owner).live().values_list("pk", flat=True))
+
+
+def test_a_repeating_task_of_a_demo_user_goes_on(as_demo_user):
+    task = next(each for each in as_demo_user("get", "/tasks?limit=200").json()["results"] if each["repeat"])
+    post(as_demo_user, task, "complete")
+
+    following = next_of(as_demo_user, task)
+    assert following["due_date"] > task["due_date"]
+    assert following["repeat"]["rule"] == task["repeat"]["rule"]
 
 
 def test_sync_returns_every_change_and_a_write_is_the_next_one(as_demo_user):
