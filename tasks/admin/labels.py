@@ -5,18 +5,14 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 
 from todo_project.admin.changelist import bounded_counts
-from todo_project.admin.forms import SingleLineField
 from todo_project.admin.inlines import user_inlines
 
 from ..kinds import LABEL
-from ..ledger.admin import LatestObjects, LatestOwnerFilter, ObjectAdmin, ObjectForm
+from ..ledger.admin.filters import LatestOwnerFilter
+from ..ledger.admin.options import LatestObjects, ObjectAdmin
 from ..models import Label, TaskLabel
+from .forms import LabelForm
 from .links import tasks_link
-
-
-class LabelForm(ObjectForm):
-    class Meta:
-        field_classes = {"name": SingleLineField}
 
 
 @admin.register(Label)

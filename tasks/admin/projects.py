@@ -4,39 +4,17 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from todo_project.admin.actions import bulk_action
-from todo_project.admin.changelist import ChoiceFilter, bounded_counts
-from todo_project.admin.forms import SingleLineField
+from todo_project.admin.changelist import bounded_counts
 from todo_project.admin.inlines import user_inlines
 
 from ..kinds import PROJECT
-from ..ledger.admin import LatestObjects, LatestOwnerFilter, ObjectAdmin, ObjectForm
+from ..ledger.admin.filters import LatestOwnerFilter
+from ..ledger.admin.options import LatestObjects, ObjectAdmin
 from ..models import Project, Task
 from ..operations import ARCHIVE, UNARCHIVE
+from .filters import ProjectStateFilter
+from .forms import ProjectForm
 from .links import tasks_link
-
-
-class StateFilter(ChoiceFilter):
-    title = parameter_name = "state"
-    CHOICES = {
-        "active": ("Active", lambda projects: projects.live().active()),
-        "archived": ("Archived", lambda projects: projects.live().archived().by_owner()),
-        "trashed": ("In the trash", lambda projects: projects.trashed().latest_trashed_first()),
-    }
-
-
-class ProjectChoiceForm(ObjectForm):
-    """Offers archived projects only to what is in them."""
-
-    def offered(self, objects: Any) -> Any:
-        offered = super().offered(objects)
-        if objects.model is not Project:
-            return offered
-        return offered.active() | objects.with_ids(self.instance.container_ids)
-
-
-class ProjectForm(ProjectChoiceForm):
-    class Meta:
-        field_classes = {"name": SingleLineField}
 
 
 @admin.register(Project)
@@ -47,7 +25,7 @@ class ProjectAdmin(ObjectAdmin):
     list_columns = (
         "name", "parent", "archived_at", "deleted_at", "created_at", "owner__email", "owner__name",
     )  # fmt: skip
-    list_filter = [StateFilter, LatestOwnerFilter, "created_at"]
+    list_filter = [ProjectStateFilter, LatestOwnerFilter, "created_at"]
     actions = ["archive", "unarchive", *ObjectAdmin.actions]
 
     @bulk_action("Archive", permission="change", done="archived")

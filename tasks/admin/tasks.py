@@ -1,12 +1,8 @@
 import uuid
 from datetime import date, datetime
-from itertools import islice
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from django import forms
 from django.contrib import admin
-from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -14,140 +10,17 @@ from django.utils.html import format_html_join
 from django.utils.text import Truncator
 
 from todo_project.admin.actions import bulk_action
-from todo_project.admin.changelist import ChoiceFilter
-from todo_project.admin.forms import MultiLineField, SingleLineField
 from todo_project.admin.inlines import user_inlines
 
 from ..kinds import TASK
-from ..ledger.admin import (
-    NONE,
-    LatestObjects,
-    LatestOwnerFilter,
-    ObjectAdmin,
-    OwnersChoiceForm,
-    ReferenceFilter,
-)
+from ..ledger.admin.filters import LatestOwnerFilter
+from ..ledger.admin.options import LatestObjects, ObjectAdmin
 from ..ledger.kinds import UPDATE
 from ..models import Label, Project, Task
-from ..operations import COMPLETE, MOVE, REOPEN, next_occurrences
-from ..recurrence import MAX_LENGTH, Repeat
+from ..operations import COMPLETE, MOVE, REOPEN
+from .filters import LabelFilter, LevelFilter, ProjectFilter, TaskStateFilter
+from .forms import LabelActionForm, ProjectActionForm, TaskForm, describe_repetition
 from .links import tasks_link
-from .projects import ProjectChoiceForm
-
-
-class StateFilter(ChoiceFilter):
-    title = parameter_name = "state"
-    CHOICES = {
-        "open": ("Open, by due date", lambda tasks: tasks.live().open().due_first()),
-        "overdue": ("Overdue", lambda tasks: tasks.live().overdue_in_utc(at=timezone.now()).due_first()),
-        "completed": ("Completed", lambda tasks: tasks.live().completed().latest_completion_first()),
-        "trashed": ("In the trash", lambda tasks: tasks.trashed().latest_trashed_first()),
-    }
-
-
-ORIGINS = [("due", "after the due day"), ("completion", "after completion")]
-
-
-class RepeatWidget(forms.MultiWidget):
-    def __init__(self) -> None:
-        super().__init__([AdminTextInputWidget(), forms.Select(choices=ORIGINS)])
-
-    def decompress(self, value: Any) -> list[str]:
-        return [value["rule"], value["from"]] if value else ["", "due"]
-
-
-class RepeatField(forms.MultiValueField):
-    widget = RepeatWidget
-
-    def __init__(self, **options: Any) -> None:
-        rule = forms.CharField(max_length=MAX_LENGTH, required=False)
-        origin = forms.ChoiceField(choices=ORIGINS)
-        super().__init__((rule, origin), require_all_fields=False, **options)
-
-    def compress(self, values: list[str]) -> dict[str, str] | None:
-        return {"rule": values[0], "from": values[1]} if values and values[0] else None
-
-
-def describe_repetition(task: Task) -> str:
-    """The rule in words, and the next three days."""
-    if not task.repeat:
-        return ""
-    occurrences = next_occurrences(task, now=timezone.now(), zone=ZoneInfo(task.owner.time_zone))
-    zone = ZoneInfo(task.due_zone or "UTC")
-    days = [each["due_date"] or each["due_at"].astimezone(zone).date() for each in islice(occurrences, 3)]
-    words = f"{Repeat.read(task.repeat).describe()}. "
-    return words[0].upper() + words[1:] + (f"Next: {', '.join(map(str, days))}." if days else "The last one.")
-
-
-class TaskForm(ProjectChoiceForm):
-    description = MultiLineField(required=False, strip=False, max_length=5000, widget=AdminTextareaWidget)
-    repeat = RepeatField(required=False, help_text="A recurrence rule, such as FREQ=WEEKLY;BYDAY=MO,TH.")
-    labels = forms.ModelMultipleChoiceField(
-        Label.objects.all(), required=False, widget=forms.CheckboxSelectMultiple
-    )
-
-    class Meta:
-        field_classes = {"title": SingleLineField}
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "repeat" in self.fields and (description := describe_repetition(self.instance)):
-            self.fields["repeat"].help_text = description
-
-    def offered(self, objects: Any) -> Any:
-        offered = super().offered(objects)
-        return offered.order_by("name") if objects.model is not Task else offered
-
-    def clean_labels(self) -> list[uuid.UUID]:
-        return [label.pk for label in self.cleaned_data["labels"]]
-
-
-class MoveForm(OwnersChoiceForm):
-    name = "project"
-    other_choices = [(NONE, "Inbox (no project)")]
-
-    def objects_of(self, owner: Any) -> Any:
-        return Project.objects.for_user(owner).live().active().order_by("name")
-
-
-class LabelForm(OwnersChoiceForm):
-    name = "label"
-
-    def objects_of(self, owner: Any) -> Any:
-        return Label.objects.for_user(owner).order_by("name")
-
-
-class ProjectFilter(ReferenceFilter):
-    title = parameter_name = "project"
-    empty_label = "No project"
-
-    def choices_of(self, owner: Any) -> Any:
-        return Project.objects.for_user(owner).live().order_by("name")
-
-    def without(self, tasks: Any) -> Any:
-        return tasks.without_project()
-
-    def referring_to(self, tasks: Any, key: uuid.UUID) -> Any:
-        return tasks.in_project(key)
-
-
-class LabelFilter(ReferenceFilter):
-    title = parameter_name = "label"
-    empty_label = "No label"
-
-    def choices_of(self, owner: Any) -> Any:
-        return Label.objects.for_user(owner).order_by("name")
-
-    def without(self, tasks: Any) -> Any:
-        return tasks.without_labels()
-
-    def referring_to(self, tasks: Any, key: uuid.UUID) -> Any:
-        return tasks.with_any_label([key])
-
-
-class LevelFilter(ChoiceFilter):
-    title = parameter_name = "level"
-    CHOICES = {"top": ("Top level", lambda tasks: tasks.without_parent())}
 
 
 @admin.register(Task)
@@ -163,7 +36,7 @@ class TaskAdmin(ObjectAdmin):
         "title", "completed", "deleted_at", "due_date", "due_at", "due_by", "project", "labels", "created_at",
         "owner__email", "owner__name",
     )  # fmt: skip
-    list_filter = [StateFilter, LatestOwnerFilter, ProjectFilter, LabelFilter, LevelFilter, "created_at"]
+    list_filter = [TaskStateFilter, LatestOwnerFilter, ProjectFilter, LabelFilter, LevelFilter, "created_at"]
     autocomplete_fields = ("owner", "parent")
     search_fields = Task.search_columns
     search_help_text = "Search by words of the title (3+ letters), by the owner's email or by task ID."
@@ -182,16 +55,16 @@ class TaskAdmin(ObjectAdmin):
         permission="change",
         done="moved to {}",
         warning="Subtasks move along with the task that they are in. Selected subtasks are left unchanged.",
-        form=MoveForm,
+        form=ProjectActionForm,
     )
     def move(self, request: HttpRequest, tasks: Any, project: uuid.UUID | None) -> list[Task]:
         return self.perform(MOVE, tasks.without_parent(), {"project": project})
 
-    @bulk_action("Add a label", permission="change", done="labelled {}", form=LabelForm)
+    @bulk_action("Add a label", permission="change", done="labelled {}", form=LabelActionForm)
     def add_label(self, request: HttpRequest, tasks: Any, label: uuid.UUID) -> list[Task]:
         return self.perform(UPDATE, tasks, {"add_labels": [label]})
 
-    @bulk_action("Remove a label", permission="change", done="no longer labelled {}", form=LabelForm)
+    @bulk_action("Remove a label", permission="change", done="no longer labelled {}", form=LabelActionForm)
     def remove_label(self, request: HttpRequest, tasks: Any, label: uuid.UUID) -> list[Task]:
         return self.perform(UPDATE, tasks, {"remove_labels": [label]})
 

@@ -133,7 +133,7 @@ def test_a_page_that_cannot_be_changed_shows_names_and_words(as_alice, world, ro
     page = staff_client(role).get(f"{TASKS}{world['milk']}/change/").content.decode()
 
     assert ">errand</a>" in page
-    assert "every day" in page
+    assert "Every day." in page
     assert "UUID(" not in page
 
 

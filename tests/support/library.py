@@ -17,7 +17,7 @@ from accounts.admin.users import UserAdmin
 from accounts.models import User
 from accounts.site import StaffSite
 from tasks.ledger import filters as ledger
-from tasks.ledger.admin import ObjectAdmin
+from tasks.ledger.admin.options import ObjectAdmin
 from tasks.ledger.importing import import_objects
 from tasks.ledger.kinds import Kind, kinds
 from tasks.ledger.models import OwnedObject

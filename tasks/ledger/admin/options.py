@@ -1,129 +1,30 @@
-"""The base of the admin's pages of objects. Every change is an operation, so that clients sync it."""
-
-import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin.models import DELETION
-from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import model_ngettext
 from django.contrib.auth import get_user_model
-from django.core.exceptions import MultipleObjectsReturned, PermissionDenied, ValidationError
+from django.core.exceptions import MultipleObjectsReturned, PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 
-from todo_project.admin.actions import ActionForm, bulk_action
-from todo_project.admin.changelist import ChoiceFilter, OwnerFilter, bounded_counts
+from todo_project.admin.actions import bulk_action
+from todo_project.admin.changelist import bounded_counts
 from todo_project.admin.csv import csv_response
 from todo_project.admin.forms import OwnersAutocomplete
 from todo_project.admin.inlines import LatestInline
 from todo_project.admin.options import BoundedModelAdmin
 from todo_project.admin.search import indexed_words, is_autocomplete, parse_uuid, reject_search
-from todo_project.api.errors import ApiError, ValidationFailed
+from todo_project.api.errors import ApiError
 
-from .kinds import CREATE, DELETE, PURGE, RESTORE, UPDATE, Kind
-from .models import Clock, OwnedObject
-from .operations import Operation, perform, perform_for_owners
-from .querysets import ObjectQuerySet
-from .writes import contents
-
-
-class TrashFilter(ChoiceFilter):
-    title = parameter_name = "state"
-    CHOICES = {
-        "live": ("Not in the trash", lambda objects: objects.live()),
-        "trashed": ("In the trash", lambda objects: objects.trashed().latest_trashed_first()),
-    }
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return super().lookups(request, model_admin) if model_admin.kind.has_trash else []
-
-
-class LatestOwnerFilter(OwnerFilter):
-    ordering = ("-version",)
-
-
-class ReferenceFilter(admin.SimpleListFilter):
-    """The objects that refer to one of the owner's objects, or to none. Offered if an owner is selected."""
-
-    empty_label: str
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        owner_id = parse_uuid(request.GET.get("owner", ""))
-        if owner_id is None:
-            if self.value():
-                raise IncorrectLookupParameters
-            return []
-        objects = self.choices_of(get_user_model()(pk=owner_id))
-        return [(NONE, self.empty_label), *((str(each.pk), str(each)) for each in objects)]
-
-    def choices_of(self, owner: Any) -> Any:
-        raise NotImplementedError
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        value = self.value()
-        if not value:
-            return queryset
-        if value == NONE:
-            return self.without(queryset)
-        if key := parse_uuid(value):
-            return self.referring_to(queryset, key)
-        raise IncorrectLookupParameters
-
-    def without(self, objects: Any) -> Any:
-        raise NotImplementedError
-
-    def referring_to(self, objects: Any, key: uuid.UUID) -> Any:
-        raise NotImplementedError
-
-
-NONE = "none"
-
-
-class ObjectForm(forms.ModelForm):
-    """Includes the version that the form was opened with."""
-
-    seen_version = forms.IntegerField(required=False, widget=forms.HiddenInput)
-
-    rejection: ApiError | None = None
-    """Why an operation with these values failed."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.initial["seen_version"] = self.instance.version
-        references: dict[str, Any] = {
-            name: field
-            for name, field in self.fields.items()
-            if isinstance(field, forms.ModelChoiceField) and issubclass(field.queryset.model, OwnedObject)  # type: ignore[union-attr]
-        }
-        for name, field in references.items():
-            if self.instance._state.adding:
-                del self.fields[name]  # It is not known yet whose objects to offer.
-            else:
-                field.owner = self.instance.owner
-                field.queryset = self.offered(field.queryset.for_user(field.owner).live())
-
-    def offered(self, objects: Any) -> Any:
-        """The objects that this one may refer to, of those of the same owner."""
-        return objects.exclude(pk=self.instance.pk) if objects.model is type(self.instance) else objects
-
-    def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or {}
-        if self.instance.version != cleaned.get("seen_version"):
-            raise ValidationError(
-                f"Your changes were not saved because someone else changed this "
-                f"{self._meta.model._meta.verbose_name}. Reload it and apply them again."
-            )
-        for name, message in field_messages(self.rejection) if self.rejection else ():
-            self.add_error(name if name in self.fields else None, message)
-        return cleaned
-
-
-def field_messages(error: ApiError) -> list[tuple[str, str]]:
-    errors = error.details.get("errors", [{"field": error.details.get("field"), "message": error.message}])
-    return [((each["field"] or "").partition(".")[0], each["message"]) for each in errors]
+from ..kinds import CREATE, DELETE, PURGE, RESTORE, UPDATE, Kind
+from ..models import Clock
+from ..operations import Operation, perform, perform_for_owners
+from ..querysets import ObjectQuerySet
+from ..writes import contents
+from .filters import LatestOwnerFilter, TrashFilter
+from .forms import ObjectForm
 
 
 class OperationFailed(Exception):
@@ -136,31 +37,6 @@ class OperationFailed(Exception):
 def contents_of(kind: Kind, selected: Any) -> list[Any]:
     """What is in these objects, and the objects themselves, of each kind."""
     return [find(lambda model: model.objects.all(), selected.values("pk")) for find in contents(kind)]
-
-
-class OwnersChoiceForm(ActionForm):
-    """Asks for an object of the owner of the selected rows."""
-
-    name: ClassVar[str]
-    other_choices: ClassVar[Sequence[tuple[str, str]]] = ()
-
-    def __init__(self, data: Any, *, rows: Any) -> None:
-        super().__init__(data, rows=rows)
-        owners = get_user_model().objects.filter(pk__in=rows.order_by().values("owner"))[:2]
-        if len(owners) > 1:
-            raise ValidationFailed.of(None, "invalid", "Select rows of one owner.")
-        objects = (each for owner in owners for each in self.objects_of(owner))
-        self.choices = dict(self.other_choices) | {str(each.pk): str(each) for each in objects}
-        self.fields[self.name] = forms.TypedChoiceField(
-            choices=[("", "---------"), *self.choices.items()], coerce=parse_uuid
-        )
-
-    def objects_of(self, owner: Any) -> Any:
-        raise NotImplementedError
-
-    @property
-    def summary(self) -> str:
-        return self.choices[self.data[self.name]]
 
 
 class ObjectAdmin(BoundedModelAdmin):
