@@ -147,6 +147,8 @@ def explain(read: Callable[[], Any]) -> list[tuple[int, list[str]]]:
     plans = []
     for each in queries.captured_queries:
         sql = each["sql"].replace("%", "%%")
+        if not sql.startswith("SELECT"):
+            continue  # BEGIN, and the timeout of a search.
         lines = [line for (line,) in query(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) {sql}")]
         # The first node's buffers include those of all others.
         buffers = next((line for line in lines if "Buffers: shared" in line), "")
@@ -176,7 +178,7 @@ def reads(user: Any) -> dict[str, Callable[[], Any]]:
 
     def add(ordering: str, *, trashed: bool = False, named: str = "", **filters: Any) -> None:
         known = SEARCH if trashed else FILTERS
-        # The parameter's default; a request for a project includes archived ones.
+        # The default for users with archived projects; a request for a project includes archived ones.
         sent = filters if trashed or "project" in filters else {"archived": False, **filters}
         page = ObjectPage(Selection(TASK, owned, trashed), user, known, sent, at=now, zone=ZoneInfo("UTC"))
         keyset = Keyset(Task, ordering)

@@ -46,7 +46,8 @@ class TaskViewSet(ObjectViewSet):
     page_parameters = TaskPageParameters
 
     def get_page(self, *args: Any, **kwargs: Any) -> Response:
-        if self.query.get("project", NONE) != NONE:
+        user: Any = self.request.user
+        if self.query.get("project", NONE) != NONE or not user.n_archived_projects:
             self.query = {**self.query, "archived": True}  # Even if the project itself is archived.
         return super().get_page(*args, **kwargs)
 
