@@ -141,14 +141,14 @@ def update_task(task: Task, values: Values, write: Write) -> set[str]:
     own = {name: value for name, value in values.items() if name not in RELATIONS}
     completed = own.pop("completed", None)
     changed = task.set_fields(own, at=write.at)
+    if completed is False:
+        changed |= reopen(task, {}, write)  # Before a new rule is set, because it restores the former one.
     changed |= _set_repeat(task, values, write)
     changed |= _move_task(task, values, write) | _set_labels(task, values, write)
     if completed and task.repeat:
         write.record(write.drafts[task.pk], changed)  # Before the next occurrence is created.
-        return complete(task, {}, write)
-    if completed is not None:
-        changed |= (complete if completed else reopen)(task, {}, write)
-    return changed
+        changed = set()
+    return changed | complete(task, {}, write) if completed else changed
 
 
 RELATIONS = {"project", "parent", "labels", "add_labels", "remove_labels", "repeat", *DIRECTIONS}
@@ -188,7 +188,7 @@ def reopen(task: Task, values: Values, write: Write) -> set[str]:
         if each.completed:
             # If it repeated, its next occurrence stays.
             write.change(each, completed=False, **({"repeated": None} if each.series else {}))
-    repeat = _take_back(task, write) if task.repeated else task.repeat
+    repeat = task.repeat or (_take_back(task, write) if task.repeated else None)
     changed = task.set_fields({"completed": False, "repeat": repeat, "repeated": None}, at=write.at)
     return changed | _set_repeat(task, {}, write)
 
@@ -298,22 +298,22 @@ def _continue_series(task: Task, repeat: Repeat, write: Write) -> None:
         pairs = [(each, _following(each, write)) for each in repeating]
         others = [_next_ids(each, following, write) for each, following in pairs if following]
         write.look_up(Task, {*chain.from_iterable((*each.keys(), *each.values()) for each in [ids, *others])})
+    if write.find(Task, ids[task.pk]):
+        return  # Somebody has restored it.
     days = (repeat.anchor - cast(date, task.due_day)).days
-    copied: set[uuid.UUID] = set()
-    for each in [task, *write.contents(task)]:
+    values = {"completed": False, "repeated": None}
+    write.copy(task, ids[task.pk], **values, **task.days_later(days), repeat=repeat.as_json())
+    copied = {task.pk}
+    for each in write.contents(task):
         copy_id = ids.get(each.pk)
-        if copy_id is None or write.find(Task, copy_id) or (copied and each.parent_id not in copied):
+        if copy_id is None or each.parent_id not in copied or write.find(Task, copy_id):
             continue
-        values = {**each.days_later(days), "completed": False, "repeated": None}
-        if each is task:
-            values |= {"repeat": repeat.as_json()}
-        else:
-            values |= {"parent": ids[each.parent_id], "series": None}
-            if each.repeat:
-                own = Repeat.read(each.repeat)
-                anchor = later(own.anchor, days)
-                values |= {"repeat": replace(own, anchor=anchor).as_json(), "series": copy_id}
-        write.copy(each, copy_id, **values)
+        own: dict[str, Any] = {"repeat": None, "series": None}
+        if each.repeat:
+            rule = Repeat.read(each.repeat)
+            rule = replace(rule, anchor=later(rule.anchor, days))
+            own = {"repeat": rule.as_json(), "series": copy_id}
+        write.copy(each, copy_id, **values, **each.days_later(days), **own, parent=ids[each.parent_id])
         copied.add(each.pk)
 
 

@@ -146,6 +146,46 @@ def test_the_last_occurrence_gets_its_rule_back(as_alice, rule):
     assert post(as_alice, task, "reopen")["repeat"] == task["repeat"]
 
 
+@pytest.mark.parametrize("fields", [{}, {"due_date": "2999-02-03"}])
+def test_a_rule_sent_along_replaces_the_former_one(as_alice, fields):
+    task = repeating(as_alice)
+    post(as_alice, task, "complete")
+    body = {"completed": False, "repeat": {"rule": "FREQ=WEEKLY"}, **fields}
+    assert as_alice("patch", f"/tasks/{task['id']}", body).status_code == 200
+
+    reopened = next_of(as_alice, task)
+    assert (reopened["id"], reopened["series"]) == (task["id"], task["id"])
+    assert reopened["repeat"]["rule"] == f"FREQ=WEEKLY;BYDAY={'SU' if fields else 'TH'}"
+    post(as_alice, reopened, "complete")
+    assert next_of(as_alice, task)["repeat"]["rule"] == reopened["repeat"]["rule"]
+
+
+def test_a_rule_that_was_set_while_the_task_was_completed_stays(as_alice):
+    task = repeating(as_alice)
+    post(as_alice, task, "complete")
+    body = {"repeat": {"rule": "FREQ=WEEKLY"}}
+    changed = as_alice("patch", f"/tasks/{task['id']}", body).json()
+
+    assert post(as_alice, task, "reopen")["repeat"] == changed["repeat"]
+
+
+def test_an_occurrence_that_exists_gets_nothing_back_that_was_deleted_from_it(as_alice):
+    task = repeating(as_alice)
+    create_task(as_alice, "inner", parent=task["id"])
+    post(as_alice, task, "complete")
+    [copy] = as_alice("get", f"/tasks?parent={next_of(as_alice, task)['id']}").json()["results"]
+    trash(as_alice, copy)
+    post(as_alice, task, "reopen")
+    as_alice("patch", f"/tasks/{task['id']}", {"repeat": task_rule(task)})
+    post(as_alice, task, "complete")
+
+    assert as_alice("get", f"/tasks?parent={next_of(as_alice, task)['id']}").json()["results"] == []
+
+
+def task_rule(task):
+    return {"rule": task["repeat"]["rule"]}
+
+
 def test_without_a_due_day_the_rule_does_not_return(as_alice):
     task = repeating(as_alice)
     post(as_alice, task, "complete")
