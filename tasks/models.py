@@ -290,7 +290,15 @@ class Task(OrderedObject):
                 name="task_open",
                 condition=Q(completed=False, deleted_at__isnull=True),
             ),
-            models.Index(fields=["owner", "project", "position", "id"], name="task_position"),
+            # Two, because PostgreSQL does not sort by an index of which an earlier column is null.
+            models.Index(
+                fields=["owner", "project", "position", "id"],
+                name="task_position",
+                condition=Q(project__isnull=False),
+            ),
+            models.Index(
+                fields=["owner", "position", "id"], name="task_inbox", condition=Q(project__isnull=True)
+            ),
             models.Index(
                 fields=["parent", "position"], name="task_parent", condition=Q(parent__isnull=False)
             ),

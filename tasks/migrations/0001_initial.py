@@ -418,7 +418,19 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="task",
-            index=models.Index(fields=["owner", "project", "position", "id"], name="task_position"),
+            index=models.Index(
+                condition=models.Q(("project__isnull", False)),
+                fields=["owner", "project", "position", "id"],
+                name="task_position",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="task",
+            index=models.Index(
+                condition=models.Q(("project__isnull", True)),
+                fields=["owner", "position", "id"],
+                name="task_inbox",
+            ),
         ),
         migrations.AddIndex(
             model_name="task",

@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from tasks.ledger.models import Clock
 from tests.support.caller import pages
+from tests.support.organisation import create_label, create_project
 from tests.support.tasks import create_task, store_tasks
 
 pytestmark = pytest.mark.postgres
@@ -40,6 +41,10 @@ def many_tasks(alice, bob):
 
 def plan_of(queries):
     [sql] = [query["sql"] for query in queries.captured_queries if "tasks_task" in query["sql"]]
+    return explained(sql)
+
+
+def explained(sql):
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}".replace("%", "%%"))
         [([plan],)] = cursor.fetchall()
@@ -70,6 +75,7 @@ def rows_read(plan):
         ("/tasks?ordering=due", "task_due"),
         ("/tasks?ordering=-due", "task_due"),
         ("/tasks?ordering=due&due=none", "task_due"),
+        ("/tasks?ordering=position&project=none", "task_inbox"),
         ("/tasks?ordering=due&completed=false", "task_open"),
         ("/tasks?ordering=-due&completed=false", "task_open"),
         ("/trash?", "task_trashed"),
@@ -87,6 +93,37 @@ def test_a_page_is_read_from_an_index(as_alice, many_tasks, path, index):
         assert len(page) == LIMIT
         assert index in {node.get("Index Name") for node in plan}
         assert rows_read(plan) <= 3 * LIMIT
+
+
+@pytest.mark.parametrize("direction", ["after", "before"])
+def test_the_neighbours_of_a_place_are_read_from_an_index(as_alice, many_tasks, direction):
+    one, *_, other = as_alice("get", "/tasks?limit=200").json()["results"]
+    with CaptureQueriesContext(connection) as queries:
+        moved = as_alice("post", f"/tasks/{one['id']}/move", {direction: other["id"]})
+    [sql] = [query["sql"] for query in queries if "UNION" in query["sql"]]
+
+    assert moved.status_code == 200
+    assert rows_read(explained(sql)) <= 30
+
+
+@pytest.mark.parametrize("kind", ["parent", "project", "label"])
+def test_references_are_read_and_purged_by_indexes(as_alice, many_tasks, kind):
+    label, project = create_label(as_alice)["id"], create_project(as_alice)["id"]
+    parent = create_task(as_alice, project=project, labels=[label])["id"]
+    create_task(as_alice, parent=parent, labels=[label])
+    paths = {"parent": f"/tasks/{parent}", "project": f"/projects/{project}", "label": f"/labels/{label}"}
+    with CaptureQueriesContext(connection) as queries:
+        assert as_alice("delete", paths[kind]).status_code == 200
+        if kind != "label":
+            path = paths[kind].replace("tasks", "trash").replace("projects", "trash")
+            assert (
+                as_alice("delete", f"{path}?kind={'task' if kind == 'parent' else kind}").status_code == 200
+            )
+    reading = [query["sql"] for query in queries if query["sql"].startswith(("(SELECT", "SELECT", "WITH"))]
+
+    for sql in reading:
+        if "tasks_" in sql:
+            assert rows_read(explained(sql)) <= 30, sql
 
 
 def test_a_page_of_the_sync_feed_is_read_from_an_index(as_alice, many_tasks):

@@ -299,6 +299,13 @@ def test_an_inner_project_is_restored_alone(as_alice, alice, full):
     assert_consistent(as_alice, alice)
 
 
+def test_a_project_in_one_outside_the_trash_is_restored_where_it_was(as_alice, full):
+    delete(as_alice, full["inner"])
+    back = restore(as_alice, full["inner"])
+
+    assert (back["parent"], back["position"]) == (full["outer"]["id"], full["inner"]["position"])
+
+
 def test_a_task_is_restored_from_the_trash_of_a_project_into_the_inbox(as_alice, alice, full):
     delete(as_alice, full["outer"])
     back = restore(as_alice, full["task"], "task")

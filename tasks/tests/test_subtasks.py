@@ -337,6 +337,15 @@ def test_a_task_is_trashed_and_restored_with_its_subtasks(as_alice, alice, famil
     assert_consistent(as_alice, alice)
 
 
+def test_a_subtask_of_a_task_outside_the_trash_is_restored_where_it_was(as_alice):
+    _, subtask, _ = nested(as_alice, 3, project=create_project(as_alice)["id"])
+    send(as_alice, "delete", f"/tasks/{subtask['id']}")
+    back = send(as_alice, "post", f"/trash/{subtask['id']}/restore")
+
+    for name in ("parent", "project", "position"):
+        assert back[name] == subtask[name]
+
+
 def test_a_subtask_is_restored_from_a_trashed_task_as_a_task(as_alice, alice):
     project = create_project(as_alice)
     task, subtask, inner = nested(as_alice, 3, project=project["id"])
