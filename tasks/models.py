@@ -300,7 +300,7 @@ class Task(OrderedObject):
                 fields=["owner", "position", "id"], name="task_inbox", condition=Q(project__isnull=True)
             ),
             models.Index(
-                fields=["parent", "position"], name="task_parent", condition=Q(parent__isnull=False)
+                fields=["owner", "parent", "position"], name="task_parent", condition=Q(parent__isnull=False)
             ),
             models.Index(
                 fields=["owner", "deleted_at", "id"],

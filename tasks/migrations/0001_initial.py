@@ -436,7 +436,7 @@ class Migration(migrations.Migration):
             model_name="task",
             index=models.Index(
                 condition=models.Q(("parent__isnull", False)),
-                fields=["parent", "position"],
+                fields=["owner", "parent", "position"],
                 name="task_parent",
             ),
         ),
