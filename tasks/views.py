@@ -61,7 +61,7 @@ class TaskViewSet(ObjectViewSet):
     def complete(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         """Its open subtasks are completed at the same time, unless the body says otherwise.
 
-        Repeating it changes nothing.
+        If the task repeats, its next occurrence is created. Repeating the request changes nothing.
         """
         return self.change(COMPLETE, id)
 
@@ -69,7 +69,8 @@ class TaskViewSet(ObjectViewSet):
     def reopen(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
         """Reopens the tasks that it is a subtask of, and the subtasks that were completed along with it.
 
-        Repeating it changes nothing.
+        The next occurrence of a repeating task moves to the trash, unless it was changed. Repeating the
+        request changes nothing.
         """
         return self.change(REOPEN, id)
 
@@ -86,7 +87,10 @@ class TaskViewSet(ObjectViewSet):
         extra_statuses=(409,),
     )
     def skip(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
-        """Moves it on to its next day. Repeating it changes nothing, since the body names the occurrence."""
+        """Moves it on to its next day, without its subtasks.
+
+        Repeating the request changes nothing, because the body names the occurrence.
+        """
         return self.change(SKIP, id)
 
     @endpoint(
