@@ -52,7 +52,7 @@ def test_an_erased_user_is_restored_without_credentials(exported, file, erased):
         "alice@example.com: new account",
         "profile: 1 new, 0 equal, 0 different",
         "identities: 2 new, 0 equal, 0 different",
-        "tasks: 0 new, 0 equal, 0 different",
+        *(f"{kind}: 0 new, 0 equal, 0 different" for kind in ("projects", "labels", "tasks")),
         "alice@example.com has been imported. "
         "The account has no password: reset it by email or set one in the admin.",
     ]
@@ -68,7 +68,7 @@ def test_a_second_run_changes_nothing(exported, file):
         "alice@example.com: existing account",
         "profile: 0 new, 1 equal, 0 different",
         "identities: 0 new, 2 equal, 0 different",
-        "tasks: 0 new, 0 equal, 0 different",
+        *(f"{kind}: 0 new, 0 equal, 0 different" for kind in ("projects", "labels", "tasks")),
         "alice@example.com has been imported.",
     ]
     assert export_again() == exported
@@ -247,7 +247,7 @@ START_OF_EXPORT = f"""{{"profile": {{"id": "{UNKNOWN_ID}", "email": null, "name"
         ('{"profile": {"a": ' + "9" * 5000 + "}}", "line 1: invalid or incomplete JSON: Exceeds the limit"),
         ('{"profile": {"a": ' + "[" * 100_000, "line 1: nested too deeply"),
         (START_OF_EXPORT, "line 2: unexpected end of file"),
-        (START_OF_EXPORT + "}", "tasks: This section is missing."),
+        (START_OF_EXPORT + "}", "labels: This section is missing."),
         (START_OF_EXPORT + ', "tasks": {}}', "tasks: This is not a section of an export."),
         (START_OF_EXPORT + ', "bread": []}', "bread: This is not a section of an export."),
         (START_OF_EXPORT + ', "identities": []}', "line 2: 'identities' occurs twice"),
