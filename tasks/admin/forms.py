@@ -55,6 +55,10 @@ class RepeatField(forms.MultiValueField):
         origin = forms.ChoiceField(choices=ORIGINS)
         super().__init__((rule, origin), require_all_fields=False, **options)
 
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Without a rule there is nothing to repeat, whatever is selected beside it."""
+        return bool(initial or (data and data[0])) and super().has_changed(initial, data)
+
     def compress(self, values: list[str]) -> dict[str, str] | None:
         return {"rule": values[0], "from": values[1]} if values and values[0] else None
 

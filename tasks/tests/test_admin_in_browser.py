@@ -24,9 +24,12 @@ EMAIL, PASSWORD = "operator@example.com", "correct horse battery"
 PREPARE = f"""
 from datetime import timedelta
 from django.core.management import call_command
+from django.db import transaction
 from django.utils import timezone
 from accounts.models import FailedLogin, User
+from tasks.kinds import LABEL, PROJECT, TASK
 from tasks.ledger.models import Clock
+from tasks.ledger.operations import Operation, perform
 from tasks.models import Task
 call_command("migrate", verbosity=0)
 User.objects.create_superuser("{EMAIL}", "{PASSWORD}", name="Olga")
@@ -40,6 +43,13 @@ Task.objects.bulk_create(
          completed_at=None if n % 3 else now - timedelta(days=n % 28 // 2))
     for n in range(1, 181)
 )
+with transaction.atomic():
+    home, label = perform(carol, [
+        Operation(PROJECT, "create", values={{"name": "Home", "color": "#2e8b57"}}),
+        Operation(LABEL, "create", values={{"name": "in town", "color": "#ff8c00"}}),
+    ])
+    values = {{"project": home.pk, "labels": [label.pk]}}
+    perform(carol, [Operation(TASK, "update", task.pk, values) for task in carol.tasks.live()[:20]])
 FailedLogin.objects.bulk_create(
     FailedLogin(email="carol@example.com", address="203.0.113.7", at=now - timedelta(hours=n * n // 9))
     for n in range(36)
@@ -166,6 +176,24 @@ def test_a_task_is_found_edited_and_completed_and_the_history_has_entries(admin)
     expect(body(admin)).to_contain_text("Completed.")
 
 
+def test_a_task_gets_a_parent_a_project_and_a_label(admin):
+    admin.goto("/admin/tasks/task/?q=Errand+100")
+    admin.get_by_role("link", name="Errand 100").click()
+    admin.get_by_label("Project:").select_option("Home")
+    admin.get_by_role("checkbox", name="in town").check()
+    admin.locator(".field-parent .select2-selection").click()
+    admin.locator(".select2-search__field").fill("errand 101")
+    admin.get_by_role("option", name="Errand 101").click()
+    admin.get_by_role("button", name="Save and continue editing").click()
+    # The parent is in no project.
+    expect(admin.locator(".field-project")).to_contain_text("A subtask is in the project of its parent.")
+    admin.get_by_label("Project:").select_option("---------")
+    admin.get_by_role("button", name="Save", exact=True).click()
+    admin.goto("/admin/tasks/task/?q=Errand+100")
+
+    expect(admin.get_by_role("row", name="Errand 100")).to_contain_text("in town")
+
+
 def test_signing_out_ends_the_session(admin):
     admin.get_by_role("button", name="Log out").click()
     expect(body(admin)).to_contain_text("Log in again")
@@ -189,6 +217,8 @@ def test_each_page_fits_the_width_of_the_screen(admin, pictures, width, scheme):
         "users": "/admin/accounts/user/",
         "tasks": "/admin/tasks/task/",
         "search": "/admin/tasks/task/?q=Errand+008",
+        "projects": "/admin/tasks/project/",
+        "labels": "/admin/tasks/label/",
         "sessions": "/admin/accounts/session/",
         "roles": "/admin/auth/group/",
     }.items():
@@ -202,6 +232,10 @@ def test_each_page_fits_the_width_of_the_screen(admin, pictures, width, scheme):
     run_action(admin, "Errand 008", "Move to the trash")
     expect(admin.get_by_role("button", name="Yes, continue")).to_be_visible()
     check("confirmation")
+    admin.goto("/admin/tasks/task/?q=Errand+008")
+    run_action(admin, "Errand 008", "Move to a project")
+    expect(admin.get_by_label("Project:")).to_be_visible()
+    check("move")
     admin.goto("/admin/accounts/user/")
     admin.get_by_role("link", name="carol@example.com").click()
     expect(admin.get_by_label("Email:")).to_be_visible()

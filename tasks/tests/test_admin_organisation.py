@@ -26,7 +26,7 @@ def save(client: Any, path: str, each: Mapping[str, Any], **changes: Any) -> Any
     form = form_of(client.get(url))
     names = each.keys() & {"priority", "project", "parent", "labels", "description"}
     shown = {name: "" if each[name] is None else each[name] for name in names}
-    return client.post(url, {**form, **shown, **changes}, follow=True)
+    return client.post(url, {"repeat_1": "due", **form, **shown, **changes}, follow=True)
 
 
 def test_a_task_gets_a_project_a_parent_and_labels(superuser, as_alice, garden, errand):
