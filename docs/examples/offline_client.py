@@ -112,8 +112,10 @@ class OfflineClient:
     def next_occurrence(self, task: Entry) -> Entry | None:
         """What the server creates, with this id, if a task is completed now; None if the day is unknown."""
         known = self.state["series"].get(task.get("series"))
+        if not known or "anchor" not in (task.get("repeat") or {}):
+            return None  # Unknown, or changed offline.
         today = datetime.now(zone_of(task)).date().isoformat()
-        for occurrence in known["ahead"] if known and task.get("repeat") else []:
+        for occurrence in known["ahead"]:
             following = {**task, **occurrence, "start_date": None, "version": 0}
             day = due_day(following)
             if day > max(task["repeat"]["anchor"], today):

@@ -166,7 +166,17 @@ def random_data(client, dice, kind):
         return {"name": f"project {dice.random()}", "parent": dice.choice([None, *ids("project")])}
     place = dice.choice([{}, {"project": dice.choice(ids("project"))}, {"parent": dice.choice(ids("task"))}])
     labels = dice.choice([[], [{"name": f"Label {dice.randrange(20)}"}], [*client.objects("label")][:2]])
-    return {"title": f"task {dice.random()}", "priority": dice.randrange(4), "add_labels": labels, **place}
+    repeat = {
+        "due_date": "2999-01-31",
+        "repeat": {"rule": dice.choice(["FREQ=DAILY", "FREQ=MONTHLY;COUNT=2"])},
+    }
+    return {
+        "title": f"task {dice.random()}",
+        "priority": dice.randrange(4),
+        "add_labels": labels,
+        **place,
+        **dice.choice([{}, {}, repeat]),
+    }
 
 
 class InProcessClient(offline_client.OfflineClient):  # type: ignore[name-defined]
@@ -283,6 +293,18 @@ def test_two_clients_that_complete_a_repeating_task_show_one_next_occurrence(as_
     assert phone.state["conflicts"] == laptop.state["conflicts"] == []
     phone.change("complete", last)
     assert open_tasks(phone) == []
+
+
+def test_a_rule_that_was_changed_offline_is_left_to_the_server(as_alice, tmp_path):
+    task = create_task(as_alice, "water", due_date="2999-01-31", repeat={"rule": "FREQ=DAILY"})["id"]
+    client = InProcessClient(tmp_path / "phone", as_alice)
+    client.sync()
+    client.change("update", task, repeat={"rule": "FREQ=MONTHLY"})
+    client.change("complete", task)
+    assert [each["id"] for each in client.objects().values()] == [task]
+    client.sync()
+
+    assert [each["due_date"] for each in client.objects().values()] == ["2999-01-31", "2999-02-28"]
 
 
 def test_the_next_occurrence_can_be_changed_before_the_server_has_created_it(as_alice, tmp_path):
