@@ -46,7 +46,7 @@ class OrderedObject(OwnedObject):
     position = models.CharField(
         max_length=120,
         editable=False,
-        help_text="Where it stands among its siblings; see positions.py. Compared byte by byte.",
+        help_text="Its place among its siblings: texts compared byte by byte.",
     )
 
     objects = OrderedQuerySet.as_manager()  # type: ignore[misc]

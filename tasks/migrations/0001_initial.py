@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
                     "position",
                     models.CharField(
                         editable=False,
-                        help_text="Where it stands among its siblings; see positions.py. Compared byte by byte.",
+                        help_text="Its place among its siblings: texts compared byte by byte.",
                         max_length=120,
                     ),
                 ),
@@ -74,7 +74,7 @@ class Migration(migrations.Migration):
                     "position",
                     models.CharField(
                         editable=False,
-                        help_text="Where it stands among its siblings; see positions.py. Compared byte by byte.",
+                        help_text="Its place among its siblings: texts compared byte by byte.",
                         max_length=120,
                     ),
                 ),
@@ -123,7 +123,7 @@ class Migration(migrations.Migration):
                     "position",
                     models.CharField(
                         editable=False,
-                        help_text="Where it stands among its siblings; see positions.py. Compared byte by byte.",
+                        help_text="Its place among its siblings: texts compared byte by byte.",
                         max_length=120,
                     ),
                 ),
