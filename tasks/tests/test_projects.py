@@ -200,6 +200,17 @@ def test_unarchiving_an_inner_project_unarchives_those_that_it_is_in(as_alice, a
     assert titles(as_alice) == ["in inbox", "in outer", "in inner"]
 
 
+def test_a_project_in_the_trash_is_neither_archived_nor_unarchived(as_alice):
+    outer, one = nested_projects(as_alice, "outer", "one")
+    two = create_project(as_alice, "two", parent=outer["id"])
+    trashed = [delete(as_alice, one)]
+    send(as_alice, "post", f"/projects/{outer['id']}/archive")
+    trashed.append(delete(as_alice, two))
+    send(as_alice, "post", f"/projects/{outer['id']}/unarchive")
+
+    assert [read(as_alice, each, "/projects") for each in (one, two)] == trashed
+
+
 @pytest.mark.parametrize("verb", ["create", "update", "move"])
 def test_a_task_is_not_put_into_an_archived_project(as_alice, task, archived, verb):
     data = {"project": archived[0]["id"]}
