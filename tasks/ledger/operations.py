@@ -96,8 +96,9 @@ def perform_for_owners(
 ) -> list[Any]:
     """Apply a verb to objects of many owners, and return the changed objects. Requires a transaction.
 
-    Objects to which the verb does not apply are skipped. The number of queries is constant. A transaction
-    that calls this several times must process owners in ascending order; otherwise two could deadlock.
+    Objects to which the verb does not apply are skipped. The number of queries is constant, except for two
+    for each owner whose operations look up objects. A transaction that calls this several times must process
+    owners in ascending order; otherwise two could deadlock.
     """
     named = kind.model.objects.filter(pk__in=ids)
     clocks = Clock.objects.lock_many(set(named.values_list("owner", flat=True)))

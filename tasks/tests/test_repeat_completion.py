@@ -9,7 +9,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from tasks.kinds import TASK
 from tasks.ledger.models import Clock
+from tasks.ledger.operations import perform_for_owners
 from tasks.models import Task
 from tests.support.admin_client import TASKS, run_action
 from tests.support.assertions import assert_error
@@ -109,6 +111,18 @@ def test_staff_complete_repeating_tasks_of_several_users(as_alice, as_bob, super
             ("0", "2999-02-01"),
             ("1", "2999-02-01"),
         ]
+
+
+def test_an_action_makes_two_queries_more_for_another_user(as_alice, as_bob):
+    """To look for the next occurrences, and for tombstones of them."""
+
+    def complete(*callers):
+        tasks = [repeating(caller, title=str(number))["id"] for caller in callers for number in range(3)]
+        with CaptureQueriesContext(connection) as captured:
+            perform_for_owners(TASK, "complete", tasks)
+        return len(captured)
+
+    assert complete(as_alice, as_bob) <= complete(as_alice) + 2
 
 
 def test_completing_again_changes_nothing(as_alice):

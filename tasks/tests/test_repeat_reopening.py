@@ -85,7 +85,9 @@ def test_after_the_next_occurrence_was_purged_it_is_created_again(as_alice):
 
     assert next_of(as_alice, task)["id"] == following["id"]
     assert len(as_alice("get", f"/tasks?root={following['id']}").json()["results"]) == 2
-    entries = {each["id"]: each for each in as_alice("get", "/sync").json()["changes"]}
+    changes = as_alice("get", "/sync").json()["changes"]
+    entries = {each["id"]: each for each in changes}
+    assert len(changes) == len(entries)
     assert entries == server_entries(lambda path: as_alice("get", path).json())
     assert entries[following["id"]] == entry(next_of(as_alice, task))
 
