@@ -231,9 +231,8 @@ def _move_task(task: Task, values: Values, write: Write) -> set[str]:
         project = write.find(Project, project_id)
         if project_id and project is None:
             raise _unknown("project", Project)
-        if project and project.archived_at:
-            message = "This project is archived. Unarchive it first, or choose another one."
-            raise ValidationFailed.of("project", "archived", message)
+        if project:
+            _check_active("project", project)
     if "parent" in values:
         parent_id = values["parent"]
     if parent_id and parent_id != task.parent_id:
@@ -395,7 +394,7 @@ def move_project(project: Project, values: Values, write: Write) -> set[str]:
     siblings, changed = project.sibling_key, set()
     if values.get("parent", project.parent_id) != project.parent_id:
         if values["parent"]:
-            _check_parent(project, values["parent"], write)
+            _check_active("parent", _check_parent(project, values["parent"], write))
         changed |= project.set_fields({"parent": values["parent"]}, at=write.at)
     return changed | _place(project, siblings, values, write)
 
@@ -452,6 +451,12 @@ def delete_label(label: Label, values: Values, write: Write) -> set[str]:
 
 
 # Levels and order
+
+
+def _check_active(field: str, project: Project) -> None:
+    if project.archived_at:
+        message = f"{field.capitalize()} is archived. Unarchive it first, or choose another project."
+        raise ValidationFailed.of(field, "archived", message)
 
 
 def _check_parent(each: Any, parent_id: uuid.UUID, write: Write) -> Any:

@@ -211,6 +211,18 @@ def test_a_project_in_the_trash_is_neither_archived_nor_unarchived(as_alice):
     assert [read(as_alice, each, "/projects") for each in (one, two)] == trashed
 
 
+def test_a_project_is_not_put_into_an_archived_one(as_alice, archived):
+    other = create_project(as_alice, "other")
+    for method, path, body in [
+        ("post", "/projects", {"name": "new", "parent": archived[0]["id"]}),
+        ("patch", f"/projects/{other['id']}", {"parent": archived[0]["id"]}),
+        ("post", f"/projects/{other['id']}/move", {"parent": archived[0]["id"]}),
+    ]:
+        response = as_alice(method, path, body)
+        assert_error(response, 400, "VALIDATION_ERROR", field="parent", constraint="archived")
+    assert names(as_alice) == ["other"]
+
+
 @pytest.mark.parametrize("verb", ["create", "update", "move"])
 def test_a_task_is_not_put_into_an_archived_project(as_alice, task, archived, verb):
     data = {"project": archived[0]["id"]}
@@ -222,7 +234,7 @@ def test_a_task_is_not_put_into_an_archived_project(as_alice, task, archived, ve
     error = assert_error(
         response, 400, "VALIDATION_ERROR", field="operations.0.project", constraint="archived"
     )
-    assert error["message"] == "This project is archived. Unarchive it first, or choose another one."
+    assert error["message"] == "Project is archived. Unarchive it first, or choose another project."
     assert read(as_alice, task) == task
 
 
