@@ -192,8 +192,10 @@ def test_unarchiving_restores_what_was_archived_along(as_alice, alice):
 
 def test_unarchiving_an_inner_project_unarchives_those_that_it_is_in(as_alice, archived):
     outer, inner = archived
+    send(as_alice, "post", f"/projects/{outer['id']}/unarchive")
     beside = create_project(as_alice, "beside", parent=outer["id"])
-    send(as_alice, "post", f"/projects/{beside['id']}/archive")
+    for project in (inner, beside, outer):
+        send(as_alice, "post", f"/projects/{project['id']}/archive")
     send(as_alice, "post", f"/projects/{inner['id']}/unarchive")
 
     assert names(as_alice) == ["outer", "inner"]
