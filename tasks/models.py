@@ -303,6 +303,11 @@ class Task(OrderedObject):
                 fields=["owner", "parent", "position"], name="task_parent", condition=Q(parent__isnull=False)
             ),
             models.Index(
+                fields=["owner", "series", "created_at"],
+                name="task_series",
+                condition=Q(series__isnull=False),
+            ),
+            models.Index(
                 fields=["owner", "deleted_at", "id"],
                 name="task_trashed",
                 condition=Q(deleted_at__isnull=False),

@@ -95,6 +95,18 @@ def test_a_page_is_read_from_an_index(as_alice, many_tasks, path, index):
         assert rows_read(plan) <= 3 * LIMIT
 
 
+def test_the_occurrences_of_a_task_are_read_from_an_index(as_alice, many_tasks):
+    task = create_task(as_alice, due_date="2027-01-31", repeat={"rule": "FREQ=DAILY"})
+    assert as_alice("post", f"/tasks/{task['id']}/complete").status_code == 200
+    with CaptureQueriesContext(connection) as queries:
+        found = as_alice("get", f"/tasks?series={task['id']}").json()["results"]
+    plan = plan_of(queries)
+
+    assert len(found) == 2
+    assert "task_series" in {node.get("Index Name") for node in plan}
+    assert rows_read(plan) <= 4
+
+
 @pytest.mark.parametrize("direction", ["after", "before"])
 def test_the_neighbours_of_a_place_are_read_from_an_index(as_alice, many_tasks, direction):
     one, *_, other = as_alice("get", "/tasks?limit=200").json()["results"]
