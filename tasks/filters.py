@@ -1,20 +1,22 @@
 """The query parameters of the lists of tasks, projects and labels."""
 
+import re
+import uuid
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db.models import DateField, DateTimeField, IntegerField, UUIDField
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from todo_project.api import fields
-from todo_project.api.fields import DayField, TimeZoneField
+from todo_project.api.fields import UUID_PATTERN, DayField, TimeZoneField
 from todo_project.api.filters import Filter, Moment
 from todo_project.api.pagination import PageParameters
 from todo_project.api.parameters import (
     NumberField,
     QueryParameters,
     TrueFalseField,
-    UUIDListField,
     UUIDOrNoneField,
 )
 
@@ -27,16 +29,22 @@ from .querysets import TaskQuerySet
 UTC = ZoneInfo("UTC")
 
 NONE = "none"
+LABEL = re.compile(f"{NONE}|{UUID_PATTERN}(,{UUID_PATTERN}){{0,99}}")
 
 
-class LabelsField(serializers.ListField):
+@extend_schema_field({"type": "array", "items": {"type": "string", "pattern": f"^({LABEL.pattern})$"}})
+class LabelsField(serializers.Field[Any, Any, Any, Any]):
     """Each occurrence is a list of labels, of which a task must have one; or "none"."""
 
     is_repeatable = True
-    child = UUIDListField(max_length=100)
+    default_error_messages = {
+        "invalid": "This field must be none, or the ID of a label or up to 100, separated by commas."
+    }
 
     def to_internal_value(self, data: Any) -> Any:
-        return [NONE if each == NONE else self.run_child_validation([each])[0] for each in data]
+        if not all(LABEL.fullmatch(each) for each in data):
+            self.fail("invalid")
+        return [each if each == NONE else [uuid.UUID(label) for label in each.split(",")] for each in data]
 
 
 def with_labels(tasks: TaskQuerySet, choices: list[Any], moment: Moment) -> TaskQuerySet:

@@ -47,6 +47,7 @@ class NameField(TextField):
         return check_visible("This field", super().to_internal_value(data))
 
 
+@extend_schema_field({"type": "string", "pattern": "^#[0-9A-Fa-f]{6}$"})
 class ColorField(CharField):
     default_error_messages = {"invalid_color": "This field must be a color such as #1e90ff."}
 
@@ -351,6 +352,8 @@ class LabelSerializer(OrderedSerializer):
 
 
 class GroupSerializer(serializers.Serializer[Any]):
+    optional = ("project", "label", "due")
+
     project = UUIDField(allow_null=True, required=False, help_text="With `by=project`.")
     label = UUIDField(allow_null=True, required=False, help_text="With `by=label`.")  # type: ignore[assignment]
     due = DayField(allow_null=True, required=False, help_text="With `by=due`.")
@@ -360,6 +363,8 @@ class GroupSerializer(serializers.Serializer[Any]):
 
 
 class StatsSerializer(serializers.Serializer[Any]):
+    optional = ("by",)
+
     open = IntegerField()
     completed = IntegerField()
     overdue = IntegerField(help_text="Open tasks whose due time has passed, or whose due day has ended.")

@@ -100,13 +100,13 @@ class QueryParameters(serializers.Serializer[Any]):
         if name not in fields:
             known = ", ".join(fields) or "none"
             raise serializers.ValidationError(f"Unknown query parameter. Allowed: {known}.", code="unknown")
-        if len(values) > 1 and not getattr(fields[name], "is_repeatable", False):
+        repeatable = getattr(fields[name], "is_repeatable", False)
+        if len(values) > 1 and not repeatable:
             raise serializers.ValidationError("This parameter must be sent only once.", code="repeated")
         # Django decodes broken percent-encoding to U+FFFD instead of rejecting it.
         if any("\ufffd" in value for value in values):
             raise serializers.ValidationError("This parameter must be UTF-8.", code="encoding")
-        sent = values if getattr(fields[name], "is_repeatable", False) else values[0]
-        return fields[name].run_validation(sent)
+        return fields[name].run_validation(values if repeatable else values[0])
 
     @classmethod
     @cache
@@ -116,6 +116,10 @@ class QueryParameters(serializers.Serializer[Any]):
         for field in fields.values():
             set_plain_messages(field)
         return fields
+
+
+def is_repeatable(parameters: type[QueryParameters], name: str) -> bool:
+    return getattr(parameters().fields.get(name), "is_repeatable", False)
 
 
 class DryRunParameters(QueryParameters):

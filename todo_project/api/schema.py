@@ -15,7 +15,7 @@ from .endpoints import Endpoint
 from .errors import ApiError, all_errors
 from .idempotency import FORMAT
 from .links import MOVES_TO
-from .parameters import DryRunParameters, QueryParameters
+from .parameters import DryRunParameters, QueryParameters, is_repeatable
 from .serializers import StrictSerializer
 
 
@@ -114,11 +114,11 @@ class AutoSchema(openapi.AutoSchema):
         return text.format(**names, **{name.title(): each.title() for name, each in names.items()})
 
     def _map_basic_serializer(self, serializer: Any, direction: str) -> dict[str, Any]:
-        """Responses always have all fields, even those that requests may omit."""
+        """Responses have all fields, even those that requests may omit; `optional` are exceptions."""
         schema: dict[str, Any] = super()._map_basic_serializer(serializer, direction)
         properties = schema.get("properties", {})
         if direction == "response" and properties:
-            schema["required"] = sorted(properties)
+            schema["required"] = sorted({*properties} - {*getattr(serializer, "optional", ())})
         if direction == "request" and isinstance(serializer, StrictSerializer):
             schema["additionalProperties"] = False
         # A client that sent the defaults in a PATCH would reset fields by accident.
@@ -191,7 +191,8 @@ class AutoSchema(openapi.AutoSchema):
                 response["headers"] |= refer("Dry-Run")
         for parameter in operation.get("parameters", []):
             if parameter["in"] == "query" and parameter["schema"]["type"] == "array":
-                parameter["explode"] = False  # Separated by commas, not repeated.
+                # Separated by commas, unless it may be repeated.
+                parameter["explode"] = is_repeatable(self.parameters, parameter["name"])
         for status in self.error_statuses(operation):
             operation["responses"].setdefault(
                 str(status), {"$ref": f"#/components/responses/{response_name(status)}"}
