@@ -109,9 +109,6 @@ class Project(OrderedObject):
         # An owner has at most some hundreds: their lists need no index of their own.
         indexes = [
             models.Index(
-                fields=["owner", "id"], name="project_archived", condition=Q(archived_at__isnull=False)
-            ),
-            models.Index(
                 fields=["owner", "parent"], name="project_parent", condition=Q(parent__isnull=False)
             ),
             models.Index(fields=["created_at"], name="project_all_created"),

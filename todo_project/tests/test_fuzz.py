@@ -12,7 +12,7 @@ from tests.support.servers.gunicorn import ROOT, Gunicorn
 
 pytestmark = pytest.mark.own_servers
 
-EXAMPLES = int(os.environ.get("TEST_EXAMPLES", "10"))
+EXAMPLES = int(os.environ.get("TEST_EXAMPLES", "6"))
 """For each operation."""
 
 
