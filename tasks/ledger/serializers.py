@@ -88,11 +88,14 @@ def body_of(kind: Kind, verb: str) -> Any:
     return kind.body_classes[verb]() if verb in kind.bodies else NO_BODY
 
 
-def any_kind(name: str, serializer: Any, *others: Any) -> PolymorphicProxySerializer:
+def any_kind(name: str, serializer: Any, *others: Any, has_trash: bool = False) -> PolymorphicProxySerializer:
     """A description: the serializer that the function returns for one of the kinds, or one of the others."""
     return PolymorphicProxySerializer(
         component_name=name,
-        serializers=lambda: [*(serializer(kind) for kind in kinds.values()), *others],
+        serializers=lambda: [
+            *(serializer(kind) for kind in kinds.values() if kind.has_trash or not has_trash),
+            *others,
+        ],
         resource_type_field_name=None,
     )
 

@@ -270,7 +270,7 @@ class TrashViewSet(OwnedViewSet):
 
     def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
         """For the description."""
-        return any_kind("Object", lambda kind: kind.serializer_class)
+        return any_kind("Object", lambda kind: kind.serializer_class, has_trash=True)
 
     @endpoint("listTrash", "List your trash", parameters=TrashPageParameters, conditional=True)
     def list(self, request: Request) -> Response:

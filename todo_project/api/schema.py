@@ -256,9 +256,9 @@ def add_components(result: dict[str, Any], generator: Any, request: Any, public:
     result["tags"] = [tag for tag in result.get("tags", []) if tag["name"] in used]
     components = result.setdefault("components", {})
     components.setdefault("schemas", {})["Error"] = error_schema()
-    for name, schema in components["schemas"].items():
-        if name.endswith("Request") and "oneOf" in schema:
-            schema["anyOf"] = schema.pop("oneOf")  # A body may be valid for several alternatives.
+    for schema in components["schemas"].values():
+        if "oneOf" in schema:
+            schema["anyOf"] = schema.pop("oneOf")  # An object may be valid for several alternatives.
     components["headers"] = HEADERS
     components["responses"] = {}
     for error in all_errors():
