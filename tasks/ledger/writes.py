@@ -36,6 +36,9 @@ M = TypeVar("M", bound=OwnedObject)
 Find = Callable[[Rows, Ids], ObjectQuerySet]
 """The function of a Lookup."""
 
+LINKS = 1000
+"""Written in one statement, which may have at most 65,535 parameters on PostgreSQL."""
+
 
 @dataclass
 class Draft:
@@ -214,9 +217,9 @@ def read(lookups: Sequence[Lookup], rows: Rows) -> Iterator[OwnedObject]:
     if not lookups:
         return
     selects = [_select(each, rows) for each in lookups]
-    sql = " UNION ALL ".join(sql for sql, _ in selects)
-    params = [param for _, params in selects for param in params]
-    for name, text in execute(sql, params, lambda cursor: cursor.fetchall()):
+    sql = " UNION ALL ".join(sql for sql, _, _ in selects)
+    params = [param for _, params, _ in selects for param in params]
+    for name, text in _run(sql, params, is_constant=all(is_constant for _, _, is_constant in selects)):
         model: type[OwnedObject] = kinds[name].model
         values = orjson.loads(text)
         fields: list[Any] = [model._meta.get_field(column) for column in _columns(kinds[name])]
@@ -227,13 +230,23 @@ def read(lookups: Sequence[Lookup], rows: Rows) -> Iterator[OwnedObject]:
         )
 
 
-def _select(lookup: Lookup, rows: Rows) -> Statement:
+def _run(sql: str, params: list[Any], *, is_constant: bool) -> list[tuple[str, str]]:
+    if is_constant:
+        return execute(sql, params, lambda cursor: cast(list[tuple[str, str]], cursor.fetchall()))
+    # For each number of ids it is other SQL, which is not worth preparing.
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return cursor.fetchall()
+
+
+def _select(lookup: Lookup, rows: Rows) -> tuple[str, list[Any], bool]:
+    """The SQL, its parameters, and whether it is always the same SQL."""
     if isinstance(rows, OwnersRows) and len(lookup.ids) == 1:
         [object_id] = lookup.ids
         query = _lookup_query(lookup.find, rows.rows_for, connection.vendor)
-        return query.statement(owner=rows.owner.pk, id=object_id)
+        return *query.statement(owner=rows.owner.pk, id=object_id), True
     sql, params = _texts(lookup.find(rows, lookup.ids)).query.sql_with_params()
-    return sql, list(params)
+    return sql, list(params), False
 
 
 @cache
@@ -355,8 +368,8 @@ def link_statements(drafts: Iterable[Draft]) -> list[Statement]:
                 links = model.objects.filter(owner=owner_id)
                 links = links.filter(**{f"{kind.name}__in": ids, f"{target}__in": targets})
                 statements.append(delete_statement(links))
-            if added:
-                statements.append(insert_statement(*added))
+            batches = (added[start : start + LINKS] for start in range(0, len(added), LINKS))
+            statements += (insert_statement(*batch) for batch in batches)
     return statements
 
 

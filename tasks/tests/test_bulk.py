@@ -192,6 +192,21 @@ def test_100_operations_cost_as_many_queries_as_2(as_alice, django_assert_num_qu
             assert bulk(as_alice, *operations(number)).status_code == 200
 
 
+@pytest.mark.postgres
+def test_bulk_requests_prepare_no_statement_for_each_number_of_operations(as_alice):
+    """A connection keeps a hundred; those of the commonest requests would have to be prepared again."""
+    tasks = [create_task(as_alice) for _ in range(9)]
+    numbers = []
+    for number in (2, 3, 4):
+        changes = [{"op": "complete", "id": tasks.pop()["id"]} for _ in range(number)]
+        assert bulk(as_alice, *changes).status_code == 200
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_prepared_statements")
+            numbers.append(cursor.fetchone()[0])
+
+    assert numbers[0] == numbers[1] == numbers[2]
+
+
 def test_a_bulk_request_writes_only_the_columns_in_its_operations(as_alice):
     milk, bread = create_task(as_alice, "milk"), create_task(as_alice, "bread")
     with CaptureQueriesContext(connection) as queries:

@@ -1,13 +1,14 @@
 """manage.py import_user: tasks."""
 
 import json
+import uuid
 
 import pytest
 from django.core.management import CommandError
 
 from tasks.ledger.counts import count_rows
 from tasks.ledger.models import Clock
-from tasks.models import Task
+from tasks.models import Task, TaskLabel
 from tests.support.assertions import assert_error
 from tests.support.caller import UNKNOWN_ID, signed_in
 from tests.support.commands import run
@@ -274,3 +275,16 @@ def test_a_long_import_reports_its_progress(tasks, alice, file, monkeypatch):
     monkeypatch.setattr("tasks.ledger.importing.BATCH_SIZE", 3)
 
     assert run("import_user", file, "--into", "alice@example.com")[1] == "tasks: 3 so far\ntasks: 4 so far\n"
+
+
+def test_a_batch_may_have_more_labels_than_a_statement_has_parameters(as_alice, alice, file):
+    """PostgreSQL allows 65,535, and a label of a task takes three."""
+    labels = [{"name": f"label {number}"} for number in range(50)]
+    task = create_task(as_alice, add_labels=labels)
+    run("export_user", alice.email, "--output", file)
+    exported = json.loads(file.read_text())
+    more = [{**task, "id": str(uuid.UUID(int=number)), "version": 1000 + number} for number in range(450)]
+    file.write_text(json.dumps({**exported, "tasks": [*exported["tasks"], *more]}))
+
+    assert "tasks: 450 new, 1 equal, 0 different\n" in import_alice(file, "--on-conflict", "keep")
+    assert TaskLabel.objects.count() == 451 * 50
