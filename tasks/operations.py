@@ -144,7 +144,7 @@ def update_task(task: Task, values: Values, write: Write) -> set[str]:
     if completed is False:
         changed |= reopen(task, {}, write)  # Before a new rule is set, because it restores the former one.
     changed |= _set_repeat(task, values, write)
-    changed |= _move_task(task, values, write) | _set_labels(task, values, write)
+    changed |= move_task(task, values, write) | _set_labels(task, values, write)
     if completed and task.repeat:
         write.record(write.drafts[task.pk], changed)  # Before the next occurrence is created.
         changed = set()
@@ -214,17 +214,13 @@ def restore_task(task: Task, values: Values, write: Write) -> set[str]:
         return set()
     changed = set()
     if task.project_id and write.find(Project, task.project_id) is None:
-        changed |= _move_task(task, {"project": None}, write)
+        changed |= move_task(task, {"project": None}, write)
     if task.parent_id and write.find(Task, task.parent_id) is None:
-        changed |= _move_task(task, {"parent": None}, write)
+        changed |= move_task(task, {"parent": None}, write)
     return changed | restore(task, values, write)
 
 
 def move_task(task: Task, values: Values, write: Write) -> set[str]:
-    return _move_task(task, values, write)
-
-
-def _move_task(task: Task, values: Values, write: Write) -> set[str]:
     siblings, project_id, parent_id = task.sibling_key, task.project_id, task.parent_id
     if values.get("project", project_id) != project_id:
         project_id, parent_id = values["project"], None

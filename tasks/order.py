@@ -76,8 +76,7 @@ def _renumber(each: Any, low: str, write: Any) -> str:
     write.load(*write.rows(type(each)).siblings_of(each))
     siblings = sorted(_siblings(each, write), key=lambda other: (other.position, other.pk))
     at = sum(other.position <= low for other in siblings)
-    numbers = iter(range(write.next_version, write.next_version + len(siblings) + 1))
-    new = [positions.last(number) for number in numbers]
+    new = [positions.last(write.next_version + number) for number in range(len(siblings) + 1)]
     for other, position in zip(siblings, new[:at] + new[at + 1 :], strict=True):
         write.change(other, position=position)
     return new[at]
