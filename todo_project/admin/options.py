@@ -71,7 +71,7 @@ class BoundedModelAdmin(admin.ModelAdmin):
         return FixedOrderChangeList
 
     def add_related(self, rows: list[Any]) -> None:
-        """Add to the rows of a page what is read for all of them at once."""
+        """Add to the rows of a page what one query reads for all of them."""
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Only what list_filter offers. Django allows all columns: a hash could be guessed by its prefix."""
