@@ -68,9 +68,9 @@ class ColorField(CharField):
                 "minItems": 1,
                 "maxItems": 100,
             },
-            {"type": "null"},
         ]
-    }
+    },
+    component_name="Neighbours",
 )
 class NeighboursField(serializers.Field[Any, Any, Any, Any]):
     """null, an ID, or a list of IDs that may end in null."""
@@ -111,7 +111,8 @@ UUID_FIELD = UUIDField()
                 "additionalProperties": False,
             },
         ]
-    }
+    },
+    component_name="LabelOrName",
 )
 class LabelOrNameField(serializers.Field[Any, Any, Any, Any]):
     """A label's ID, or the name of a label, which is created if there is none."""
@@ -206,6 +207,8 @@ class RepeatSerializer(StrictSerializer):
 
 @body_example(title="Buy milk", due_at="2027-01-31T09:00:00Z", priority=2)
 class TaskSerializer(OrderedSerializer):
+    never_null = ("description",)
+
     title = TextField(max_length=500)
     description = TextField(
         default="",

@@ -113,6 +113,7 @@ class Root(ApiView):
         "getServer", "Get the name and version of the server", tags=["meta"], responses={200: RootSerializer}
     )
     def get(self, request: Request) -> Response:
+        """The links lead to the description and to the pages that show it."""
         names = ("schema", "docs", "redoc")
         links = {name: request.build_absolute_uri(reverse(name)) for name in names}
         return Response(
@@ -130,6 +131,7 @@ class Schema(ApiView):
         "getDescription", "Get the OpenAPI 3.1 description", tags=["meta"], responses={200: SCHEMA_RESPONSE}
     )
     def get(self, request: Request) -> Response:
+        """This document, as JSON. It needs no token."""
         schema, digest = document()
         current = etag(digest)
         return not_modified(request, current) or Response(schema, headers={"ETag": current})

@@ -21,6 +21,7 @@ from .base import NO_STORE, AccountView, validated_body
 class ProfileView(AccountView):
     @endpoint("getProfile", "Get your profile", responses={200: UserSerializer})
     def get(self, request: SignedInRequest) -> Response:
+        """The profile also has your ID, from which clients compute the IDs of objects that have a `key`."""
         return Response(UserSerializer(request.user).data)
 
     @endpoint(
@@ -31,6 +32,7 @@ class ProfileView(AccountView):
         responses={200: UserSerializer},
     )
     def patch(self, request: SignedInRequest) -> Response:
+        """Omitted fields are kept. Filters by day use your `time_zone`."""
         user = request.user
         changes = validated_body(request, UserSerializer)
         for field, value in changes.items():
@@ -47,6 +49,7 @@ class ProfileView(AccountView):
         takes_body=True,
     )
     def delete(self, request: SignedInRequest) -> Response:
+        """It cannot be undone. Users without a password need a sign-in of the last ten minutes."""
         password = validated_body(request, DeletionSerializer).get("password")
         reauthentication.confirm_deletion(request, password, at=timezone.now())
         profile = UserSerializer(request.user).data
@@ -63,6 +66,7 @@ class PasswordView(AccountView):
         responses={200: UserSerializer},
     )
     def post(self, request: SignedInRequest) -> Response:
+        """The session of this request, personal access tokens and identities are kept."""
         body = validated_body(request, PasswordChangeSerializer)
         now = timezone.now()
         reauthentication.confirm_password(request, body["current_password"], field="current_password", at=now)

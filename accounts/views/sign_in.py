@@ -47,6 +47,7 @@ class RegisterView(PublicView):
         extra_statuses=(403,),
     )
     def post(self, request: Request) -> Response:
+        """Creates an account. Then sign in with `signIn`."""
         if not settings.REGISTRATION_OPEN:
             raise Forbidden("Registration is closed. Ask an administrator for an account.")
         body = validated_body(request, RegistrationSerializer)
@@ -77,6 +78,7 @@ class TokenView(PublicView):
         idempotent=False,
     )
     def post(self, request: Request) -> Response:
+        """Returns an access token, to send with requests, and a refresh token for the next pair."""
         body = validated_body(request, LoginSerializer)
         user = authenticate(request._request, username=body["email"], password=body["password"])
         if not isinstance(user, User):
@@ -96,6 +98,7 @@ class TokenRefreshView(PublicView):
         idempotent=False,
     )
     def post(self, request: Request) -> Response:
+        """Returns the next pair. A refresh token works once: store the new one."""
         token = validated_body(request, RefreshSerializer)["refresh"]
         return Response(sessions.refresh(token, at=timezone.now()), headers=NO_STORE)
 
@@ -157,6 +160,7 @@ class PasswordResetConfirmView(PublicView):
         responses={200: UserSerializer},
     )
     def post(self, request: Request) -> Response:
+        """Ends all sessions, revokes personal access tokens and unlinks identities."""
         body = validated_body(request, ResetConfirmationSerializer)
         user = password_reset.lock_user_of_token(body["token"])
         validate_new_password(body["new_password"], user, field="new_password")

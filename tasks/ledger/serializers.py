@@ -217,12 +217,12 @@ def entry_serializer_class(kind: Kind) -> Any:
     return renamed(type("EntrySerializer", (first, kind.serializer_class), {}), kind, "{}Entry")
 
 
-change = partial(any_kind, "Change", entry_serializer_class, TombstoneSerializer)
+any_change = partial(any_kind, "Change", entry_serializer_class, TombstoneSerializer)
 
 
 class BulkResponseSerializer(serializers.Serializer[Any]):
     results = serializers.ListField(
-        child=change(), help_text="The object of each operation, as it is after all operations."
+        child=any_change(), help_text="The object of each operation, as it is after all operations."
     )
 
 
@@ -231,6 +231,6 @@ class EmptyTrashSerializer(serializers.Serializer[Any]):
 
 
 class ChangesSerializer(serializers.Serializer[Any]):
-    changes = serializers.ListField(child=change(), help_text="Ordered by version.")
+    changes = serializers.ListField(child=any_change(), help_text="Ordered by version.")
     since = serializers.CharField(help_text="Pass as `since` in the next request. Opaque.")
     has_more = serializers.BooleanField(help_text="Whether more changes are available now.")

@@ -49,6 +49,7 @@ from .serializers import (
     ChangesSerializer,
     EmptyTrashSerializer,
     TombstoneSerializer,
+    any_change,
     any_kind,
     body_of,
     full_body,
@@ -200,6 +201,7 @@ class ObjectViewSet(OwnedViewSet):
 
     @endpoint("get{Kind}", "Get a {kind}", conditional=True)
     def retrieve(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
+        """404 if it is in the trash."""
         return self.get_one(id)
 
     @write_endpoint("replace{Kind}", "Replace a {kind}", conditional=True)
@@ -230,6 +232,10 @@ class ObjectViewSet(OwnedViewSet):
 
 
 class BulkViewSet(OwnedViewSet):
+    def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
+        """For the description."""
+        return any_change()
+
     @write_endpoint(
         "applyChanges",
         "Apply up to 100 changes, all or none",
@@ -274,10 +280,12 @@ class TrashViewSet(OwnedViewSet):
 
     @endpoint("listTrash", "List your trash", parameters=TrashPageParameters, conditional=True)
     def list(self, request: Request) -> Response:
+        """The objects of one kind. By default, those deleted last come first."""
         return self.get_page(SEARCH, trashed=True)
 
     @endpoint("getTrashed", "Get an object in the trash", parameters=TrashParameters, conditional=True)
     def retrieve(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002
+        """404 if it is not in the trash, or is of another kind."""
         return self.get_one(id, trashed=True)
 
     @endpoint(
@@ -309,6 +317,7 @@ class TrashViewSet(OwnedViewSet):
         parameters=EmptyTrashParameters,
         conditional=True,
         has_etag=False,
+        shows_current=False,
         is_transaction=False,
         responses={200: EmptyTrashSerializer},
     )

@@ -25,6 +25,9 @@ class Endpoint:
     has_etag: bool = True
     """Whether a successful response has an ETag; the response to a deletion has none."""
 
+    shows_current: bool = True
+    """Whether the response 412 shows the current object."""
+
     idempotent: bool = True
     """Whether the response to a POST is stored for retries. A response that contains a secret must not be."""
 

@@ -33,6 +33,14 @@ def add_examples(result: dict[str, Any], **_: Any) -> dict[str, Any]:
             for status, response in operation["responses"].items():
                 for content in response.get("content", {}).values() if status < "300" else ():
                     content["example"] = examples.of(content["schema"])
+    examples = Examples(schemas, unambiguous)
+    for response in result["components"]["responses"].values():
+        content = response["content"]["application/json"]
+        schema = schemas[content["schema"]["$ref"].rpartition("/")[2]]
+        details = schema["properties"]["error"]["properties"]["details"]
+        if "current" in details.get("properties", {}):
+            [example] = content["examples"].values()
+            example["value"]["error"]["details"] = examples.of(details)
     return result
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -12,7 +13,7 @@ from rest_framework.permissions import SAFE_METHODS, AllowAny
 
 from .encoder import dumps
 from .endpoints import Endpoint
-from .errors import ApiError, all_errors
+from .errors import ApiError, PreconditionFailed, all_errors
 from .idempotency import FORMAT
 from .links import MOVES_TO
 from .parameters import DryRunParameters, QueryParameters, is_repeatable
@@ -88,6 +89,8 @@ STATUS_NAMES = {
     503: "Service Unavailable",
     504: "Gateway Timeout",
 }
+CONFLICT = STATUS_NAMES[PreconditionFailed.status_code].replace(" ", "")
+MEMBERS = "x-enum-varnames"
 
 
 class AutoSchema(openapi.AutoSchema):
@@ -114,24 +117,42 @@ class AutoSchema(openapi.AutoSchema):
         return text.format(**names, **{name.title(): each.title() for name, each in names.items()})
 
     def _map_basic_serializer(self, serializer: Any, direction: str) -> dict[str, Any]:
-        """Responses have all fields, even those that requests may omit; `optional` are exceptions."""
+        """Responses have all fields, even those that requests may omit; `optional` are exceptions.
+
+        The descriptions of fields contain the defaults: some generators of clients conclude from the keyword
+        `default` that a body must have the field, and others always send it.
+        """
         schema: dict[str, Any] = super()._map_basic_serializer(serializer, direction)
         properties = schema.get("properties", {})
         if direction == "response" and properties:
             schema["required"] = sorted({*properties} - {*getattr(serializer, "optional", ())})
         if direction == "request" and isinstance(serializer, StrictSerializer):
             schema["additionalProperties"] = False
-        # A client that sent the defaults in a PATCH would reset fields by accident.
-        has_defaults = direction == "request" and not getattr(serializer, "partial", False)
         for name, field in properties.items():
-            properties[name] = {key: value for key, value in field.items() if key != "default"}
-            if has_defaults and (default := serializer.fields[name].default) is not empty:
-                properties[name]["default"] = default
+            field = properties[name] = {key: value for key, value in field.items() if key != "default"}
+            default = serializer.fields[name].default
+            # PATCH leaves omitted fields as they are.
+            if direction == "response" or default is empty or getattr(serializer, "partial", False):
+                continue
+            if isinstance(serializer, QueryParameters):
+                field["default"] = default
+            else:
+                text = f"Default: `{dumps(default).decode()}`."
+                field["description"] = " ".join(filter(None, [field.get("description"), text]))
         return schema
 
+    def _get_serializer_field_meta(self, field: Any, direction: str) -> dict[str, Any]:
+        """The fields that a serializer lists in `never_null` are null in requests only."""
+        meta: dict[str, Any] = super()._get_serializer_field_meta(field, direction)
+        if direction == "response" and field.field_name in getattr(field.parent, "never_null", ()):
+            del meta["nullable"]
+        return meta
+
     def _map_serializer_field(self, field: Any, *args: Any, **kwargs: Any) -> Any:
-        """The default leaves out allow_empty, and both limits of a nested serializer."""
+        """The default leaves out allow_empty, the limits of nested serializers and the names of numbers."""
         schema = super()._map_serializer_field(field, *args, **kwargs)
+        if schema.get("enum") and schema["type"] == "integer":
+            schema[MEMBERS] = [str(label).upper() for label in field.choices.values()]
         if schema.get("type") == "array":
             least = getattr(field, "min_length", None) or int(not getattr(field, "allow_empty", True))
             limits = {"minItems": least, "maxItems": getattr(field, "max_length", None)}
@@ -170,7 +191,7 @@ class AutoSchema(openapi.AutoSchema):
         return inspect.cleandoc(self.handler.__doc__ or type(self.view).__doc__ or "")
 
     def get_auth(self) -> list[dict[str, list[str]]]:
-        return [{}] if self.is_public else [{"bearer": []}]
+        return [] if self.is_public else [{"bearer": []}]
 
     @property
     def is_public(self) -> bool:
@@ -180,6 +201,7 @@ class AutoSchema(openapi.AutoSchema):
         operation = super().get_operation(*args, **kwargs)
         if operation is None:
             return None
+        operation.setdefault("security", [])  # drf-spectacular leaves out an empty list.
         for text in operation.keys() & {"summary", "description"}:
             operation[text] = self.name_kind(operation[text])
         for status, response in operation["responses"].items():
@@ -194,9 +216,8 @@ class AutoSchema(openapi.AutoSchema):
                 # Separated by commas, unless it may be repeated.
                 parameter["explode"] = is_repeatable(self.parameters, parameter["name"])
         for status in self.error_statuses(operation):
-            operation["responses"].setdefault(
-                str(status), {"$ref": f"#/components/responses/{response_name(status)}"}
-            )
+            name = self.conflict_name if status == 412 else response_name(status)
+            operation["responses"].setdefault(str(status), {"$ref": f"#/components/responses/{name}"})
         if self.takes_idempotency_key:
             operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
         if self.method == "PATCH":
@@ -217,11 +238,19 @@ class AutoSchema(openapi.AutoSchema):
             operation["responses"]["304"] = {"description": "Not Modified", "headers": refer("ETag")}
 
     @property
+    def conflict_name(self) -> str:
+        """The name of the response 412, which shows an object of the view."""
+        if not self.endpoint.shows_current:
+            return CONFLICT
+        view: Any = self.view
+        return f"{self.resolve_serializer(view.get_serializer(), 'response').name}{CONFLICT}"
+
+    @property
     def takes_idempotency_key(self) -> bool:
         return self.method == "POST" and self.endpoint.idempotent
 
     def error_statuses(self, operation: dict[str, Any]) -> list[int]:
-        statuses = {400, 406, 414, 417, 429, 431, 500, 503, 504}
+        statuses = {400, 406, 414, 417, 421, 429, 431, 500, 503, 504}
         statuses |= set(self.endpoint.extra_statuses)
         if not self.is_public:
             statuses |= {401, 403}
@@ -250,20 +279,25 @@ def select_endpoints(endpoints: list[Any], **_: Any) -> list[Any]:
 
 def add_components(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
     """drf-spectacular's hook for the components that the operations refer to."""
-    used = {
-        tag for path in result["paths"].values() for operation in path.values() for tag in operation["tags"]
-    }
+    operations = [operation for path in result["paths"].values() for operation in path.values()]
+    used = {tag for operation in operations for tag in operation["tags"]}
     result["tags"] = [tag for tag in result.get("tags", []) if tag["name"] in used]
     components = result.setdefault("components", {})
-    components.setdefault("schemas", {})["Error"] = error_schema()
-    for schema in components["schemas"].values():
+    schemas = components.setdefault("schemas", {})
+    name_members(schemas)
+    for schema in schemas.values():
         if "oneOf" in schema:
             schema["anyOf"] = schema.pop("oneOf")  # An object may be valid for several alternatives.
     components["headers"] = HEADERS
-    components["responses"] = {}
-    for error in all_errors():
-        response = components["responses"].setdefault(response_name(error.status_code), error_response(error))
-        response["content"]["application/json"]["examples"][error.default_code] = {"value": example(error)}
+    components["responses"] = responses = error_responses(
+        {
+            response["$ref"].rpartition("/")[2]
+            for operation in operations
+            for response in operation["responses"].values()
+            if "$ref" in response
+        }
+    )
+    schemas |= error_schemas(name for name in responses if name.endswith(CONFLICT))
     components["securitySchemes"] = {
         "bearer": {
             "type": "http",
@@ -274,13 +308,33 @@ def add_components(result: dict[str, Any], generator: Any, request: Any, public:
     return result
 
 
-def error_response(error: type[ApiError]) -> dict[str, Any]:
-    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}, "examples": {}}}
-    return {
-        "description": STATUS_NAMES[error.status_code],
-        "headers": COMMON_HEADERS | ERROR_HEADERS.get(error.status_code, {}),
-        "content": content,
-    }
+def name_members(schemas: dict[str, Any]) -> None:
+    """Move the names of numbers from the fields to the enums that drf-spectacular has made of them."""
+    for schema in [*schemas.values()]:
+        for field in schema.get("properties", {}).values():
+            if names := field.pop(MEMBERS, None):
+                [enum] = field["allOf"]
+                schemas[enum["$ref"].rpartition("/")[2]][MEMBERS] = names
+
+
+def error_responses(names: Iterable[str]) -> dict[str, Any]:
+    """The responses with these names; each has an example of every error that it may be."""
+    responses: dict[str, Any] = {}
+    for error in all_errors():
+        status = response_name(error.status_code)
+        for name in sorted(name for name in names if name.endswith(status)):
+            schema = schema_ref(name if status == CONFLICT else "Error")
+            response = responses.setdefault(
+                name,
+                {
+                    "description": STATUS_NAMES[error.status_code],
+                    "headers": COMMON_HEADERS | ERROR_HEADERS.get(error.status_code, {}),
+                    "content": {"application/json": {"schema": schema, "examples": {}}},
+                },
+            )
+            examples = response["content"]["application/json"]["examples"]
+            examples[error.default_code] = {"value": example(error)}
+    return responses
 
 
 def example(error: type[ApiError]) -> dict[str, Any]:
@@ -299,22 +353,45 @@ def example(error: type[ApiError]) -> dict[str, Any]:
     }
 
 
-def error_schema() -> dict[str, Any]:
+def error_schemas(conflicts: Iterable[str]) -> dict[str, Any]:
+    """`Error`, and one for each of the responses 412, whose details contain the current object."""
     text = {"type": "string"}
     field = {"type": ["string", "null"], "description": "Dotted path; null for the whole body."}
-    one_error = object_schema({"field": field, "constraint": text, "message": text})
+    codes = {error.default_code for error in all_errors()} - {PreconditionFailed.default_code}
     details = {
-        "type": "object",
-        "description": "More about the error; empty if there is nothing to add.",
-        "properties": {"field": field, "constraint": text, "errors": {"type": "array", "items": one_error}},
+        "field": field,
+        "constraint": text,
+        "errors": {"type": "array", "items": schema_ref("FieldError")},
+        "scope": text | {"description": "With INSUFFICIENT_SCOPE."},
+        "quota": text | {"description": "With QUOTA_EXCEEDED."},
+        "limit": {"type": "integer", "description": "With QUOTA_EXCEEDED."},
     }
-    error = {
-        "code": text | {"enum": sorted({error.default_code for error in all_errors()})},
-        "message": text | {"description": "For people; it may change. Programs should read `code`."},
-        "request_id": text,
-        "details": details,
+    schemas = {
+        "ErrorCode": text | {"enum": sorted(codes)},
+        "FieldError": object_schema({"field": field, "constraint": text, "message": text}),
+        "ErrorDetails": {
+            "type": "object",
+            "description": "More about the error; empty if there is nothing to add.",
+            "properties": details,
+        },
+        "Error": one_error(schema_ref("ErrorCode"), schema_ref("ErrorDetails")),
     }
-    return object_schema({"error": object_schema(error)})
+    for name in conflicts:
+        shown = name.removesuffix(CONFLICT)
+        current = object_schema({"current": schema_ref(shown)} if shown else {})
+        current["properties"]["field"] = text | {"description": "In bulk: `operations.3.if_match`."}
+        schemas[name] = one_error({"const": PreconditionFailed.default_code}, current)
+    return schemas
+
+
+def one_error(code: dict[str, Any], details: dict[str, Any]) -> dict[str, Any]:
+    message = {"type": "string", "description": "For people; it may change. Programs should read `code`."}
+    parts = {"code": code, "message": message, "request_id": {"type": "string"}, "details": details}
+    return object_schema({"error": object_schema(parts)})
+
+
+def schema_ref(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}
 
 
 def object_schema(properties: dict[str, Any]) -> dict[str, Any]:

@@ -66,25 +66,96 @@ def test_the_served_document_equals_docs_openapi_yaml_and_has_an_etag(client, db
     assert client.get("/api/v1/schema", headers={"If-None-Match": response["ETag"]}).status_code == 304
 
 
-def test_every_error_of_an_operation_has_the_error_schema_and_examples(document, operations):
+def test_every_error_of_an_operation_has_an_error_schema_and_valid_examples(document, operations):
     for operation in operations.values():
         errors = {status: answer for status, answer in operation["responses"].items() if status >= "400"}
         assert {"400", "406", "429", "500", "503"} <= set(errors)
-        for answer in errors.values():
+        for status, answer in errors.items():
             name = answer["$ref"].removeprefix("#/components/responses/")
             content = document["components"]["responses"][name]["content"]["application/json"]
-            assert content["schema"] == {"$ref": "#/components/schemas/Error"}
+            schema = "Error" if status != "412" else name
+            assert content["schema"] == {"$ref": f"#/components/schemas/{schema}"}
             assert content["examples"]
+            for example in content["examples"].values():
+                assert errors_of(document, content["schema"], example["value"]) == []
 
 
-def test_every_error_code_has_an_example(document):
+def errors_of(document, schema, value):
+    return [*Draft202012Validator(schema | {"components": document["components"]}).iter_errors(value)]
+
+
+def test_every_error_code_has_an_example_except_that_of_a_method_without_an_operation(document):
     examples = {
         example
         for response in document["components"]["responses"].values()
         for example in response["content"]["application/json"]["examples"]
     }
 
-    assert examples == {error.default_code for error in all_errors()}
+    assert examples == {error.default_code for error in all_errors()} - {"METHOD_NOT_ALLOWED"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "current"),
+    [
+        ("patch", "/notes/{id}", "Note"),
+        ("patch", "/tasks/{id}", "Task"),
+        ("post", "/tasks/{id}/complete", "Task"),
+        ("delete", "/labels/{id}", "Label"),
+        ("post", "/trash/{id}/restore", "Object"),
+        ("post", "/bulk", "Change"),
+    ],
+)
+def test_412_is_described_with_the_type_of_the_current_object(document, operations, method, path, current):
+    response = operations[method, f"/api/v1{path}"]["responses"]["412"]
+    name = response["$ref"].removeprefix("#/components/responses/")
+    error = document["components"]["schemas"][name]["properties"]["error"]["properties"]
+
+    assert error["code"] == {"const": "PRECONDITION_FAILED"}
+    assert error["details"]["properties"]["current"] == {"$ref": f"#/components/schemas/{current}"}
+    assert error["details"]["required"] == ["current"]
+
+
+def test_412_of_all_objects_shows_none(document):
+    details = document["components"]["schemas"]["PreconditionFailed"]["properties"]["error"]["properties"][
+        "details"
+    ]
+
+    assert "current" not in details["properties"]
+    assert "PRECONDITION_FAILED" not in document["components"]["schemas"]["ErrorCode"]["enum"]
+
+
+def test_a_body_states_its_defaults_and_requires_none_of_the_fields_that_have_one():
+    schemas = yaml.safe_load(SNAPSHOT.read_text())["components"]["schemas"]
+
+    assert schemas["NewTaskRequest"]["required"] == ["title"]
+    assert schemas["NewTaskRequest"]["properties"]["completed"]["description"] == "Default: `false`."
+    assert schemas["OperationRequest"]["required"] == ["op"]
+    assert "Default" not in schemas["PatchedTaskRequest"]["properties"]["priority"]["description"]
+    for name, schema in schemas.items():
+        for field, described in schema.get("properties", {}).items():
+            assert "default" not in described, f"{name}.{field}"
+
+
+def test_a_field_that_is_null_only_in_requests_is_never_null_in_responses():
+    schemas = yaml.safe_load(SNAPSHOT.read_text())["components"]["schemas"]
+    types = {
+        name: schemas[name]["properties"]["description"]["type"]
+        for name in ("NewTaskRequest", "Task", "TaskEntry")
+    }
+
+    assert types == {"NewTaskRequest": ["string", "null"], "Task": "string", "TaskEntry": "string"}
+
+
+def test_the_members_of_an_enum_of_numbers_have_names():
+    document = yaml.safe_load(SNAPSHOT.read_text())
+    enum = document["components"]["schemas"]["PriorityEnum"]
+    parameters = document["paths"]["/api/v1/tasks"]["get"]["parameters"]
+    [parameter] = [each["schema"] for each in parameters if each["name"] == "priority"]
+
+    for schema in (enum, parameter):
+        assert dict(zip(schema["x-enum-varnames"], schema["enum"], strict=True)) == {
+            "NONE": 0, "LOW": 1, "MEDIUM": 2, "HIGH": 3,
+        }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -98,7 +169,7 @@ def test_every_error_code_has_an_example(document):
     ],
 )
 def test_an_operation_lists_the_errors_it_can_return(operations, operation, statuses):
-    common = {"400", "406", "414", "417", "429", "431", "500", "503", "504"}
+    common = {"400", "406", "414", "417", "421", "429", "431", "500", "503", "504"}
 
     assert {status for status in operations[operation]["responses"] if status >= "400"} == common | statuses
 
@@ -124,7 +195,7 @@ def test_a_post_has_the_parameter_idempotency_key(operations):
 
 def test_an_operation_states_whether_it_requires_a_bearer_token(document, operations):
     assert operations["get", "/api/v1/notes"]["security"] == [{"bearer": []}]
-    assert operations["get", "/api/v1/schema"]["security"] == [{}]
+    assert operations["get", "/api/v1/schema"]["security"] == []
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
 
 
@@ -188,8 +259,7 @@ def test_every_successful_response_has_a_description_and_a_valid_example():
     for name, response in answers.items():
         assert response["description"], name
         for content in response.get("content", {}).values():
-            schema = content["schema"] | {"components": document["components"]}
-            assert list(Draft202012Validator(schema).iter_errors(content["example"])) == [], name
+            assert errors_of(document, content["schema"], content["example"]) == [], name
 
 
 def test_deleting_the_account_is_described_with_its_body():
