@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.serializers import ValidationError
@@ -100,20 +101,6 @@ class NeighboursField(serializers.Field[Any, Any, Any, Any]):
 UUID_FIELD = UUIDField()
 
 
-@extend_schema_field(
-    {
-        "oneOf": [
-            {"type": "string", "format": "uuid"},
-            {
-                "type": "object",
-                "properties": {"name": {"type": "string", "maxLength": 100}},
-                "required": ["name"],
-                "additionalProperties": False,
-            },
-        ]
-    },
-    component_name="LabelOrName",
-)
 class LabelOrNameField(serializers.Field[Any, Any, Any, Any]):
     """A label's ID, or the name of a label, which is created if there is none."""
 
@@ -132,6 +119,14 @@ class LabelNameSerializer(StrictSerializer):
 
 
 LABEL_NAME = LabelNameSerializer()
+
+
+class LabelOrNameExtension(OpenApiSerializerFieldExtension):
+    target_class = LabelOrNameField
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        label_name = auto_schema.resolve_serializer(LABEL_NAME, "request")
+        return {"oneOf": [{"type": "string", "format": "uuid"}, label_name.ref]}
 
 
 def position_field() -> CharField:

@@ -35,7 +35,7 @@ SEARCH = {
 }
 FILTERS = SEARCH | {
     "ids": Filter(
-        UUIDListField(max_length=100, help_text="Only objects with these IDs, separated by commas."),
+        UUIDListField(max_length=100, help_text="Only objects with these IDs."),
         lambda rows, ids, moment: rows.with_ids(ids),
         plan_each_time=True,
     ),

@@ -46,6 +46,17 @@ def test_ids_selects_tasks_and_ignores_those_that_do_not_exist(as_alice):
     assert found == [three, one]
 
 
+def test_ids_and_fields_may_be_repeated_as_generated_clients_do(as_alice):
+    one, two, three = (create_task(as_alice, title)["id"] for title in ("one", "two", "three"))
+    query = f"ids={one}&ids={two},{three}&fields=title&fields=priority"
+
+    for task in as_alice("get", f"/tasks?{query}").json()["results"]:
+        assert task.keys() == {"id", "title", "priority", "version"}
+    assert len(as_alice("get", f"/tasks?{query}").json()["results"]) == 3
+    too_many = "&".join([f"ids={UNKNOWN_ID}"] * 101)
+    assert_error(as_alice("get", f"/tasks?{too_many}"), 400, "VALIDATION_ERROR", constraint="max_length")
+
+
 @pytest.mark.parametrize(
     ("value", "constraint"), [("", "invalid"), ("x", "invalid"), (",".join([UNKNOWN_ID] * 101), "max_length")]
 )

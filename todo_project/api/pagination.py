@@ -34,7 +34,8 @@ class OrderingField(serializers.ChoiceField):
     def __init__(self, columns: Mapping[str, str], **options: Any) -> None:
         self.columns = {sign + name: sign + columns[name] for name in columns for sign in ("", "-")}
         options.setdefault("help_text", "Missing values come last; ties are ordered by id.")
-        super().__init__(choices=[*self.columns], **options)
+        choices = [(name, f"{name[1:]} descending" if name[0] == "-" else name) for name in self.columns]
+        super().__init__(choices=choices, **options)
 
     def to_internal_value(self, data: Any) -> str:
         return self.columns[super().to_internal_value(data)]

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from django.http import QueryDict
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from .error_handling import flatten
@@ -33,17 +34,22 @@ class TrueFalseField(serializers.BooleanField):
 
 
 class CommaSeparatedField(serializers.ListField):
+    """Separated by commas, or repeated, as generated clients send lists."""
+
+    is_repeatable = True
+
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_empty=False, **options)
 
     def to_internal_value(self, data: Any) -> Any:
-        return super().to_internal_value(data.split(","))
+        return super().to_internal_value([part for each in data for part in each.split(",")])
 
 
 class UUIDListField(CommaSeparatedField):
     child = UUIDField()
 
 
+@extend_schema_field({"anyOf": [{"type": "string", "format": "uuid"}, {"type": "string", "const": "none"}]})
 class UUIDOrNoneField(UUIDField):
     """A UUID, or "none"."""
 
@@ -57,9 +63,7 @@ class FieldsField(CommaSeparatedField):
     """Selects the fields of the objects in a response."""
 
     def __init__(self, names: Iterable[str], **options: Any) -> None:
-        options.setdefault(
-            "help_text", "Only these fields, separated by commas. `id` and `version` are always included."
-        )
+        options.setdefault("help_text", "Only these fields. `id` and `version` are always included.")
         super().__init__(child=serializers.ChoiceField(choices=[*names]), **options)
 
     def to_internal_value(self, data: Any) -> Any:
@@ -116,10 +120,6 @@ class QueryParameters(serializers.Serializer[Any]):
         for field in fields.values():
             set_plain_messages(field)
         return fields
-
-
-def is_repeatable(parameters: type[QueryParameters], name: str) -> bool:
-    return getattr(parameters().fields.get(name), "is_repeatable", False)
 
 
 class DryRunParameters(QueryParameters):

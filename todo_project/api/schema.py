@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+import re
 from collections.abc import Iterable
 from functools import cache
 from typing import Any
@@ -16,7 +17,7 @@ from .endpoints import Endpoint
 from .errors import ApiError, PreconditionFailed, all_errors
 from .idempotency import FORMAT
 from .links import MOVES_TO
-from .parameters import DryRunParameters, QueryParameters, is_repeatable
+from .parameters import DryRunParameters, QueryParameters
 from .serializers import StrictSerializer
 
 
@@ -149,10 +150,10 @@ class AutoSchema(openapi.AutoSchema):
         return meta
 
     def _map_serializer_field(self, field: Any, *args: Any, **kwargs: Any) -> Any:
-        """The default leaves out allow_empty, the limits of nested serializers and the names of numbers."""
+        """The default leaves out allow_empty, the limits of nested serializers, and the names of choices."""
         schema = super()._map_serializer_field(field, *args, **kwargs)
-        if schema.get("enum") and schema["type"] == "integer":
-            schema[MEMBERS] = [str(label).upper() for label in field.choices.values()]
+        if not all(str(value).isidentifier() for value in schema.get("enum", ())):
+            schema[MEMBERS] = [re.sub(r"\W", "_", str(label)).upper() for label in field.choices.values()]
         if schema.get("type") == "array":
             least = getattr(field, "min_length", None) or int(not getattr(field, "allow_empty", True))
             limits = {"minItems": least, "maxItems": getattr(field, "max_length", None)}
@@ -211,10 +212,6 @@ class AutoSchema(openapi.AutoSchema):
                 response["headers"] |= refer("Idempotent-Replayed")
             if issubclass(self.parameters, DryRunParameters):
                 response["headers"] |= refer("Dry-Run")
-        for parameter in operation.get("parameters", []):
-            if parameter["in"] == "query" and parameter["schema"]["type"] == "array":
-                # Separated by commas, unless it may be repeated.
-                parameter["explode"] = is_repeatable(self.parameters, parameter["name"])
         for status in self.error_statuses(operation):
             name = self.conflict_name if status == 412 else response_name(status)
             operation["responses"].setdefault(str(status), {"$ref": f"#/components/responses/{name}"})
@@ -309,12 +306,15 @@ def add_components(result: dict[str, Any], generator: Any, request: Any, public:
 
 
 def name_members(schemas: dict[str, Any]) -> None:
-    """Move the names of numbers from the fields to the enums that drf-spectacular has made of them."""
+    """Move the names of choices from the fields to the enums that drf-spectacular has made of them."""
     for schema in [*schemas.values()]:
         for field in schema.get("properties", {}).values():
-            if names := field.pop(MEMBERS, None):
-                [enum] = field["allOf"]
+            chosen = field.get("items", field)
+            if names := chosen.pop(MEMBERS, None):
+                [enum] = chosen["allOf"]
                 schemas[enum["$ref"].rpartition("/")[2]][MEMBERS] = names
+                if len(chosen) == 1:
+                    chosen.update(chosen.pop("allOf")[0])
 
 
 def error_responses(names: Iterable[str]) -> dict[str, Any]:
