@@ -154,6 +154,9 @@ class TaskQuerySet(OrderedQuerySet):
     def without_labels(self) -> Self:
         return self.filter(labels=[])
 
+    def with_labels(self) -> Self:
+        return self.exclude(labels=[])
+
     def _links(self) -> Any:
         [link] = self.model.link_tables()
         return link.objects.filter(owner=OuterRef("owner"), task=OuterRef("pk"))

@@ -66,12 +66,14 @@ class SessionAdmin(CredentialAdmin):
     page_fields = ["expires_at"]
     # Each use moves the expiry, so this is the order of the last use.
     ordering = ["-expires_at", "-pk"]
-    actions = ["end"]
+    actions = page_actions = ["end"]
 
     @bulk_action(
         "End",
         permission="accounts.end_session",
         done="ended",
+        only=("live", lambda sessions, user: sessions.live(at=timezone.now())),
+        tone="caution",
         warning="The apps and devices that use these sessions have to sign in again.",
     )
     def end(self, request: HttpRequest, sessions: Any) -> list[Session]:
@@ -85,7 +87,7 @@ class PersonalTokenAdmin(CredentialAdmin):
     list_columns = [*list_fields, "user__email", "user__name"]
     list_filter = [ExpiryFilter, UserFilter]
     ordering = ["-expires_at", "-pk"]
-    actions = ["revoke"]
+    actions = page_actions = ["revoke"]
 
     @bulk_action(
         "Revoke",
@@ -104,7 +106,7 @@ class IdentityAdmin(CredentialAdmin):
     list_columns = [*list_fields, "user__email", "user__name"]
     list_filter = [UserFilter]
     ordering = ["-created_at", "-pk"]
-    actions = ["unlink"]
+    actions = page_actions = ["unlink"]
 
     @bulk_action(
         "Unlink",

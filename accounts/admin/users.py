@@ -1,5 +1,6 @@
 """Users: search, edit, deactivate, sign out, erase."""
 
+from datetime import datetime
 from operator import methodcaller
 from typing import Any
 
@@ -50,35 +51,34 @@ class UserAdmin(BoundedModelAdmin, auth_admin.UserAdmin):
     list_filter = [StatusFilter, "created_at"]
     search_fields = ["email"]
     search_help_text = "Search by part of an email or name (3+ letters), or by user ID."
-    actions = ["end_sessions", "deactivate"]
+    actions = page_actions = ["end_sessions", "deactivate"]
 
     @bulk_action(
         "End sessions",
         permission="accounts.end_session",
         done="signed out of all apps",
+        question="End the sessions of {}",
+        only=("signed in to an app", lambda users, user: signed_in(users, at=timezone.now())),
+        tone="caution",
         warning="All apps and devices of these users have to sign in again. Personal tokens and sign-ins to "
         "this admin stay valid.",
     )
     def end_sessions(self, request: HttpRequest, users: Any) -> list[User]:
-        """Users without a live session are left unchanged."""
         now = timezone.now()
-        live = Session.objects.live(at=now).filter(user__in=users)
-        signed_in = list(users.filter(pk__in=live.values("user")))
-        live.end(at=now)
-        return signed_in
+        changed = list(signed_in(users, at=now))
+        Session.objects.live(at=now).filter(user__in=users).end(at=now)
+        return changed
 
     @bulk_action(
         "Deactivate",
         permission="accounts.change_user",
         done="deactivated",
+        only=("an active account that you can manage", lambda users, user: manageable(users.active(), user)),
+        tone="caution",
         warning="These users are signed out immediately, and cannot sign in until they are activated again.",
     )
     def deactivate(self, request: HttpRequest, users: Any) -> list[User]:
-        """Nobody can deactivate themselves, and only superusers can deactivate staff."""
-        allowed = users.active().exclude(pk=request.user.pk)
-        if not request.user.is_superuser:
-            allowed = allowed.filter(is_staff=False, is_superuser=False)
-        return lock_and_apply(allowed, methodcaller("deactivate"))
+        return lock_and_apply(manageable(users.active(), request.user), methodcaller("deactivate"))
 
     def search(self, request: HttpRequest, rows: Any, term: str) -> QuerySet[User]:
         if key := parse_uuid(term):
@@ -153,6 +153,16 @@ class UserAdmin(BoundedModelAdmin, auth_admin.UserAdmin):
         if request.user.is_superuser and id == str(request.user.pk):
             return redirect("admin:password_change")
         return super().user_change_password(request, id, form_url)
+
+
+def signed_in(users: Any, *, at: datetime) -> Any:
+    return users.filter(pk__in=Session.objects.live(at=at).values("user"))
+
+
+def manageable(users: Any, manager: Any) -> Any:
+    """Nobody can deactivate themselves, and only superusers can deactivate staff."""
+    others = users.exclude(pk=manager.pk)
+    return others if manager.is_superuser else others.filter(is_staff=False, is_superuser=False)
 
 
 def can_manage(manager: Any, user: User | None) -> bool:

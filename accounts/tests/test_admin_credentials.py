@@ -103,7 +103,7 @@ def test_ending_a_session_again_keeps_the_first_time(superuser, alice, pair):
 
     page = run_action(superuser, SESSIONS, "end", Session.objects.all())
 
-    assert messages_on(page) == ["0 sessions ended. 1 was left unchanged."]
+    assert messages_on(page) == ["Nothing was changed. The session is not live."]
     assert Session.objects.get().ended_at == ended_at
     assert LogEntry.objects.count() == 1
 

@@ -63,6 +63,15 @@ def test_a_deactivated_user_is_signed_out_immediately(superuser, alice, bob, pai
     assert User.objects.get(pk=bob.pk).is_active
 
 
+def test_the_page_of_a_user_offers_only_actions_that_change_them(superuser, alice, bob, pair):
+    def offered(user):
+        return [name for name, _ in superuser.get(f"{USERS}{user.pk}/change/").context["page_actions"]]
+
+    assert offered(alice) == ["end_sessions", "deactivate"]
+    assert offered(bob) == ["deactivate"]
+    assert offered(User.objects.get(is_superuser=True)) == []
+
+
 def test_users_cannot_deactivate_themselves(superuser, alice):
     page = run_action(superuser, USERS, "deactivate", User.objects.all())
 

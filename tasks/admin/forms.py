@@ -93,6 +93,11 @@ class TaskForm(ProjectChoiceForm):
         offered = super().offered(objects)
         return offered.order_by("name") if objects.model is not Task else offered
 
+    def in_words(self, name: str, value: Any) -> str:
+        if name == "repeat" and value:
+            return Repeat.read(value).describe()
+        return super().in_words(name, value)
+
     def clean_labels(self) -> list[uuid.UUID]:
         return [label.pk for label in self.cleaned_data["labels"]]
 

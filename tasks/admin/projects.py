@@ -27,12 +27,23 @@ class ProjectAdmin(ObjectAdmin):
     )  # fmt: skip
     list_filter = [ProjectStateFilter, LatestOwnerFilter, "created_at"]
     actions = ["archive", "unarchive", *ObjectAdmin.actions]
+    page_actions = ["archive", "unarchive", *ObjectAdmin.page_actions]
 
-    @bulk_action("Archive", permission="change", done="archived")
+    @bulk_action(
+        "Archive",
+        permission="change",
+        done="archived",
+        only=("active", lambda projects, user: projects.live().active()),
+    )
     def archive(self, request: HttpRequest, projects: Any) -> list[Project]:
         return self.perform(ARCHIVE, projects)
 
-    @bulk_action("Unarchive", permission="change", done="unarchived")
+    @bulk_action(
+        "Unarchive",
+        permission="change",
+        done="unarchived",
+        only=("archived", lambda projects, user: projects.live().archived()),
+    )
     def unarchive(self, request: HttpRequest, projects: Any) -> list[Project]:
         return self.perform(UNARCHIVE, projects)
 

@@ -14,7 +14,7 @@ from todo_project.admin.inlines import user_inlines
 
 from ..kinds import TASK
 from ..ledger.admin.filters import LatestOwnerFilter
-from ..ledger.admin.options import LatestObjects, ObjectAdmin
+from ..ledger.admin.options import OUTSIDE_TRASH, LatestObjects, ObjectAdmin
 from ..ledger.kinds import UPDATE
 from ..models import Label, Project, Task
 from ..operations import COMPLETE, MOVE, REOPEN
@@ -41,12 +41,23 @@ class TaskAdmin(ObjectAdmin):
     search_fields = Task.search_columns
     search_help_text = "Search by words of the title (3+ letters), by the owner's email or by task ID."
     actions = ["complete", "reopen", "move", "add_label", "remove_label", *ObjectAdmin.actions]
+    page_actions = ["complete", "reopen", *ObjectAdmin.page_actions]
 
-    @bulk_action("Complete", permission="change", done="completed")
+    @bulk_action(
+        "Complete",
+        permission="change",
+        done="completed",
+        only=("open", lambda tasks, user: tasks.live().open()),
+    )
     def complete(self, request: HttpRequest, tasks: Any) -> list[Task]:
         return self.perform(COMPLETE, tasks)
 
-    @bulk_action("Reopen", permission="change", done="reopened")
+    @bulk_action(
+        "Reopen",
+        permission="change",
+        done="reopened",
+        only=("completed", lambda tasks, user: tasks.live().completed()),
+    )
     def reopen(self, request: HttpRequest, tasks: Any) -> list[Task]:
         return self.perform(REOPEN, tasks)
 
@@ -54,17 +65,32 @@ class TaskAdmin(ObjectAdmin):
         "Move to a project",
         permission="change",
         done="moved to {}",
-        warning="Subtasks move along with the task that they are in. Selected subtasks are left unchanged.",
+        question="Move {} to a project",
+        only=("outside the trash and at the top level", lambda tasks, user: tasks.live().without_parent()),
         form=ProjectActionForm,
     )
     def move(self, request: HttpRequest, tasks: Any, project: uuid.UUID | None) -> list[Task]:
         return self.perform(MOVE, tasks.without_parent(), {"project": project})
 
-    @bulk_action("Add a label", permission="change", done="labelled {}", form=LabelActionForm)
+    @bulk_action(
+        "Add a label",
+        permission="change",
+        done="labelled {}",
+        question="Add a label to {}",
+        only=OUTSIDE_TRASH,
+        form=LabelActionForm,
+    )
     def add_label(self, request: HttpRequest, tasks: Any, label: uuid.UUID) -> list[Task]:
         return self.perform(UPDATE, tasks, {"add_labels": [label]})
 
-    @bulk_action("Remove a label", permission="change", done="no longer labelled {}", form=LabelActionForm)
+    @bulk_action(
+        "Remove a label",
+        permission="change",
+        done="no longer labelled {}",
+        question="Remove a label from {}",
+        only=("outside the trash and labelled", lambda tasks, user: tasks.live().with_labels()),
+        form=LabelActionForm,
+    )
     def remove_label(self, request: HttpRequest, tasks: Any, label: uuid.UUID) -> list[Task]:
         return self.perform(UPDATE, tasks, {"remove_labels": [label]})
 

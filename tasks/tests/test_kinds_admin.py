@@ -70,7 +70,7 @@ def test_staff_add_an_object_for_a_user(superuser, alice):
 
 def test_books_are_trashed_restored_and_purged_by_actions(superuser, as_alice, emma):
     for action, message in [
-        ("purge", "0 books deleted permanently. 1 was left unchanged."),
+        ("purge", "Nothing was changed. The book is not in the trash."),
         ("trash", "1 book moved to the trash."),
         ("restore", "1 book restored from the trash."),
         ("trash", "1 book moved to the trash."),

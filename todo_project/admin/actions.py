@@ -8,7 +8,8 @@
         def end(self, request, sessions):
             return lock_and_apply(sessions, methodcaller("end", at=timezone.now()))
 
-The method receives up to BATCH_SIZE rows at a time, and returns the rows that it changed.
+The method receives up to BATCH_SIZE rows at a time, and returns the rows that it changed. The page of a row
+offers the actions that the admin lists in `page_actions`.
 """
 
 import hashlib
@@ -20,7 +21,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.models import CHANGE, DELETION, LogEntry
 from django.contrib.admin.utils import model_ngettext
 from django.contrib.auth import get_permission_codename
 from django.contrib.contenttypes.models import ContentType
@@ -41,6 +42,10 @@ BATCH_SIZE = 1000
 SAMPLE_SIZE = 10
 """Rows that the confirmation page lists."""
 
+Condition = tuple[str, Callable[[Any, Any], Any]]
+"""What completes "None of these tasks is …", and a function of the rows and the user that returns those."""
+ALL: Condition = ("", lambda rows, user: rows)
+
 
 @dataclass(frozen=True)
 class BulkAction:
@@ -52,7 +57,13 @@ class BulkAction:
     """The name of a permission, such as "accounts.end_session"; on the admin's own model "end" is enough."""
     done: str
     """Completes the message and the history entry: "3 tasks moved to the trash."."""
+    question: str
+    """Asks for the confirmation: "Move {} to the trash", with the number of rows."""
+    only: Condition
+    """The rows that the action changes. It is not offered where there are none."""
     warning: str
+    tone: str
+    """The color of the button: "" or, for what interrupts somebody, "caution". Deletions are "danger"."""
     flag: int
     read_only: bool
     """Changes nothing, so it takes any number of rows; the method returns the response."""
@@ -89,6 +100,9 @@ class BulkAction:
             )
             return None
         token = selection_digest(keys)
+        if "confirmed" not in request.POST and not self.eligible(queryset, request.user).exists():
+            model_admin.message_user(request, self.nothing_to_do(model_admin, len(keys)), messages.WARNING)
+            return None
         is_confirmed = request.POST.get("confirmed") == token
         try:
             form = self.form(request.POST if is_confirmed else None, rows=queryset) if self.form else None
@@ -108,19 +122,21 @@ class BulkAction:
         token: str,
         form: "ActionForm | None" = None,
     ) -> HttpResponse:
-        sample = list(queryset[:SAMPLE_SIZE])
+        rows = self.eligible(queryset, request.user)
+        number = count if self.only is ALL else rows.count()
+        sample = list(rows[:SAMPLE_SIZE])
         owner_field = model_admin.owner_field
         across = request.POST.get("select_across") == "1"
         context = {
             **model_admin.admin_site.each_context(request),
-            "title": self.short_description,
+            "question": self.question.format(f"{number} {model_ngettext(model_admin.opts, number)}"),
             "opts": model_admin.opts,
             "warning": self.warning,
+            "tone": "danger" if self.flag == DELETION else self.tone,
             "action_name": self.__name__,
-            "count": str(count),
-            "model_name": model_ngettext(model_admin.opts, count),
+            "unchanged": self.unchanged(model_admin, count, count - number),
             "sample": [(row, getattr(row, owner_field) if owner_field else "") for row in sample],
-            "remaining": type(count)(count - len(sample)),
+            "remaining": type(count)(number - len(sample)),
             "also_affected": named_counts(model_admin.also_affected(self.__name__, queryset)),
             "form": form,
             "token": token,
@@ -131,6 +147,23 @@ class BulkAction:
             "checkbox_name": ACTION_CHECKBOX_NAME,
         }
         return TemplateResponse(request, "admin/confirm_action.html", context)
+
+    def eligible(self, rows: QuerySet[Any], user: Any) -> QuerySet[Any]:
+        """Those of the rows that the action changes."""
+        found: QuerySet[Any] = self.only[1](rows, user)
+        return found
+
+    def nothing_to_do(self, model_admin: Any, count: int) -> str:
+        name = model_ngettext(model_admin.opts, count)
+        subject = f"The {name} is not" if count == 1 else f"None of the {count:,} {name} is"
+        return f"Nothing was changed. {subject} {self.only[0]}."
+
+    def unchanged(self, model_admin: Any, count: int, number: int) -> str:
+        if not number:
+            return ""
+        verbs = ("is", "stays") if number == 1 else ("are", "stay")
+        selected = f"{count:,} selected {model_ngettext(model_admin.opts, count)}"
+        return f"{number:,} of the {selected} {verbs[0]} not {self.only[0]}, and {verbs[1]} unchanged."
 
     def run(
         self, model_admin: Any, request: HttpRequest, keys: list[Any], form: "ActionForm | None"
@@ -193,7 +226,10 @@ def bulk_action(
     *,
     permission: str,
     done: str,
+    question: str = "",
+    only: Condition = ALL,
     warning: str = "",
+    tone: str = "",
     flag: int = CHANGE,
     read_only: bool = False,
     form: type[ActionForm] | None = None,
@@ -203,7 +239,10 @@ def bulk_action(
         label,
         permission=permission,
         done=done,
+        question=question or f"{label} {{}}",
+        only=only,
         warning=warning,
+        tone=tone,
         flag=flag,
         read_only=read_only,
         form=form,

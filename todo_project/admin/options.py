@@ -5,20 +5,23 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import get_user_model
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.db import DatabaseError
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import path, reverse
 from django.utils.html import format_html
 
 from todo_project.api.error_handling import translate
 from todo_project.api.errors import ApiError
 
 from .actions import BulkAction
-from .changelist import BoundedPaginator, FixedOrderChangeList
+from .changelist import BoundedPaginator, FixedOrderChangeList, bounded_counts
 from .forms import ValidatedAutocomplete
 from .permissions import checked_permission
 
@@ -34,6 +37,8 @@ class BoundedModelAdmin(admin.ModelAdmin):
     """Columns that the change list selects; all, if empty."""
     lock_order: Sequence[str] = ("pk",)
     """Columns by which a bulk action sorts its rows. The last one is pk."""
+    page_actions: Sequence[str] = ()
+    """Bulk actions that the page of a row offers, too."""
     owner_field = ""
     """The foreign key to the user who owns the row."""
 
@@ -96,6 +101,40 @@ class BoundedModelAdmin(admin.ModelAdmin):
         if request.method == "POST":
             self.check_action_form(request)
         return super().changelist_view(request, *args, **kwargs)
+
+    # The page of a row
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.action_view)
+        name = f"{self.opts.app_label}_{self.opts.model_name}_action"
+        return [path("<path:object_id>/action/<slug:action>/", view, name=name), *super().get_urls()]
+
+    def action_view(self, request: HttpRequest, object_id: str, action: str) -> HttpResponseBase:
+        """Ask for confirmation of an action on one row, and run it."""
+        if action not in self.page_actions or action not in self.get_actions(request):
+            raise PermissionDenied
+        rows = self.get_queryset(request).filter(pk=unquote(object_id))
+        if not rows.exists():
+            raise Http404
+        done: HttpResponseBase | None = getattr(self, action)(self, request, rows)
+        names = f"admin:{self.opts.app_label}_{self.opts.model_name}"
+        is_left = done is None and rows.exists()
+        return done or redirect(*((f"{names}_change", object_id) if is_left else (f"{names}_changelist",)))
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        row = kwargs.get("obj")
+        context["page_actions"] = self.actions_for(request, row) if row else []
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def actions_for(self, request: HttpRequest, row: Any) -> list[tuple[str, BulkAction]]:
+        """Those of `page_actions` that would change the row."""
+        allowed = self.get_actions(request)
+        actions = [(name, getattr(self, name)) for name in self.page_actions if name in allowed]
+        rows = self.model._default_manager.filter(pk=row.pk)
+        counts = bounded_counts([action.eligible(rows, request.user) for _, action in actions])
+        return [action for action, count in zip(actions, counts, strict=True) if count]
 
     # Forms
 

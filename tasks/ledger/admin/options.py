@@ -9,7 +9,7 @@ from django.core.exceptions import MultipleObjectsReturned, PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 
-from todo_project.admin.actions import bulk_action
+from todo_project.admin.actions import Condition, bulk_action
 from todo_project.admin.changelist import bounded_counts
 from todo_project.admin.csv import csv_response
 from todo_project.admin.forms import OwnersAutocomplete
@@ -25,6 +25,9 @@ from ..querysets import ObjectQuerySet
 from ..writes import contents
 from .filters import LatestOwnerFilter, TrashFilter
 from .forms import ObjectForm
+
+OUTSIDE_TRASH: Condition = ("outside the trash", lambda objects, user: objects.live())
+IN_TRASH: Condition = ("in the trash", lambda objects, user: objects.trashed())
 
 
 class OperationFailed(Exception):
@@ -59,6 +62,7 @@ class ObjectAdmin(BoundedModelAdmin):
     search_help_text = "Search by words (3+ letters), by the owner's email or by ID."
     autocomplete_fields: ClassVar[Any] = ("owner",)
     actions = ["trash", "restore", "purge", "export"]
+    page_actions = ["trash", "restore"]
 
     # The change list
 
@@ -121,11 +125,24 @@ class ObjectAdmin(BoundedModelAdmin):
                 return [rows.trashed() for rows in contents_of(self.kind, selected.trashed())]
         return []
 
-    @bulk_action("Move to the trash", permission="change", done="moved to the trash")
+    @bulk_action(
+        "Move to the trash",
+        permission="change",
+        done="moved to the trash",
+        question="Move {} to the trash",
+        only=OUTSIDE_TRASH,
+        tone="caution",
+    )
     def trash(self, request: HttpRequest, objects: Any) -> list[Any]:
         return self.perform(DELETE, objects)
 
-    @bulk_action("Restore from the trash", permission="change", done="restored from the trash")
+    @bulk_action(
+        "Restore from the trash",
+        permission="change",
+        done="restored from the trash",
+        question="Restore {} from the trash",
+        only=IN_TRASH,
+    )
     def restore(self, request: HttpRequest, objects: Any) -> list[Any]:
         return self.perform(RESTORE, objects)
 
@@ -133,13 +150,21 @@ class ObjectAdmin(BoundedModelAdmin):
         "Delete permanently",
         permission="delete",
         done="deleted permanently",
-        warning="Only objects in the trash are deleted. They cannot be restored.",
+        question="Delete {} permanently",
+        only=IN_TRASH,
+        warning="This cannot be undone.",
         flag=DELETION,
     )
     def purge(self, request: HttpRequest, objects: Any) -> list[Any]:
         return self.perform(PURGE, objects)
 
-    @bulk_action("Export as CSV", permission="export", done="exported as CSV", read_only=True)
+    @bulk_action(
+        "Export as CSV",
+        permission="export",
+        done="exported as CSV",
+        question="Export {} as CSV",
+        read_only=True,
+    )
     def export(self, request: HttpRequest, objects: Any) -> StreamingHttpResponse:
         columns = ["id", "owner_id", "owner__email", *self.kind.columns[2:]]
         rows = objects.values_list(*columns).in_batches_by("id")
@@ -155,7 +180,7 @@ class ObjectAdmin(BoundedModelAdmin):
             hint = f"Save and continue editing to choose {', '.join(later)}." if later else ""
             return [(None, {"fields": ["owner", *names], "description": hint})]
         if self.has_change_permission(request, obj):
-            names = [*self.fields, "seen_version"]
+            names = [*self.fields, "seen_version", "seen_values"]
         else:
             names = [self.read_only_names.get(name, name) for name in self.fields]
         return [
@@ -223,6 +248,15 @@ class ObjectAdmin(BoundedModelAdmin):
         form: Any = super().get_form(request, *args, **kwargs)
         form.rejection = getattr(request, "rejection", None)
         return form
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """With the stored name in the heading, not one that was entered and not saved."""
+        if kwargs.get("obj"):
+            context["original"] = context["adminform"].form.stored
+            context["subtitle"] = str(context["original"])
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Write only the changed fields. The form has compared the version, and the clock is locked."""
