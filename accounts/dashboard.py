@@ -1,15 +1,19 @@
 """Dashboard panels: users and failed sign-ins."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from todo_project.admin.charts import Chart, Series, format_capped
 from todo_project.admin.dashboard import (
     Figures,
     Tile,
+    TimeSpan,
     day_label,
     estimated_tile,
     last_days,
     last_hours,
+    list_url,
+    list_urls,
     panel,
 )
 from todo_project.db.counting import Sample, capped_counts
@@ -27,8 +31,8 @@ def users(at: datetime) -> Figures:
     in_sample = sample.rows.stats(new_since=at - WEEK)
     counts = sample.extrapolate(in_sample, among=in_sample["all"])
     return [
-        estimated_tile("total", counts["all"], sample),
-        estimated_tile("new in 7 days", counts["new"], sample),
+        estimated_tile("total", counts["all"], sample, url=list_url(User)),
+        estimated_tile("new in 7 days", counts["new"], sample, url=list_url(User, created_at__gte=at - WEEK)),
     ]
 
 
@@ -36,16 +40,24 @@ def users(at: datetime) -> Figures:
 def failed_sign_ins(at: datetime) -> Figures:
     """A successful sign-in clears the earlier failures from its address, so those are not counted."""
     failures, hours, days = FailedLogin.objects, last_hours(24, at=at), last_days(7, at=at)
-    recent = [failures.since(at - timedelta(days=1)), failures.since(at - WEEK)]
+    since = {"in 24 hours": at - timedelta(days=1), "in 7 days": at - WEEK}
     in_spans = [failures.between(*span) for span in [*hours, *days]]
-    in_a_day, in_a_week, *counts = capped_counts(COUNT_LIMIT, [*recent, *in_spans])
+    in_a_day, in_a_week, *counts = capped_counts(
+        COUNT_LIMIT, [*map(failures.since, since.values()), *in_spans]
+    )
+    tiles = [
+        Tile(label, format_capped(count, COUNT_LIMIT), url=list_url(FailedLogin, at__gte=start))
+        for (label, start), count in zip(since.items(), [in_a_day, in_a_week], strict=True)
+    ]
+    if not in_a_week:
+        return [*tiles]
     return [
-        Tile("in 24 hours", format_capped(in_a_day, COUNT_LIMIT)),
-        Tile("in 7 days", format_capped(in_a_week, COUNT_LIMIT)),
-        chart("Failed sign-ins per hour", [f"{start:%H:%M}" for start, _ in hours], counts[:24]),
-        chart("Failed sign-ins per day", [day_label(start) for start, _ in days], counts[24:]),
+        *tiles,
+        chart("Failed sign-ins per hour", [f"{start:%H:%M}" for start, _ in hours], counts[:24], hours),
+        chart("Failed sign-ins per day", [day_label(start) for start, _ in days], counts[24:], days),
     ]
 
 
-def chart(title: str, labels: list[str], counts: list[int]) -> Chart:
-    return Chart(title, labels, [Series("failed", counts)], limit=COUNT_LIMIT, empty="None.")
+def chart(title: str, labels: list[str], counts: list[int], spans: Sequence[TimeSpan]) -> Chart:
+    series = Series("failed", counts, list_urls(FailedLogin, "at", spans))
+    return Chart(title, labels, [series], limit=COUNT_LIMIT, empty="None.")

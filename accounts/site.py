@@ -17,6 +17,7 @@ from django.urls import reverse_lazy
 from django.utils import timezone
 
 from todo_project.admin.dashboard import snapshots_for
+from todo_project.admin.options import BoundedModelAdmin
 
 from .forms import GuardedLoginForm, OwnPasswordForm
 
@@ -41,6 +42,7 @@ class OwnPasswordView(PasswordChangeView):
 
 class StaffSite(AdminSite):
     site_header = site_title = "Todo administration"
+    index_title = "Dashboard"
     login_form = GuardedLoginForm
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -51,6 +53,17 @@ class StaffSite(AdminSite):
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """With the panels that the user has permission to see."""
         return super().index(request, {"snapshots": snapshots_for(request.user), **(extra_context or {})})
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """By the menu_order of their admins, and then by name."""
+        apps = super().get_app_list(request, app_label)
+
+        def order(model: dict[str, Any]) -> int:
+            return getattr(self._registry[model["model"]], "menu_order", BoundedModelAdmin.menu_order)
+
+        for app in apps:
+            app["models"].sort(key=order)
+        return sorted(apps, key=lambda app: order(app["models"][0]))
 
     def get_urls(self) -> list[Any]:
         """Without view_on_site: no model has a page outside the admin."""

@@ -3,7 +3,15 @@
 from datetime import datetime
 
 from todo_project.admin.charts import Chart, Series
-from todo_project.admin.dashboard import Figures, day_label, estimated_tile, last_days, panel
+from todo_project.admin.dashboard import (
+    Figures,
+    day_label,
+    estimated_tile,
+    last_days,
+    list_url,
+    list_urls,
+    panel,
+)
 from todo_project.db.counting import Sample, capped_counts
 
 from .models import Task
@@ -23,11 +31,14 @@ def tasks(at: datetime) -> Figures:
     created = capped_counts(COUNT_LIMIT, [Task.objects.created_in(*span) for span in days])
     completed = capped_counts(COUNT_LIMIT, [Task.objects.completed_in(*span) for span in days])
     return [
-        *(estimated_tile(state, counts[state], sample) for state in ("open", "completed", "overdue")),
+        *(
+            estimated_tile(state, counts[state], sample, url=list_url(Task, state=state))
+            for state in ("open", "completed", "overdue")
+        ),
         Chart(
             f"Created and completed per day, the last {DAYS} days",
             [day_label(start) for start, _ in days],
-            [Series("created", created), Series("completed", completed)],
+            [Series("created", created, list_urls(Task, "created_at", days)), Series("completed", completed)],
             limit=COUNT_LIMIT,
             empty="Nothing was created or completed." if any(in_sample.values()) else "No tasks yet.",
             note="Includes tasks in the trash.",

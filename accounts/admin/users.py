@@ -45,6 +45,7 @@ class UserAdmin(BoundedModelAdmin, auth_admin.UserAdmin):
     ]
     readonly_fields = ["id", "sign_in_method", "created_at", "last_login"]
     filter_horizontal = ["groups"]
+    menu_order = 10
     ordering = ["-created_at", "-pk"]
     list_display = ["__str__", "name", "is_active", "is_staff", "created_at", "last_login"]
     list_columns = ["email", "name", "is_active", "is_staff", "created_at", "last_login"]

@@ -12,7 +12,7 @@ from ..models import Label, Project
 class TaskStateFilter(ChoiceFilter):
     title = parameter_name = "state"
     CHOICES = {
-        "open": ("Open, by due date", lambda tasks: tasks.live().open().due_first()),
+        "open": ("Open", lambda tasks: tasks.live().open().due_first()),
         "overdue": ("Overdue", lambda tasks: tasks.live().overdue_in_utc(at=timezone.now()).due_first()),
         "completed": ("Completed", lambda tasks: tasks.live().completed().latest_completion_first()),
         "trashed": ("In the trash", lambda tasks: tasks.trashed().latest_trashed_first()),

@@ -14,6 +14,7 @@ from ..ledger.admin.forms import ObjectForm, OwnersChoiceForm
 from ..models import Label, Project, Task
 from ..operations import next_occurrences
 from ..recurrence import MAX_LENGTH, Repeat
+from .links import colored
 
 
 class ProjectChoiceForm(ObjectForm):
@@ -74,12 +75,17 @@ def describe_repetition(task: Task) -> str:
     return words[0].upper() + words[1:] + (f"Next: {', '.join(map(str, days))}." if days else "The last one.")
 
 
+class LabelsField(forms.ModelMultipleChoiceField):
+    widget = forms.CheckboxSelectMultiple
+
+    def label_from_instance(self, label: Any) -> Any:
+        return colored(label.color, label)
+
+
 class TaskForm(ProjectChoiceForm):
     description = MultiLineField(required=False, strip=False, max_length=5000, widget=AdminTextareaWidget)
     repeat = RepeatField(required=False, help_text="A recurrence rule, such as FREQ=WEEKLY;BYDAY=MO,TH.")
-    labels = forms.ModelMultipleChoiceField(
-        Label.objects.all(), required=False, widget=forms.CheckboxSelectMultiple
-    )
+    labels = LabelsField(Label.objects.all(), required=False)
 
     class Meta:
         field_classes = {"title": SingleLineField}

@@ -2,7 +2,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from django.utils.html import format_html
 
 from todo_project.admin.changelist import bounded_counts
 from todo_project.admin.inlines import user_inlines
@@ -12,12 +11,13 @@ from ..ledger.admin.filters import LatestOwnerFilter
 from ..ledger.admin.options import LatestObjects, ObjectAdmin
 from ..models import Label, TaskLabel
 from .forms import LabelForm
-from .links import tasks_link
+from .links import colored, tasks_link
 
 
 @admin.register(Label)
 class LabelAdmin(ObjectAdmin):
     kind = LABEL
+    menu_order = 3
     form = LabelForm
     fields = ["name", "color"]
     list_columns = ("name", "color", "created_at", "owner__email", "owner__name")
@@ -32,9 +32,8 @@ class LabelAdmin(ObjectAdmin):
             row.task_count = count
 
     @admin.display(description="color")
-    def shown_color(self, label: Any) -> str:
-        dot = '<svg width="12" height="12"><circle cx="6" cy="6" r="6" fill="{}"/></svg> {}'
-        return format_html(dot, label.color, label.color) if label.color else ""
+    def shown_color(self, label: Any) -> Any:
+        return colored(label.color, label.color or "")
 
     @admin.display(description="tasks")
     def tasks(self, label: Any) -> str:

@@ -14,16 +14,17 @@ from ..models import Project, Task
 from ..operations import ARCHIVE, UNARCHIVE
 from .filters import ProjectStateFilter
 from .forms import ProjectForm
-from .links import tasks_link
+from .links import colored, tasks_link
 
 
 @admin.register(Project)
 class ProjectAdmin(ObjectAdmin):
     kind = PROJECT
+    menu_order = 2
     form = ProjectForm
     fields = ["name", "color", "parent"]
     list_columns = (
-        "name", "parent", "archived_at", "deleted_at", "created_at", "owner__email", "owner__name",
+        "name", "color", "parent", "archived_at", "deleted_at", "created_at", "owner__email", "owner__name",
     )  # fmt: skip
     list_filter = [ProjectStateFilter, LatestOwnerFilter, "created_at"]
     actions = ["archive", "unarchive", *ObjectAdmin.actions]
@@ -58,7 +59,7 @@ class ProjectAdmin(ObjectAdmin):
         return super().affected(action, selected)
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        return ["name", self.owner_display(request), "parent_name", "state", "tasks", "created_at"]
+        return ["colored_name", self.owner_display(request), "parent_name", "state", "tasks", "created_at"]
 
     def add_related(self, rows: list[Any]) -> None:
         found = Project.objects.with_ids({row.parent_id for row in rows} - {None}).only("name", "owner")
@@ -67,6 +68,10 @@ class ProjectAdmin(ObjectAdmin):
         for row, count in zip(rows, counts, strict=True):
             row.parent_name = parents.get((row.owner_id, row.parent_id))
             row.task_count = count
+
+    @admin.display(description="name")
+    def colored_name(self, project: Project) -> Any:
+        return colored(project.color, project)
 
     @admin.display(description="in")
     def parent_name(self, project: Any) -> Any:

@@ -20,12 +20,13 @@ from ..models import Label, Project, Task
 from ..operations import COMPLETE, MOVE, REOPEN
 from .filters import LabelFilter, LevelFilter, ProjectFilter, TaskStateFilter
 from .forms import LabelActionForm, ProjectActionForm, TaskForm, describe_repetition
-from .links import tasks_link
+from .links import colored, tasks_link
 
 
 @admin.register(Task)
 class TaskAdmin(ObjectAdmin):
     kind = TASK
+    menu_order = 1
     form = TaskForm
     fields = [
         "title", "description", "completed", "priority", "project", "parent", "labels", "due_date", "due_at",
@@ -138,15 +139,20 @@ class TaskAdmin(ObjectAdmin):
         return "overdue" if task.due_by and task.due_by < timezone.now() else "open"
 
     @admin.display(description="project")
-    def project_link(self, task: Any) -> str:
+    def project_link(self, task: Any) -> Any:
         project = task.shown_project
-        return tasks_link(task.owner_id, project, project=project.pk) if project else ""
+        if project is None:
+            return ""
+        return colored(project.color, tasks_link(task.owner_id, project, project=project.pk))
 
     @admin.display(description="labels")
     def label_links(self, task: Any) -> str:
         if not hasattr(task, "shown_labels"):
             self.add_related([task])
-        links = [(tasks_link(task.owner_id, label, label=label.pk),) for label in task.shown_labels]
+        links = [
+            (colored(label.color, tasks_link(task.owner_id, label, label=label.pk)),)
+            for label in task.shown_labels
+        ]
         return format_html_join(", ", "{}", links)
 
     @admin.display(description="repeat")

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from todo_project.admin.dashboard import Figures, Tile, estimated_tile, panel
+from todo_project.admin.dashboard import Figures, Tile, estimated_tile, list_url, panel
 from todo_project.db.counting import Sample
 
 from .kinds import Kind, kinds
@@ -17,4 +17,9 @@ def _tile(kind: Kind) -> Tile:
     """Includes the trash."""
     sample = Sample(kind.model.objects.all())
     number = sample.rows.count()
-    return estimated_tile(kind.plural, sample.extrapolate({"all": number}, among=number)["all"], sample)
+    return estimated_tile(
+        kind.plural,
+        sample.extrapolate({"all": number}, among=number)["all"],
+        sample,
+        url=list_url(kind.model),
+    )

@@ -84,7 +84,7 @@ def page(browser: Browser, site: str) -> Iterator[Page]:
 def admin(page: Page) -> Page:
     """The index page of the admin, after signing in."""
     sign_in(page, EMAIL, PASSWORD)
-    expect(page).to_have_title("Site administration | Todo administration")
+    expect(page).to_have_title("Dashboard | Todo administration")
     return page
 
 

@@ -2,12 +2,15 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from itertools import count
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from accounts.models import FailedLogin, User
 from tasks.models import Task
 from tests.support.dashboard_page import index_page, panels, staff_with, table
 from todo_project.db import counting
@@ -50,6 +53,24 @@ def test_it_counts_open_completed_and_overdue_tasks(staff, alice, bob):
     make(alice, 5, deleted_at=NOW, due_at=NOW - timedelta(days=1))
 
     assert panels(index_page(staff)) == {"Tasks": {"open": "6", "completed": "4", "overdue": "2"}}
+
+
+def test_each_figure_leads_to_the_rows_that_it_counts(superuser, alice, bob):
+    make(alice, 3)
+    make(bob, 2, due_at=NOW - timedelta(minutes=1), created=NOW - timedelta(days=2))
+    make(alice, 4, completed=NOW)
+    make(alice, 5, deleted_at=NOW)
+    User.objects.filter(pk=bob.pk).update(created_at=NOW - timedelta(days=8))
+    for days in (0, 2, 3, 9):
+        FailedLogin.objects.create(email="x@example.com", address="", at=NOW - timedelta(days=days))
+    cache.clear()
+    page = index_page(superuser)
+
+    figures = re.findall(r'<(?:dd|td)><a href="(/admin/[^"]+)">([\d,]+)</a>', page)
+    assert len(figures) == 3 + 2 + 2 + 3 + 30 + 24 + 7
+    expected = {unescape(url): int(figure) for url, figure in figures if figure != "0"}
+    assert {url: superuser.get(url).context["cl"].result_count for url in expected} == expected
+    assert len(expected) > 12
 
 
 @pytest.mark.parametrize(

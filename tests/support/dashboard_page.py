@@ -42,7 +42,7 @@ def table(page: str, title: str) -> dict[str, list[str]]:
     """The table below the chart with this title."""
     [body] = re.findall(rf"<caption[^>]*>{title}</caption>(.*?)</table>", page, re.DOTALL)
     rows = re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', body)
-    return {label: re.findall(r"<td>(.*?)</td>", cells) for label, cells in rows}
+    return {label: [*map(text, re.findall(r"<td>(.*?)</td>", cells))] for label, cells in rows}
 
 
 def text(markup: str) -> str:

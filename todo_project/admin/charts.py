@@ -1,7 +1,8 @@
 """Bar charts, drawn as SVG by the template admin/chart.html."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 
@@ -9,6 +10,8 @@ from typing import Any
 class Series:
     name: str
     counts: list[int]
+    urls: list[str] = field(default_factory=list)
+    """The list of the rows of each count, if there is one."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,10 @@ class Chart:
         return " ".join(self._describe(series) for series in self.series)
 
     @property
-    def rows(self) -> list[tuple[str, list[str]]]:
-        """The counts as a table, the latest first."""
-        columns = zip(*(series.counts for series in self.series), strict=True)
-        cells = [[self._format(count) for count in counts] for counts in columns]
-        return list(zip(self.labels, cells, strict=True))[::-1]
+    def rows(self) -> list[tuple[str, tuple[Any, ...]]]:
+        """The counts as a table, each with the URL of its rows; the latest first."""
+        columns = [zip_longest(map(self._format, each.counts), each.urls) for each in self.series]
+        return list(zip(self.labels, zip(*columns, strict=True), strict=True))[::-1]
 
     @property
     def groups(self) -> Iterator[dict[str, Any]]:

@@ -1,14 +1,17 @@
 """Panels of figures on the admin's index page. Each app registers its own in its dashboard.py by @panel."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from django.core.cache import cache
 from django.db import OperationalError, connection
+from django.db.models import Model
 from django.template.defaultfilters import filesizeformat
+from django.urls import reverse
 from django.utils import timezone
 
 from todo_project.config.cache import cache_errors
@@ -33,6 +36,8 @@ class Tile:
     label: str
     value: str
     is_estimate: bool = False
+    url: str = ""
+    """The list of the rows that it counts."""
 
 
 Figures = list[Tile | Chart]
@@ -115,11 +120,20 @@ def _new_snapshot(panel: Panel) -> Snapshot:
         return Snapshot(panel.title, now, None)
 
 
-def estimated_tile(label: str, count: int, sample: Sample[Any]) -> Tile:
+def estimated_tile(label: str, count: int, sample: Sample[Any], *, url: str = "") -> Tile:
     """An exact count, or an estimate rounded to its two significant digits."""
     if sample.is_all:
-        return Tile(label, f"{count:,}")
-    return Tile(label, f"{round(count, min(0, 2 - len(str(count)))):,}", is_estimate=True)
+        return Tile(label, f"{count:,}", url=url)
+    return Tile(label, f"{round(count, min(0, 2 - len(str(count)))):,}", is_estimate=True, url=url)
+
+
+def list_url(model: type[Model], **filters: Any) -> str:
+    page = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    return f"{page}?{urlencode(filters)}" if filters else page
+
+
+def list_urls(model: type[Model], column: str, spans: Sequence[TimeSpan]) -> list[str]:
+    return [list_url(model, **{f"{column}__gte": start, f"{column}__lt": end}) for start, end in spans]
 
 
 def last_days(days: int, *, at: datetime) -> list[TimeSpan]:

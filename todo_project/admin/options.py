@@ -37,8 +37,11 @@ class BoundedModelAdmin(admin.ModelAdmin):
     """Columns that the change list selects; all, if empty."""
     lock_order: Sequence[str] = ("pk",)
     """Columns by which a bulk action sorts its rows. The last one is pk."""
+    menu_order = 50
     page_actions: Sequence[str] = ()
     """Bulk actions that the page of a row offers, too."""
+    # Its class lets the narrow layout leave it out.
+    empty_value_display = '<span class="empty">-</span>'
     owner_field = ""
     """The foreign key to the user who owns the row."""
 
@@ -128,13 +131,17 @@ class BoundedModelAdmin(admin.ModelAdmin):
         context["page_actions"] = self.actions_for(request, row) if row else []
         return super().render_change_form(request, context, *args, **kwargs)
 
-    def actions_for(self, request: HttpRequest, row: Any) -> list[tuple[str, BulkAction]]:
+    def actions_for(self, request: HttpRequest, row: Any) -> list[tuple[str, str]]:
         """Those of `page_actions` that would change the row."""
         allowed = self.get_actions(request)
         actions = [(name, getattr(self, name)) for name in self.page_actions if name in allowed]
         rows = self.model._default_manager.filter(pk=row.pk)
         counts = bounded_counts([action.eligible(rows, request.user) for _, action in actions])
-        return [action for action, count in zip(actions, counts, strict=True) if count]
+        return [
+            (name, action.short_description)
+            for (name, action), count in zip(actions, counts, strict=True)
+            if count
+        ]
 
     # Forms
 
