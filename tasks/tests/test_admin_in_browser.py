@@ -211,6 +211,14 @@ def test_each_page_fits_the_width_of_the_screen(admin, pictures, width, scheme):
     def check(name):
         admin.screenshot(path=pictures / f"{name}-{width}-{scheme}.png", full_page=True)
         assert admin.evaluate("document.documentElement.scrollWidth") <= width, name
+        if admin.locator("#result_list").count():
+            table = admin.locator("#changelist-form .results")
+            assert table.evaluate("table => table.scrollWidth <= table.clientWidth"), name
+            are_filters_below = top_of("#changelist-filter") > top_of("#result_list")
+            assert are_filters_below == (width < 768), name
+
+    def top_of(selector):
+        return admin.locator(selector).evaluate("element => element.getBoundingClientRect().top")
 
     for name, path in {
         "index": "/admin/",
