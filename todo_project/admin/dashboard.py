@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from django.contrib import admin
 from django.core.cache import cache
 from django.db import OperationalError, connection
 from django.db.models import Model
@@ -128,6 +129,9 @@ def estimated_tile(label: str, count: int, sample: Sample[Any], *, url: str = ""
 
 
 def list_url(model: type[Model], **filters: Any) -> str:
+    """The change list with these filters; empty if the model has none."""
+    if not admin.site.is_registered(model):
+        return ""
     page = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
     return f"{page}?{urlencode(filters)}" if filters else page
 
