@@ -58,9 +58,15 @@ class Docs(Page):
         return super().render_to_response(context, headers={CSP: DOCS_POLICY}, **kwargs)
 
 
+EXAMPLES = ("offline_client.py", "typescript/tour.ts", "python/tour.py")
+"""The files in docs/examples/ that guides link to."""
+
+
 class Example(Page):
     def get(self, *args: Any, **kwargs: Any) -> HttpResponse:
-        path = settings.BASE_DIR / "docs" / "examples" / "offline_client.py"
+        if (name := kwargs["name"]) not in EXAMPLES:
+            raise Http404
+        path = settings.BASE_DIR / "docs" / "examples" / name
         return HttpResponse(path.read_bytes(), content_type="text/plain; charset=utf-8")
 
 
@@ -70,6 +76,7 @@ GUIDES = {
     "projects": "Projects, subtasks and labels",
     "repeating-tasks": "Repeating tasks",
     "offline-clients": "Offline clients",
+    "clients": "Generated clients",
     "errors": "Errors",
     "personal-access-tokens": "Personal access tokens",
     "identity-providers": "Identity providers",

@@ -271,8 +271,8 @@ SPECTACULAR_SETTINGS = {
     "To a token without the scope `tasks:read`, writes show only `kind`, `id` and `version` of an object.\n\n"
     "Guides: [signing in](/docs/signing-in.md), [tasks by example](/docs/tasks.md), "
     "[projects, subtasks and labels](/docs/projects.md), [repeating tasks](/docs/repeating-tasks.md), "
-    "[offline clients](/docs/offline-clients.md), [errors](/docs/errors.md), "
-    "[personal access tokens](/docs/personal-access-tokens.md), "
+    "[offline clients](/docs/offline-clients.md), [generated clients](/docs/clients.md), "
+    "[errors](/docs/errors.md), [personal access tokens](/docs/personal-access-tokens.md), "
     "[identity providers](/docs/identity-providers.md)",
     "LICENSE": {"name": "MIT License", "identifier": "MIT"},
     "SERVERS": [{"url": "/", "description": "This server"}],

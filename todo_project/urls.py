@@ -19,7 +19,7 @@ urlpatterns = [
     path("", pages.landing, name="landing"),
     path("docs", pages.Docs.as_view(template_name="docs.html"), name="docs"),
     path("docs/<slug:name>.md", pages.Guide.as_view(), name="guide"),
-    path("docs/examples/offline_client.py", pages.Example.as_view()),
+    path("docs/examples/<path:name>", pages.Example.as_view()),
     path("redoc", pages.Docs.as_view(template_name="redoc.html"), name="redoc"),
     path("healthz", probes.healthz, name="healthz"),
     path("readyz", probes.readyz, name="readyz"),

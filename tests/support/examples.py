@@ -69,7 +69,7 @@ def run_examples(page: str, folder: Path, changes: dict[str, str], **variables: 
         timeout=120,
         check=False,
     )
-    assert ended.returncode == 0, ended.stderr
+    assert ended.returncode == 0, ended.stdout + ended.stderr
     return [received(*json.loads(line)) for line in log.read_text().splitlines()]
 
 

@@ -1,11 +1,13 @@
 """The examples in README.md and docs/ work as they are written."""
 
 import json
+import os
 import re
 import shutil
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
 import jwt
 import pytest
@@ -14,6 +16,7 @@ from django.core.management import get_commands, load_command_class
 
 from tests.support.browser import chromium
 from tests.support.examples import has_shape, pages_with_requests, run_examples, shell_blocks
+from tests.support.npm import node_modules
 from tests.support.programs import require
 from tests.support.run_app import run_program
 from tests.support.servers.gunicorn import Gunicorn
@@ -141,6 +144,52 @@ def test_the_commands_of_the_example_client_keep_two_copies_in_step(reader, tmp_
         for name in ("tasks.json", "laptop.json")
     ]
     assert first == second
+
+
+@pytest.mark.own_servers
+def test_the_tours_with_generated_clients_have_valid_types_and_print_the_same(server, tmp_path):
+    examples = tmp_path / "docs" / "examples"
+    shutil.copytree(settings.BASE_DIR / "docs" / "examples", examples)
+    shutil.copy(settings.BASE_DIR / "docs" / "openapi.yaml", tmp_path / "docs")
+    packages = node_modules(examples / "typescript")
+    strict = "python3 -m mypy --strict --follow-imports=silent tour.py"
+    changes = {
+        "http://127.0.0.1:8000": server.url,
+        "npm ci": f"ln -s {packages} node_modules",
+        "node tour.js": "node tour.js > tour.txt",
+        "cd docs/examples/python": "cd ../python",
+        "pip install openapi-python-client": "true",
+        "python3 tour.py": f"python3 tour.py > tour.txt\n{strict}",
+    }
+
+    run_examples(
+        "docs/clients.md", tmp_path, changes, PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    )
+
+    [typescript, python] = [(examples / name / "tour.txt").read_text() for name in ("typescript", "python")]
+    assert typescript == python
+    assert typescript.splitlines() == [
+        "Signed in as Ann",
+        "Water the tomatoes, due on 2027-05-03, repeats by FREQ=WEEKLY;BYDAY=MO,TH",
+        "Tasks: Clean the pond, Mow the lawn, Prune the roses, Sow carrots, Water the tomatoes",
+        'Not renamed, because it is now "Water the tomatoes and beans"',
+        "Changed: task, task, task, task",
+        "The copy has 10 objects, of which 4 are open tasks",
+        "Refreshed for 900 seconds",
+        "After signing out: INVALID_TOKEN",
+        "Deleted the account",
+    ]
+
+
+def test_the_tours_need_no_casts():
+    examples = settings.BASE_DIR / "docs" / "examples"
+    typescript = re.sub(
+        r"//.*|/\*.*?\*/|`[^`]*`|\"[^\"]*\"", "", (examples / "typescript" / "tour.ts").read_text()
+    )
+    python = (examples / "python" / "tour.py").read_text()
+
+    assert re.findall(r"\bas\b|\bany\b|[\w)\]]!(?!=)|@ts-", typescript) == []
+    assert re.findall(r"\bAny\b|\bcast\b|type: ignore", python) == []
 
 
 @pytest.mark.own_servers
