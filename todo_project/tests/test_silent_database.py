@@ -23,6 +23,7 @@ from tests.support.servers.black_hole import BlackHole
 from tests.support.servers.gunicorn import Gunicorn
 from tests.support.servers.pgbouncer import PgBouncer
 from tests.support.servers.postgres import Postgres
+from todo_project.db.postgresql import connection as postgresql
 
 READYZ = request("GET /readyz")
 
@@ -88,6 +89,28 @@ def test_every_request_to_a_silent_database_gets_503_within_ten_seconds(database
         assert alive.status_code == 200
         assert seconds < 3
         assert becomes_true(lambda: statuses() == {200: 60})
+
+
+def test_a_pooler_survives_the_end_of_an_outage_in_which_it_was_told_to_cancel(postgres, monkeypatch):
+    monkeypatch.setattr(postgresql, "outage", postgresql.Outage())
+    monkeypatch.setattr(postgresql, "RETRY_INTERVAL", 0)
+    monkeypatch.setattr(postgresql.Connection, "timeout", 0.1)
+    with contextlib.ExitStack() as stack:
+        stack.callback(postgres.resume)
+        pooler = stack.enter_context(PgBouncer(postgres.url))
+        with psycopg.connect(pooler.url) as first:
+            first.execute("SELECT 1")  # From now on, the pooler has a connection to the server.
+
+        postgres.suspend()
+        for _ in range(2):
+            connection = stack.enter_context(postgresql.Connection.connect(pooler.url))
+            with pytest.raises(psycopg.OperationalError):
+                connection.execute("SELECT 1")
+        postgres.resume()
+        assert becomes_true(lambda: "successfully sent cancel request" in pooler.log)
+
+        with psycopg.connect(pooler.url) as last:
+            assert last.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_a_statement_that_takes_too_long_is_cancelled_and_gets_504(postgres):

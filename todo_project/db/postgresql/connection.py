@@ -16,6 +16,10 @@ HEALTH_CHECK_TIMEOUT = 1
 RETRY_INTERVAL = 2
 """Seconds until one thread tries again to reach a silent server. Meanwhile, the others fail immediately."""
 
+_last_cancellation = threading.local()
+"""Each thread's last request to cancel a statement. It stays open if the server does not answer: PgBouncer
+before 1.20 crashes when an answer arrives for a request that the client has closed."""
+
 
 class Connection(psycopg.Connection[Any]):
     timeout: float | None = None
@@ -40,7 +44,8 @@ class Connection(psycopg.Connection[Any]):
     def _cancel(self, gen: Any, interval: float) -> Any:
         """The result of a statement that took too long: usually QueryCanceled."""
         try:
-            self.cancel_safe(timeout=CANCEL_TIMEOUT)
+            if not outage.is_tested_by_this_thread():
+                self.cancel_safe(timeout=CANCEL_TIMEOUT)
             return super().wait(gen, interval, CANCEL_TIMEOUT)
         except errors.QueryCanceled:
             raise
@@ -49,6 +54,10 @@ class Connection(psycopg.Connection[Any]):
             self.close()
             raise
 
+    def _cancel_gen(self) -> Any:
+        _last_cancellation.generator = super()._cancel_gen()
+        return _last_cancellation.generator
+
 
 class Outage:
     """A server that does not respond at all, as seen by all threads of this process."""
@@ -56,8 +65,11 @@ class Outage:
     silent_until = 0.0
     thread_that_tries: int | None = None
 
+    def is_tested_by_this_thread(self) -> bool:
+        return bool(self.silent_until) and self.thread_that_tries == threading.get_ident()
+
     def raise_if_silent(self) -> None:
-        if not self.silent_until or self.thread_that_tries == threading.get_ident():
+        if not self.silent_until or self.is_tested_by_this_thread():
             return
         if time.monotonic() < self.silent_until:
             raise psycopg.OperationalError("The database server has not responded for some time.")
