@@ -44,7 +44,8 @@ def second_factors() -> Iterator[CheckMessage]:
     if without:
         yield checks.Warning(
             f"Staff members without a second factor, who cannot sign in: {without}.",
-            hint="Run `manage.py second_factor` for each of them.",
+            hint="They set it up under Two-factor authentication in the admin while the setting is off, or "
+            "`manage.py second_factor` gives them recovery codes.",
         )
     else:
         yield checks.Info("All staff members have a second factor.")

@@ -36,7 +36,7 @@ def count_owned(user: User) -> dict[str, int]:
         for rows in _owned(user)
         if rows.model not in bookkeeping
     }
-    counts = {**owned, "failed logins": _failed_logins(user).count()}
+    counts = {**owned, "failed sign-ins": _failed_logins(user).count()}
     return {kind: number for kind, number in counts.items() if number}
 
 

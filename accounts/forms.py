@@ -10,11 +10,12 @@ from django.contrib.admin.forms import AdminAuthenticationForm, AdminPasswordCha
 from django.contrib.auth import forms as auth_forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from todo_project.admin.forms import SingleLineField
 from todo_project.api.addresses import client_address
 
-from . import login_guard
+from . import login_guard, otp_devices
 from .errors import TooManyAttempts
 from .models import Session, User
 
@@ -32,6 +33,11 @@ def rate_limit_as_form_error() -> Iterator[None]:
 class GuardedLoginForm(AdminAuthenticationForm):
     """The admin's login form, limited by the count of failed logins."""
 
+    error_messages = {
+        **AdminAuthenticationForm.error_messages,
+        "invalid_login": "The email or password is incorrect, or this is not a staff account.",
+    }
+
     def clean(self) -> dict[str, Any]:
         with rate_limit_as_form_error():
             cleaned: dict[str, Any] = super().clean()
@@ -47,15 +53,47 @@ class GuardedLoginForm(AdminAuthenticationForm):
 
 
 class OwnPasswordForm(AdminPasswordChangeForm):
-    """Changing one's own password. Limited too, so that an unattended browser cannot be used to guess it."""
+    """Changing one's own password."""
 
     def clean_old_password(self) -> str:
-        password: str = self.cleaned_data["old_password"]
-        with rate_limit_as_form_error():
-            correct = login_guard.check_password_counted(self.user, password, "admin", at=timezone.now())
-        if not correct or not self.user.lock_password():
-            raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
-        return password
+        return check_own_password(self.user, self.cleaned_data["old_password"])
+
+
+class SecondFactorForm(forms.Form):
+    """Proves that the authenticator app has the secret, and that the staff member is at the browser."""
+
+    code = forms.CharField(
+        label="Code from the app",
+        max_length=16,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
+    )
+    password = forms.CharField(
+        label="Your password",
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    def __init__(self, *args: Any, user: User, app: TOTPDevice, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user, self.app = user, app
+
+    def clean_code(self) -> str:
+        code = "".join(self.cleaned_data["code"].split())
+        if not otp_devices.accept_code(self.app, code):
+            raise ValidationError("The code is incorrect. Enter the six digits that the app shows now.")
+        return code
+
+    def clean_password(self) -> str:
+        return check_own_password(self.user, self.cleaned_data["password"])
+
+
+def check_own_password(user: User, password: str) -> str:
+    """Limited, so that an unattended browser cannot be used to guess it. Locks the password."""
+    with rate_limit_as_form_error():
+        correct = login_guard.check_password_counted(user, password, "admin", at=timezone.now())
+    if not correct or not user.lock_password():
+        raise ValidationError("Your password was entered incorrectly. Enter it again.")
+    return password
 
 
 class UserCreationForm(auth_forms.AdminUserCreationForm):

@@ -333,11 +333,12 @@ class FailedLogin(models.Model):
 
     email = models.CharField(max_length=254)
     address = models.CharField(max_length=64)
-    at = models.DateTimeField()
+    at = models.DateTimeField("time")
 
     objects = FailedLoginQuerySet.as_manager()
 
     class Meta:
+        verbose_name = "failed sign-in"
         indexes = [
             models.Index(fields=["email", "at"], name="failed_login_email"),
             models.Index(fields=["address", "at"], name="failed_login_address"),

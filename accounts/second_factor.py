@@ -1,5 +1,6 @@
 """Two-factor authentication for the admin, used if STAFF_SECOND_FACTOR is on."""
 
+import re
 from typing import Any
 
 from django import forms
@@ -32,8 +33,8 @@ class SecondFactorLoginForm(OTPAuthenticationFormMixin, GuardedLoginForm):
     }
 
     def clean_otp_token(self) -> str:
-        """Accept the spaces that apps show, and capital letters."""
-        return "".join(self.cleaned_data["otp_token"].split()).lower()
+        """Accept the spaces that apps show, the hyphens of recovery codes, and capital letters."""
+        return re.sub(r"[\s-]", "", self.cleaned_data["otp_token"]).lower()
 
     def confirm_login_allowed(self, user: Any) -> None:
         super().confirm_login_allowed(user)
@@ -56,7 +57,6 @@ class SecondFactorLoginForm(OTPAuthenticationFormMixin, GuardedLoginForm):
 
 class SecondFactorSite(StaffSite):
     login_form = SecondFactorLoginForm
-    login_template = "admin/login_with_code.html"
 
     def has_permission(self, request: HttpRequest) -> bool:
         user: Any = request.user

@@ -194,6 +194,7 @@ AUTH_PASSWORD_VALIDATORS = [
     }.items()
 ] + [{"NAME": "accounts.validators.NotBlankValidator"}]
 AUTHENTICATION_BACKENDS = ["accounts.backends.GuardedBackend"]
+LOGOUT_REDIRECT_URL = "admin:login"
 REGISTRATION_OPEN = env.boolean("REGISTRATION_OPEN", default=True)
 ACCESS_TOKEN_LIFETIME = env.minutes("ACCESS_TOKEN_MINUTES", default=15, high=24 * 60)
 REFRESH_TOKEN_LIFETIME = env.minutes("REFRESH_TOKEN_MINUTES", default=30 * 24 * 60, high=366 * 24 * 60)

@@ -109,9 +109,10 @@ class Migration(migrations.Migration):
                 ),
                 ("email", models.CharField(max_length=254)),
                 ("address", models.CharField(max_length=64)),
-                ("at", models.DateTimeField()),
+                ("at", models.DateTimeField(verbose_name="time")),
             ],
             options={
+                "verbose_name": "failed sign-in",
                 "indexes": [
                     models.Index(fields=["email", "at"], name="failed_login_email"),
                     models.Index(fields=["address", "at"], name="failed_login_address"),

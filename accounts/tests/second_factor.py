@@ -15,6 +15,7 @@ from tests.support.caller import PASSWORD
 from tests.support.client import Client
 from tests.support.commands import run
 from tests.support.locks import transaction_blocking
+from tests.support.second_factor_page import PAGE, recovery_codes_on, set_up
 from tests.support.threads import run_together
 
 LOGIN = "/admin/login/?next=/admin/"
@@ -39,7 +40,7 @@ def code_of(output):
 
 
 def recovery_codes(output):
-    return re.findall(r"^    ([a-z2-7]+)$", output, re.MULTILINE)
+    return re.findall(r"^    ([a-z2-7]{4}-[a-z2-7]{4})$", output, re.MULTILINE)
 
 
 def log_in(client, code, *, password=PASSWORD, email="root@example.com"):
@@ -112,7 +113,7 @@ def test_a_code_sent_twice_at_the_same_time_works_once(device):
     code = code_of(output) if device is TOTPDevice else recovery_codes(output)[0]
 
     with transaction_blocking(lambda: log_in(Client(), code).status_code) as second:
-        assert device.objects.select_for_update().get().verify_token(code)
+        assert device.objects.select_for_update().get().verify_token(code.replace("-", ""))
 
     assert second == [200]
 
@@ -179,6 +180,21 @@ def test_a_second_factor_that_is_replaced_or_removed_no_longer_works(root, clien
 
     assert log_in(client, old[0]).status_code == 200
     assert len(set(new) - set(old)) == StaticToken.objects.count() == count
+
+
+def test_a_recovery_code_is_enough_to_set_up_the_app_in_the_browser(root, client):
+    issued = recovery_codes(set_up_second_factor())
+    log_in(client, issued[0])
+    shown = recovery_codes_on(set_up(client))
+
+    assert client.get("/admin/").status_code == 200
+    assert [log_in(Client(), code).status_code for code in (shown[0], issued[1])] == [302, 200]
+
+
+def test_the_page_to_set_up_an_app_requires_a_code(root, client):
+    client.force_login(root)
+
+    assert client.get(PAGE).status_code == 302
 
 
 def test_only_staff_can_have_a_second_factor(alice):

@@ -40,8 +40,8 @@ def test_the_api_does_not_accept_the_admins_session_cookie(superuser):
 
 
 def test_the_dashboard_is_on_the_index_page_only(superuser):
-    assert "Failed sign-ins" in superuser.get("/admin/").content.decode()
-    assert "Failed sign-ins" not in superuser.get("/admin/accounts/").content.decode()
+    assert "figures-panel" in superuser.get("/admin/").content.decode()
+    assert "figures-panel" not in superuser.get("/admin/accounts/").content.decode()
 
 
 def test_changing_ones_own_password_ends_ones_sessions(superuser, user):

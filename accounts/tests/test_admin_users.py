@@ -179,7 +179,7 @@ def test_the_delete_page_counts_only_what_is_deleted_with_a_user(superuser, alic
     page = superuser.get(f"{USERS}{alice.pk}/delete/").content.decode().lower()
     response = superuser.post(f"{USERS}{alice.pk}/delete/", {"post": "yes"})
 
-    for kind in ("tasks: 2", "sessions: 1", "personal tokens: 1", "identities: 1", "failed logins: 1"):
+    for kind in ("tasks: 2", "sessions: 1", "personal tokens: 1", "identities: 1", "failed sign-ins: 1"):
         assert kind in page
     assert "milk" not in page
     assert "log entries" not in page

@@ -40,7 +40,7 @@ def test_a_dry_run_lists_what_would_be_deleted(mentioned):
     assert report.splitlines() == [
         f"alice@example.com, registered on {mentioned.created_at:%Y-%m-%d}:",
         "  identities: 1",
-        "  failed logins: 1",
+        "  failed sign-ins: 1",
         "  mentions in the history: 2",
         "Nothing was changed.",
     ]

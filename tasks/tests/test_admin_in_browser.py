@@ -99,7 +99,7 @@ def sign_in(page: Page, email: str, password: str) -> None:
     page.goto("/admin/")
     page.get_by_label("Email").fill(email)
     page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Sign in").click()
 
 
 def search(page: Page, words: str) -> None:
@@ -120,7 +120,7 @@ def body(page: Page) -> Locator:
 def test_a_wrong_password_is_rejected(page):
     sign_in(page, "dave@example.com", "a wrong one")
 
-    expect(body(page)).to_contain_text("Please enter the correct email and password")
+    expect(body(page)).to_contain_text("The email or password is incorrect, or this is not a staff account.")
 
 
 def test_the_index_page_shows_the_dashboard(admin):
@@ -195,8 +195,8 @@ def test_a_task_gets_a_parent_a_project_and_a_label(admin):
 
 
 def test_signing_out_ends_the_session(admin):
-    admin.get_by_role("button", name="Log out").click()
-    expect(body(admin)).to_contain_text("Log in again")
+    admin.get_by_role("button", name="Sign out").click()
+    expect(admin.get_by_role("button", name="Sign in")).to_be_visible()
     admin.goto("/admin/")
 
     expect(admin).to_have_url(re.compile("/admin/login/[?]next=/admin/$"))

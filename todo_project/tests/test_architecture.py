@@ -15,7 +15,7 @@ DOMAIN = {
         "tokens jwks validators",
         "querysets",
         "models",
-        "login_guard erasure",
+        "login_guard erasure otp_devices",
         "identities purge",
     ],
     "tasks.ledger": [

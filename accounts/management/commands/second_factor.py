@@ -2,13 +2,11 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
-from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
-from django_otp.plugins.otp_totp.models import TOTPDevice
+from django_otp.plugins.otp_totp.models import default_key
 
+from accounts import otp_devices
 from accounts.models import User
 from todo_project.operations.commands import OperatorCommand
-
-RECOVERY_CODES = 10
 
 
 class Command(OperatorCommand):
@@ -45,19 +43,15 @@ exit codes: 0 success; 1 error, for example no such staff account; 130 interrupt
             ) from error
 
     def replace(self, user: User, *, remove: bool) -> None:
-        User.objects.select_for_update().get(pk=user.pk)  # Two commands at once would leave two devices.
-        for model in (TOTPDevice, StaticDevice):
-            model.objects.filter(user=user).delete()
         if remove:
+            otp_devices.remove(user)
             self.stdout.write(
                 f"{user} has no second factor and cannot sign in to the admin while one is required."
             )
             return
-        device = TOTPDevice.objects.create(user=user, name="app")
-        recovery = StaticDevice.objects.create(user=user, name="recovery codes")
-        codes = [StaticToken.random_token() for _ in range(RECOVERY_CODES)]
-        StaticToken.objects.bulk_create(StaticToken(device=recovery, token=code) for code in codes)
-        self.stdout.write(f"For the authenticator app:\n\n    {device.config_url}\n\nRecovery codes:\n")
+        app = otp_devices.new_app(user, default_key())
+        codes = otp_devices.replace(user, app)
+        self.stdout.write(f"For the authenticator app:\n\n    {app.config_url}\n\nRecovery codes:\n")
         for code in codes:
             self.stdout.write(f"    {code}")
         self.stdout.write("\nThis is shown only once. Share it only with the account's owner.")
