@@ -10,6 +10,7 @@ from django.contrib.admin.forms import AdminAuthenticationForm, AdminPasswordCha
 from django.contrib.auth import forms as auth_forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.html import format_html
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from todo_project.admin.forms import SingleLineField
@@ -96,7 +97,12 @@ def check_own_password(user: User, password: str) -> str:
     return password
 
 
+SIGN_IN_HELP = "If disabled, the user can sign in only through an identity provider."
+
+
 class UserCreationForm(auth_forms.AdminUserCreationForm):
+    usable_password = auth_forms.SetUnusablePasswordMixin.create_usable_password_field(SIGN_IN_HELP)
+
     class Meta:
         model = User
         fields = ["email", "name"]
@@ -109,24 +115,52 @@ class UserChangeForm(forms.ModelForm):
 
     class Meta:
         field_classes = {"name": SingleLineField}
+        labels = {"is_superuser": "Is superuser"}
+        help_texts = {
+            "is_superuser": "Has all permissions, and manages staff.",
+            "groups": "Roles of staff, which grant permissions.",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
             field.show_hidden_initial = True
+        data: Any = self.data
+        self.data: Any = data.copy()
         if self.is_bound and "groups" in self.fields:
             # An empty initial value sends no hidden input, and Django would fall back to the stored groups.
-            data: Any = self.data
-            self.data = data = data.copy()
-            data.setlistdefault(self.add_initial_prefix("groups"), [])
+            self.data.setlistdefault(self.add_initial_prefix("groups"), [])
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        return {name: value for name, value in cleaned.items() if name in self.changed_data}
+        changed = {name: value for name, value in cleaned.items() if name in self.changed_data}
+        for name in changed:
+            self.check_conflict(name)
+        return {name: value for name, value in changed.items() if name in self.cleaned_data}
+
+    def check_conflict(self, name: str) -> None:
+        """Whether someone else has changed the same field to another value since the form was opened."""
+        field, stored, opened_name = self.fields[name], self.initial[name], self.add_initial_prefix(name)
+        opened = field.hidden_widget().value_from_datadict(self.data, self.files, opened_name)
+        entered = field.widget.value_from_datadict(self.data, self.files, name)
+        if field.has_changed(stored, opened) and field.has_changed(stored, entered):
+            shown = ", ".join(map(str, stored)) if isinstance(stored, list) else stored
+            self.add_error(
+                name,
+                f"Someone else has changed this to “{shown}”. To replace that by your change, save again.",
+            )
+            values = field.prepare_value(stored)
+            self.data.setlist(opened_name, values if isinstance(values, list) else [values])
 
 
 class SetPasswordForm(auth_forms.AdminPasswordChangeForm):
     """Ends the user's sessions, as every change of a password does."""
+
+    usable_password_help_text = format_html(
+        '{}<ul id="id_unusable_warning" class="messagelist"><li class="warning">{}</li></ul>',
+        SIGN_IN_HELP,
+        "If disabled, the current password of this user will be lost.",
+    )
 
     def set_password_and_save(self, user: User, *args: Any, **kwargs: Any) -> User:
         super().set_password_and_save(user, *args, **kwargs)  # type: ignore[misc]

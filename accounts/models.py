@@ -176,7 +176,7 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         client = self.user_agent[:100] or "unknown client"
-        return f"{client} from {self.address or 'somewhere'} since {self.created_at:%Y-%m-%d %H:%M}"
+        return f"{client} from {self.address or 'somewhere'} since {self.created_at:%Y-%m-%d %H:%M} UTC"
 
     @classmethod
     def start(cls, user: User, *, at: datetime, user_agent: str, address: str) -> tuple["Session", str]:

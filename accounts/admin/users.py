@@ -8,16 +8,16 @@ from django.contrib import admin
 from django.contrib.auth import admin as auth_admin
 from django.db import connection, transaction
 from django.db.models import QuerySet
+from django.forms import CheckboxSelectMultiple
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.utils import timezone
 
 from accounts import erasure
 from accounts.forms import SetPasswordForm, UserChangeForm, UserCreationForm
 from accounts.models import Session, User
 from todo_project.admin.actions import bulk_action, lock_and_apply
-from todo_project.admin.changelist import ChoiceFilter
+from todo_project.admin.changelist import ChoiceFilter, bounded_counts
 from todo_project.admin.inlines import user_inlines
 from todo_project.admin.options import BoundedModelAdmin
 from todo_project.admin.search import indexed_words, parse_uuid, reject_search
@@ -44,7 +44,7 @@ class UserAdmin(BoundedModelAdmin, auth_admin.UserAdmin):
         ("Dates", {"fields": ["created_at", "last_login"]}),
     ]
     readonly_fields = ["id", "sign_in_method", "created_at", "last_login"]
-    filter_horizontal = ["groups"]
+    filter_horizontal = []
     menu_order = 10
     ordering = ["-created_at", "-pk"]
     list_display = ["__str__", "name", "is_active", "is_staff", "created_at", "last_login"]
@@ -96,6 +96,11 @@ class UserAdmin(BoundedModelAdmin, auth_admin.UserAdmin):
     def sign_in_method(self, user: User) -> str:
         return "email and password" if user.has_usable_password() else "an identity provider, or not at all"
 
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """There are only a few roles."""
+        kwargs["widget"] = CheckboxSelectMultiple
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
     def get_inlines(self, request: HttpRequest, obj: User | None) -> list[Any]:
         """Read-only, so a POST does not need them; their rows may have changed by then."""
         return [] if obj is None or request.method == "POST" else [*user_inlines.values()]
@@ -121,16 +126,13 @@ class UserAdmin(BoundedModelAdmin, auth_admin.UserAdmin):
         allowed = super().has_delete_permission(request, obj) and can_manage(request.user, obj)
         return allowed and obj != request.user
 
-    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        links = [
-            (
-                f"All {meta.verbose_name_plural}",
-                f"{reverse(f'admin:{meta.app_label}_{meta.model_name}_changelist')}?owner={object_id}",
-            )
-            for meta in (inline.model._meta for inline in user_inlines.values())
-            if self.admin_site.get_model_admin(meta.model).has_view_permission(request)
-        ]
-        return super().change_view(request, object_id, extra_context={"changelist_links": links})
+    def get_inline_formsets(self, request: HttpRequest, formsets: Any, *args: Any, **kwargs: Any) -> Any:
+        """With the number of all rows of each."""
+        shown = super().get_inline_formsets(request, formsets, *args, **kwargs)
+        rows = [each.model._default_manager.filter(**{each.fk.name: each.instance}) for each in formsets]
+        for formset, count in zip(shown, bounded_counts(rows), strict=True):
+            formset.count = count
+        return shown
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> User | None:
         """Lock the row before it is read for a change. An erasure takes its own locks, in its own order."""

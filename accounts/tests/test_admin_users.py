@@ -125,6 +125,33 @@ def test_saving_keeps_changes_made_since_the_page_was_opened(superuser, alice, b
     assert not alice.groups.exists()
 
 
+def test_the_second_of_two_changes_of_one_field_is_shown_the_first(superuser, alice):
+    page = f"{USERS}{alice.pk}/change/"
+    opened = form_of(superuser.get(page))
+    User.objects.filter(pk=alice.pk).update(name="Theirs", is_active=False)
+
+    refused = superuser.post(page, {**opened, "name": "Mine", "time_zone": "Europe/Paris"})
+
+    assert "Someone else has changed this to “Theirs”." in refused.content.decode()
+    assert User.objects.get(pk=alice.pk).name == "Theirs"
+    again = form_of(refused)
+    assert (again["name"], again["time_zone"]) == ("Mine", "Europe/Paris")
+    assert superuser.post(page, again).status_code == 302
+    alice.refresh_from_db()
+    assert (alice.name, alice.time_zone, alice.is_active) == ("Mine", "Europe/Paris", False)
+
+
+def test_the_page_of_a_user_counts_their_rows(superuser, alice, bob, credentials):
+    create_tasks(alice, *(str(number) for number in range(12)))
+
+    page = superuser.get(f"{USERS}{alice.pk}/change/").content.decode()
+    other = superuser.get(f"{USERS}{User.objects.get(is_superuser=True).pk}/change/").content.decode()
+
+    assert f'<a href="/admin/tasks/task/?owner={alice.pk}">All tasks (12)</a>' in page
+    assert f'<a href="/admin/accounts/session/?owner={alice.pk}">All sessions (1)</a>' in page
+    assert "?owner=" not in other
+
+
 def test_a_form_with_an_error_keeps_its_choices(superuser, alice):
     page, role = f"{USERS}{alice.pk}/change/", Group.objects.create(name="role")
     form = {**form_of(superuser.get(page)), "groups": [role.pk], "is_active": ""}

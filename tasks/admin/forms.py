@@ -89,6 +89,10 @@ class TaskForm(ProjectChoiceForm):
 
     class Meta:
         field_classes = {"title": SingleLineField}
+        help_texts = {
+            "due_at": "Due at this time, which is in UTC here.",
+            "due_zone": "The time zone that the time was meant in, such as Europe/Berlin.",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

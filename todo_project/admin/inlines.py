@@ -13,9 +13,9 @@ user_inlines: Registry[type["LatestInline"]] = Registry("inlines of the user's p
 
 
 class LatestInline(ReadOnlyAdmin, admin.TabularInline):
-    """A user's latest rows of a model, each with a link to its page."""
+    """A user's latest rows of a model, with links to their pages and to the list of all of them."""
 
-    show_change_link = True
+    template = "admin/latest_inline.html"
     extra = 0
     MAX_ROWS = 10
 
