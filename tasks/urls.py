@@ -19,10 +19,10 @@ def verb_routes(view: type[ObjectViewSet], *verbs: str) -> list[Any]:
 
 urlpatterns = ledger.under_user(
     [
-        path("tasks/stats", TaskViewSet.as_view({"get": "stats"}), name="stats"),
         *ledger.object_routes(TaskViewSet),
         *verb_routes(TaskViewSet, "complete", "reopen", "move", "skip"),
         path("tasks/<id:id>/occurrences", TaskViewSet.as_view({"get": "occurrences"}), name="occurrences"),
+        path("tasks/stats", TaskViewSet.as_view({"get": "stats"}), name="stats"),
         *ledger.object_routes(ProjectViewSet),
         *verb_routes(ProjectViewSet, "archive", "unarchive", "move"),
         *ledger.object_routes(LabelViewSet),

@@ -59,10 +59,10 @@ def browser():
         ("landing", "", "h1"),
         ("guide", "docs/tasks.md", "h1"),
         ("docs", "docs#/tasks/createTask", ".responses-table .show-response"),
-        ("redoc", "redoc", "h1"),
+        ("redoc", "redoc", "[id^='operation/'] h2"),
     ],
 )
-def test_a_page_is_readable(name, path, loaded, scheme, width, server, browser):
+def test_a_page_is_readable_and_not_too_tall(name, path, loaded, scheme, width, server, browser):
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page.goto(f"{server.url}/{path}")
     page.locator(loaded).first.wait_for()
@@ -71,6 +71,8 @@ def test_a_page_is_readable(name, path, loaded, scheme, width, server, browser):
 
     assert page.evaluate(UNREADABLE) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    if name != "guide":  # People read all of it.
+        assert page.evaluate("document.documentElement.scrollHeight") < 10_000
     page.close()
 
 
@@ -83,6 +85,27 @@ def test_an_open_operation_is_less_than_10_000_pixels_tall_and_its_errors_can_be
     assert page.evaluate("document.documentElement.scrollHeight") < 10_000
     error.click()
     page.locator("tr.response[data-code='400'] pre").wait_for()
+    page.close()
+
+
+def test_the_reference_opens_the_operations_that_are_chosen(server, browser):
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(f"{server.url}/redoc")
+    responses = {
+        name: page.locator(f"[id='operation/{name}']").get_by_role("heading", name="Responses", exact=True)
+        for name in ("createTask", "getTask", "updateTask")
+    }
+
+    heading = page.locator("[id='operation/createTask'] h2")
+    heading.click()
+    responses["createTask"].wait_for()
+    heading.click()
+    responses["createTask"].wait_for(state="hidden")
+    page.goto(f"{server.url}/redoc#tag/tasks/operation/getTask")
+    responses["getTask"].wait_for()
+    assert not responses["updateTask"].is_visible()
+    page.keyboard.press("Control+f")
+    responses["updateTask"].wait_for()
     page.close()
 
 

@@ -19,8 +19,34 @@ const darkTheme = {
   typography: { code: { color: "#ffb4a9", backgroundColor: "#1c2220" }, links: { color: "#5fd3a6" } },
 };
 
+const theme = matchMedia("(prefers-color-scheme: dark)").matches ? darkTheme : {};
 Redoc.init(
   element.dataset.schema,
-  { hideDownloadButtons: true, theme: matchMedia("(prefers-color-scheme: dark)").matches ? darkTheme : {} },
+  { hideDownloadButtons: true, simpleOneOfTypeLabel: true, theme: { ...theme, spacing: { sectionVertical: 16 } } },
   element,
+  openFromUrl,
 );
+
+// All operations together are 90,000 pixels tall. So each is closed until it is chosen by its heading, in the menu or by
+// the URL, or until the browser searches the page.
+function openFromUrl() {
+  document.getElementById(location.hash.slice(1))?.toggleAttribute("data-open", true);
+}
+
+function openFromMenu(event) {
+  const item = event.target.closest("[data-item-id]");
+  if (item) document.getElementById(item.dataset.itemId)?.toggleAttribute("data-open", true);
+}
+
+addEventListener("hashchange", openFromUrl);
+// Before Redoc scrolls to it.
+element.addEventListener("click", openFromMenu, { capture: true });
+element.addEventListener("keydown", openFromMenu, { capture: true });
+element.addEventListener("click", (event) => {
+  const heading = event.target.closest("[data-section-id*='/operation/'] h2");
+  heading?.closest("[data-section-id*='/operation/']").toggleAttribute("data-open");
+});
+addEventListener("keydown", (event) => {
+  if (event.key !== "f" || !(event.ctrlKey || event.metaKey)) return;
+  for (const section of element.querySelectorAll("[data-section-id]")) section.toggleAttribute("data-open", true);
+});
