@@ -2,20 +2,24 @@
 
 import contextlib
 import os
+import re
 import select
 import signal
 import socket
 import struct
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
+from gunicorn.http.errors import NoMoreData
 
 from tests.support.processes import TIMEOUT, becomes_true, is_running
 from tests.support.raw_http import HOST, ask, json_request, levels, receive, request
 from tests.support.run_app import MEMORY
 from tests.support.servers.gunicorn import Gunicorn
+from todo_project.server import worker
 
 pytestmark = pytest.mark.own_servers
 
@@ -112,6 +116,21 @@ def test_a_client_that_does_not_read_its_response_is_disconnected(one_process):
             client.sendall(request(f"GET {LARGE_FILE}") * 10)  # more than the kernel holds
 
         assert becomes_true(lambda: one_process.log.count("A client was too slow") == 4)
+
+
+def test_a_client_that_does_not_read_an_error_is_disconnected(monkeypatch):
+    monkeypatch.setattr(worker, "SEND_TIMEOUT", 0.1)
+    server, client = socket.socketpair()
+    with server, client:
+        server.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                server.send(b"x")
+        server.settimeout(5)
+        started = time.monotonic()
+        worker.Worker.__new__(worker.Worker).handle_error(None, server, None, NoMoreData())
+
+        assert time.monotonic() - started < 4
 
 
 def test_a_response_arrives_though_the_client_has_sent_more_than_the_server_reads(one_process):
@@ -280,6 +299,28 @@ def test_a_process_that_ends_is_replaced_however_often():
             assert is_running(server.pids[0])
 
         assert ask(server, HEALTH).status_code == 200
+
+
+def test_a_process_is_replaced_when_it_has_not_responded_for_sixty_seconds():
+    with Gunicorn(DATABASE_URL=MEMORY, ALLOWED_HOSTS=HOST, WEB_CONCURRENCY="2") as server:
+        assert becomes_true(lambda: server.log.count("Worker ready") == 2)
+        slow, dead = (psutil.Process(pid) for pid in server.pids[1:])
+        try:
+            for process, seconds in ((slow, 40), (dead, 61)):
+                process.suspend()
+                responded_at = time.monotonic() - seconds
+                os.utime(heartbeat_of(process.pid), (responded_at, responded_at))
+
+            assert becomes_true(lambda: server.log.count("Worker ready") == 3)
+            assert re.findall(r"WORKER TIMEOUT \(pid:(\d+)\)", server.log) == [str(dead.pid)]
+        finally:
+            slow.resume()
+
+
+def heartbeat_of(pid: int) -> Path:
+    """The file whose time of modification gunicorn's master looks at."""
+    files = Path(f"/proc/{pid}/fd").iterdir()
+    return next(file for file in files if "wgunicorn-" in str(file.readlink()))
 
 
 def connected_to(pid: int) -> set[int]:
