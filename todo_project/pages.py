@@ -30,8 +30,9 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+INLINE_STYLES_POLICY = POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
 # Swagger UI and Redoc insert style elements, and Redoc's search runs in a worker created from a blob.
-DOCS_POLICY = POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'") + "; worker-src blob:"
+DOCS_POLICY = f"{INLINE_STYLES_POLICY}; worker-src blob:"
 
 
 class ContentSecurityPolicyMiddleware:
@@ -43,7 +44,9 @@ class ContentSecurityPolicyMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         if response.get("Content-Type", "").startswith("text/html"):
-            response.headers.setdefault(CSP, POLICY)
+            # Django's own error pages, for developers, have inline styles.
+            is_technical = settings.DEBUG and response.status_code in {404, 500}
+            response.headers.setdefault(CSP, INLINE_STYLES_POLICY if is_technical else POLICY)
         return response
 
 

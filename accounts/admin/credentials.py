@@ -41,8 +41,6 @@ class CredentialAdmin(ReadOnlyAdmin, AnonymousHistory):
     owner_field = "user"
     list_fields: list[str] = []
     """Columns of the change list, after the owner."""
-    page_fields: list[str] = []
-    """Fields that only the page shows."""
     list_select_related = ["user"]
     search_fields = ["user__email"]
     search_help_text = "Search by a whole email, a user ID or the ID of the row."
@@ -51,7 +49,7 @@ class CredentialAdmin(ReadOnlyAdmin, AnonymousHistory):
         return [self.owner_display(request), *self.list_fields]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        return [self.owner_display(request), "id", *self.list_fields, *self.page_fields]
+        return [self.owner_display(request), "id", *self.list_fields]
 
     def search(self, request: HttpRequest, rows: Any, term: str) -> QuerySet[Any]:
         key = parse_uuid(term)
@@ -60,10 +58,9 @@ class CredentialAdmin(ReadOnlyAdmin, AnonymousHistory):
 
 @admin.register(Session)
 class SessionAdmin(CredentialAdmin):
-    list_fields = ["address", "user_agent", "created_at", "last_used_at", "ended_at"]
+    list_fields = ["address", "user_agent", "created_at", "last_used_at", "expires_at", "ended_at"]
     list_columns = [*list_fields, "user__email", "user__name"]
     list_filter = [ExpiryFilter, UserFilter]
-    page_fields = ["expires_at"]
     # Each use moves the expiry, so this is the order of the last use.
     ordering = ["-expires_at", "-pk"]
     actions = page_actions = ["end"]
@@ -148,7 +145,7 @@ class FailedLoginAdmin(ReadOnlyAdmin, AnonymousHistory):
 class LatestSessions(LatestInline):
     model = Session
     verbose_name_plural = "latest sessions"
-    fields = ["address", "user_agent", "last_used_at", "ended_at"]
+    fields = ["last_used_at", "expires_at", "ended_at"]
     ordering = ["-created_at", "-pk"]
 
 

@@ -142,10 +142,11 @@ class UserAdmin(BoundedModelAdmin, auth_admin.UserAdmin):
         return super().get_object(request, object_id, from_field)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """The number of rows of each model. Django's own list would load them all."""
+        """The number of rows of each model that has a page. Django's own list would load them all."""
         [user] = objs
-        counts = {str(self.opts.verbose_name): 1, **erasure.count_owned(user)}
-        return [str(user)], counts, set(), []
+        named = {str(model._meta.verbose_name_plural) for model in self.admin_site._registry}
+        owned = {name: count for name, count in erasure.count_owned(user).items() if name in named}
+        return [str(user)], {str(self.opts.verbose_name): 1, **owned}, set(), []
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         """History entries of a staff member stay, without their name."""

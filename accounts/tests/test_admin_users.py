@@ -200,6 +200,7 @@ def test_saving_waits_for_a_concurrent_change_and_keeps_it(alice, meanwhile):
 
 def test_the_delete_page_counts_only_what_is_deleted_with_a_user(superuser, alice, bob, credentials):
     create_tasks(alice, "milk", "bread")
+    create_tasks(alice, "beer", verbs=("delete", "purge"))
     create_tasks(bob, "beer")
     LogEntry.objects.log_actions(alice.pk, User.objects.filter(pk=alice.pk), action_flag=2)
 
@@ -210,6 +211,7 @@ def test_the_delete_page_counts_only_what_is_deleted_with_a_user(superuser, alic
         assert kind in page
     assert "milk" not in page
     assert "log entries" not in page
+    assert "tombstones" not in page
     assert response.status_code == 302
     assert not User.objects.filter(pk=alice.pk).exists()
     assert Task.objects.get().title == "beer"

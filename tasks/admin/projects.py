@@ -23,6 +23,7 @@ class ProjectAdmin(ObjectAdmin):
     menu_order = 2
     form = ProjectForm
     fields = ["name", "color", "parent"]
+    times_of_states = {**ObjectAdmin.times_of_states, "archived": "archived_at"}
     list_columns = (
         "name", "color", "parent", "archived_at", "deleted_at", "created_at", "owner__email", "owner__name",
     )  # fmt: skip
@@ -59,7 +60,14 @@ class ProjectAdmin(ObjectAdmin):
         return super().affected(action, selected)
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        return ["colored_name", self.owner_display(request), "parent_name", "state", "tasks", "created_at"]
+        return [
+            "colored_name",
+            self.owner_display(request),
+            "parent_name",
+            "state",
+            "tasks",
+            self.time_column(request),
+        ]
 
     def add_related(self, rows: list[Any]) -> None:
         found = Project.objects.with_ids({row.parent_id for row in rows} - {None}).only("name", "owner")

@@ -33,9 +33,10 @@ class TaskAdmin(ObjectAdmin):
         "due_zone", "start_date", "repeat",
     ]  # fmt: skip
     read_only_names = {"labels": "label_links", "repeat": "repeat_text"}
+    times_of_states = {**ObjectAdmin.times_of_states, "completed": "completed_at"}
     list_columns = (
-        "title", "completed", "deleted_at", "due_date", "due_at", "due_by", "project", "labels", "created_at",
-        "owner__email", "owner__name",
+        "title", "completed", "completed_at", "deleted_at", "due_date", "due_at", "due_by", "project",
+        "labels", "created_at", "owner__email", "owner__name",
     )  # fmt: skip
     list_filter = [TaskStateFilter, LatestOwnerFilter, ProjectFilter, LabelFilter, LevelFilter, "created_at"]
     autocomplete_fields = ("owner", "parent")
@@ -112,7 +113,7 @@ class TaskAdmin(ObjectAdmin):
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         return [
             "short_title", self.owner_display(request), "state", "due", "project_link", "label_links",
-            "created_at",
+            self.time_column(request),
         ]  # fmt: skip
 
     def add_related(self, rows: list[Any]) -> None:
@@ -153,11 +154,11 @@ class TaskAdmin(ObjectAdmin):
             (colored(label.color, tasks_link(task.owner_id, label, label=label.pk)),)
             for label in task.shown_labels
         ]
-        return format_html_join(", ", "{}", links)
+        return format_html_join(", ", "{}", links) or self.get_empty_value_display()
 
     @admin.display(description="repeat")
     def repeat_text(self, task: Task) -> str:
-        return describe_repetition(task)
+        return describe_repetition(task) or self.get_empty_value_display()
 
     def search_words(self, rows: Any, words: list[str]) -> QuerySet[Task]:
         found: QuerySet[Task] = rows.title_contains(words)

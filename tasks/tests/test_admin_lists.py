@@ -114,6 +114,15 @@ def test_the_list_of_tasks_links_projects_and_labels_to_their_tasks(superuser, w
     assert f'<a href="{TASKS}?owner={world["alice"]}&amp;label={world["errand"]}">errand</a>' in page
 
 
+@pytest.mark.parametrize(
+    ("path", "state", "column"),
+    [(TASKS, "open", "created_at"), (TASKS, "completed", "completed_at"), (TASKS, "trashed", "deleted_at"),
+     (PROJECTS, "archived", "archived_at"), (PROJECTS, "trashed", "deleted_at")],
+)  # fmt: skip
+def test_a_list_shows_the_time_of_the_selected_state(superuser, path, state, column):
+    assert superuser.get(f"{path}?state={state}").context["cl"].list_display[-1] == column
+
+
 def test_lists_show_the_number_of_tasks_including_the_trash(superuser, as_alice, world):
     as_alice("delete", f"/tasks/{world['water']}")
 

@@ -103,3 +103,13 @@ def test_the_root_of_the_api_says_what_it_is(client, path):
     assert (root["name"], root["version"]) == ("Todo API", settings.VERSION)
     for link in root["links"].values():
         assert client.get(link.removeprefix("http://testserver")).status_code == 200
+
+
+@pytest.mark.parametrize("debug", [True, False])
+def test_only_the_error_pages_for_developers_have_inline_styles(superuser, settings, debug):
+    settings.DEBUG = debug
+    response = superuser.get("/admin/nope/")
+
+    assert response.status_code == 404
+    assert ("'unsafe-inline'" in response["Content-Security-Policy"]) == debug
+    assert ("<style" in response.content.decode()) == debug

@@ -8,6 +8,7 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import MultipleObjectsReturned, PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.utils.text import get_text_list
 
 from todo_project.admin.actions import Condition, bulk_action
 from todo_project.admin.changelist import bounded_counts
@@ -52,6 +53,7 @@ class ObjectAdmin(BoundedModelAdmin):
     read_only_names: ClassVar[Mapping[str, str]] = {}
     """What a page that cannot be changed shows instead of columns."""
 
+    times_of_states: ClassVar[Mapping[str, str]] = {"trashed": "deleted_at"}
     form = ObjectForm
     owner_field = "owner"
     # The order in which the owners' clocks are locked.
@@ -67,8 +69,11 @@ class ObjectAdmin(BoundedModelAdmin):
     # The change list
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        trash = ["deleted_at"] if self.kind.has_trash else []
-        return ["__str__", self.owner_display(request), "created_at", *trash]
+        return ["__str__", self.owner_display(request), self.time_column(request)]
+
+    def time_column(self, request: HttpRequest) -> str:
+        """The time by which the selected state sorts the list."""
+        return self.times_of_states.get(request.GET.get("state", ""), "created_at")
 
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
         return self.kind.model.search_columns
@@ -177,7 +182,7 @@ class ObjectAdmin(BoundedModelAdmin):
             references = {*self.kind.model.containers(), *self.kind.links}
             names = [name for name in self.fields if name not in references]
             later = [name for name in self.fields if name in references]
-            hint = f"Save and continue editing to choose {', '.join(later)}." if later else ""
+            hint = f"Save and continue editing to choose {get_text_list(later, 'and')}." if later else ""
             return [(None, {"fields": ["owner", *names], "description": hint})]
         if self.has_change_permission(request, obj):
             names = [*self.fields, "seen_version", "seen_values"]
