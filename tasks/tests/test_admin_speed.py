@@ -102,6 +102,7 @@ PAGES = [
     f"{PROJECTS}?owner={{user}}", f"{PROJECTS}?q=milk", f"{PROJECTS}add/", f"{PROJECTS}{{project}}/change/",
     f"{PROJECTS}{{trashed_project}}/delete/", LABELS, f"{LABELS}?owner={{user}}", f"{LABELS}?q=milk",
     f"{LABELS}{{label}}/change/", f"{LABELS}{{label}}/delete/",
+    f"{TASKS}{{task}}/action/trash/", f"{PROJECTS}{{project}}/action/trash/",
 ]  # fmt: skip
 
 
