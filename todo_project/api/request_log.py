@@ -47,9 +47,8 @@ class RequestLogMiddleware:
             response = self.get_response(request)
             response[HEADER] = request_id
             milliseconds = (time.perf_counter() - started) * 1000
-            logger.info(
-                "request",
-                extra={
+            if logger.isEnabledFor(logging.INFO):
+                values = {
                     "method": method_of(request),
                     "path": request.path,
                     "route": route_of(request),
@@ -58,8 +57,12 @@ class RequestLogMiddleware:
                     "duration_ms": round(milliseconds, 1),
                     "user_id": user_id_of(request),
                     "client": client_address(request) or None,
-                },
-            )
+                }
+                # Not info(), which looks for the line that calls it.
+                record = logger.makeRecord(
+                    logger.name, logging.INFO, __file__, 0, "request", (), None, extra=values
+                )
+                logger.handle(record)
             return response
         finally:
             _request_id.reset(token)
@@ -106,7 +109,7 @@ class SlowClientFilter(logging.Filter):
     """Lowers the level of slow clients' timeouts, which gunicorn logs as server errors."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.exc_info and isinstance(record.exc_info[1], TimeoutError):
+        if record.exc_info and isinstance(record.exc_info[1], BlockingIOError):
             record.msg, record.exc_info = "A client was too slow and was disconnected.", None
             record.levelno, record.levelname = logging.INFO, "INFO"
         return True

@@ -20,13 +20,13 @@ def is_complete(sock: socket.socket, read_ahead: bytes, *, max_body: int) -> boo
     """
     expected = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT)
     try:
-        received = sock.recv(PEEK_SIZE, socket.MSG_PEEK)
+        received = sock.recv(PEEK_SIZE, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         # Less than expected, if the client sends no more or the kernel or PEEK_SIZE allows no more.
         missing = 0 if len(received) < expected else bytes_missing(read_ahead + received, max_body=max_body)
     except BlockingIOError:
         received, missing = b"", bytes_missing(read_ahead, max_body=max_body)
     if missing and waits_for_continue(read_ahead + received):
-        sock.send(CONTINUE)
+        sock.send(CONTINUE, socket.MSG_DONTWAIT)
     # Back to 1 for the thread, because reads wait for as many bytes, too.
     low_water_mark = len(received) + missing if missing else 1
     if low_water_mark != expected:

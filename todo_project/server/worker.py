@@ -2,18 +2,21 @@
 
 import logging
 import mmap
-import selectors
+import select
 import socket
+import struct
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
+from enum import IntEnum
 from http import HTTPStatus
+from threading import Lock, Thread
 from typing import Any
 
 from django.conf import settings
 from gunicorn.http import errors
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
 from todo_project.api.addresses import is_trusted_proxy
 from todo_project.api.encoder import dumps
@@ -47,22 +50,72 @@ SEND_TIMEOUT = 10
 STATEMENT_TIMEOUT = 6
 """Seconds for each SQL statement, so that a request to a silent database gets 503 within ten."""
 
+READABLE = select.EPOLLIN | select.EPOLLONESHOT
+"""Reported to one thread, and not again until the connection waits again."""
+
 # The number of connections of each process, plus one, in memory that all processes share; 0 is a free place.
 _connections = memoryview(mmap.mmap(-1, 512)).cast("i")
 
 
+class State(IntEnum):
+    """Of a connection, in the order in which they are closed to make room."""
+
+    RECEIVING = 1
+    CLOSING = 2
+    IDLE = 3
+
+
+class ResponseSocket:
+    """Sends the head of a response together with the first part of its body."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.head: bytes | None = None
+        self.send: Callable[[bytes], None] = self.keep
+
+    def sendall(self, data: bytes) -> None:
+        self.send(data)
+
+    def keep(self, head: bytes) -> None:
+        self.head, self.send = head, self.send_with_head
+
+    def send_with_head(self, data: bytes) -> None:
+        head, self.head, self.send = self.head or b"", None, self.sock.sendall
+        self.send(head + data)
+
+    def flush(self) -> None:
+        if self.head:
+            self.send_with_head(b"")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.sock, name)
+
+
 class Worker(ThreadWorker):
-    """Only complete requests occupy threads; the main thread waits for the rest in its poller."""
+    """Threads wait for connections with a complete request, and handle one at a time.
+
+    gunicorn's main thread would hand each request to a thread, and each connection back. Here it only
+    accepts connections and closes those that are late.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.waiting: dict[int, Any] = {}
+        """The connections that no thread has, by file descriptor. Whoever removes one may use it."""
         self.deadlines: dict[Any, float] = {}
         """When the requests that threads are reading must have arrived, by connection."""
+        self.lock = Lock()
         self.place = _connections.tolist().index(0)
         super().__init__(*args, **kwargs)
 
     def init_process(self) -> None:
         DatabaseWrapper.statement_timeout = STATEMENT_TIMEOUT
+        self.clients = select.epoll()  # Not in __init__(), which runs in the master.
         super().init_process()
+
+    def run(self) -> None:
+        for _ in range(self.cfg.threads):
+            Thread(target=self.serve_clients, daemon=True).start()
+        super().run()
 
     @property
     def nr_conns(self) -> int:
@@ -80,43 +133,69 @@ class Worker(ThreadWorker):
         # Every process wakes up for a new connection. Let one with fewer go first.
         surplus = self.nr_conns + 1 - min(filter(None, _connections))
         time.sleep(min(surplus, 5) / 1000)
-        super().accept(listener)
+        try:
+            sock, address = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        with self.lock:
+            self.nr_conns += 1
         if self.nr_conns >= self.worker_connections:
             self.close_oldest_connection()
+        # Not settimeout(), which costs a call of poll() for each read and write.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", SEND_TIMEOUT, 0))
+        conn = TConn(self.cfg, sock, address, listener.getsockname())
+        conn.data_ready = True  # Otherwise the thread would wait for data.
+        conn.state, conn.timeout = State.RECEIVING, time.monotonic() + RECEIVE_TIMEOUT
+        self.waiting[sock.fileno()] = conn
+        self.clients.register(sock, READABLE)
 
     def close_oldest_connection(self) -> None:
         """Make room for the next connection, because silent clients must not keep others out."""
-        for waiting, close_expired in (
-            (self.pending_conns, self.murder_pending),
-            (self.keepalived_conns, self.murder_keepalived),
-        ):
-            if waiting:
-                waiting[0].timeout = 0
-                close_expired()
-                return
+        waiting = sorted(self.waiting.copy().values(), key=lambda conn: (conn.state, conn.timeout))
+        any(self.close_waiting(conn) for conn in waiting)
 
-    def enqueue_req(self, conn: Any) -> None:
-        """Called for every new, reused or pipelined connection."""
-        conn.sock.setblocking(False)
-        conn.timeout = time.monotonic() + RECEIVE_TIMEOUT
-        if self.has_complete_request(conn):
-            super().enqueue_req(conn)
+    def serve_clients(self) -> None:
+        """The work of a thread."""
+        while True:
+            for descriptor, _ in self.clients.poll(maxevents=1):
+                if conn := self.waiting.pop(descriptor, None):
+                    try:
+                        self.serve(conn)
+                    except Exception:  # A thread must not end.
+                        logger.exception("unhandled error")
+                        self.close(conn)
+
+    def serve(self, conn: Any) -> None:
+        if conn.state == State.CLOSING:
+            self.discard(conn)
             return
-        self.pending_conns.append(conn)
-        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
+        if conn.state == State.IDLE:
+            conn.state, conn.timeout = State.RECEIVING, time.monotonic() + RECEIVE_TIMEOUT
+        while self.has_complete_request(conn):
+            if not self.handle(conn):
+                self.start_closing(conn)
+                return
+            conn.set_timeout()
+            if not self.alive:
+                conn.timeout = min(conn.timeout, time.monotonic() + STOP_KEEPALIVE_LINGER)
+            if not conn.parser.unreader.buf.getvalue():
+                conn.state = State.IDLE
+                break
+            conn.timeout = time.monotonic() + RECEIVE_TIMEOUT
+        self.wait_for(conn)
 
-    def on_pending_socket_readable(self, conn: Any, client: Any) -> None:
-        if self.has_complete_request(conn):
-            self.poller.unregister(client)
-            self.pending_conns.remove(conn)
-            super().enqueue_req(conn)
+    def wait_for(self, conn: Any) -> None:
+        descriptor = conn.sock.fileno()
+        self.waiting[descriptor] = conn
+        with suppress(OSError):  # The main thread has closed it in between.
+            self.clients.modify(descriptor, READABLE)
 
     def has_complete_request(self, conn: Any) -> bool:
         read_ahead = conn.parser.unreader.buf.getvalue() if conn.parser else b""
         try:
             return is_complete(conn.sock, read_ahead, max_body=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         except OSError:
-            return True  # The thread meets the same error and closes the connection.
+            return True  # handle() meets the same error and closes the connection.
 
     def handle(self, conn: Any) -> Any:
         self.deadlines[conn] = conn.timeout
@@ -130,43 +209,65 @@ class Worker(ThreadWorker):
         # A client of a Unix socket has no address.
         if not is_trusted_proxy(conn.client[0] if isinstance(conn.client, tuple) else ""):
             req.headers = [header for header in req.headers if not header[0].startswith("X-FORWARDED-")]
-        conn.sock.settimeout(SEND_TIMEOUT)
-        return super().handle_request(req, conn)
+        conn.sock = responses = ResponseSocket(conn.sock)
+        try:
+            return super().handle_request(req, conn)
+        finally:
+            conn.sock = responses.sock
+            responses.flush()
 
     def murder_pending(self) -> None:
-        """Called every second: end requests that have not arrived in time, in the poller or in threads."""
-        super().murder_pending()
+        """Called every second: end what has not arrived in time."""
         now = time.monotonic()
+        for conn in self.waiting.copy().values():
+            if conn.timeout < now:
+                self.close_waiting(conn)
         for conn, deadline in list(self.deadlines.items()):
             if deadline < now:
                 with suppress(OSError):
                     conn.sock.shutdown(socket.SHUT_RD)
 
-    def finish_request(self, conn: Any, future: Any) -> None:
-        """gunicorn waits up to two seconds, in the main thread, for the client to close a connection."""
-        if future.exception() or future.result():
-            super().finish_request(conn, future)
-            return
+    def murder_keepalived(self, force: bool = False) -> None:
+        if force:
+            for conn in self.waiting.copy().values():
+                self.close_waiting(conn)
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        for conn in self.waiting.copy().values():
+            conn.timeout = min(conn.timeout, deadline)
+
+    def start_closing(self, conn: Any) -> None:
+        """gunicorn waits up to two seconds for the client to close a connection."""
         try:
             conn.sock.shutdown(socket.SHUT_WR)
         except OSError:
-            self.nr_conns -= 1
-            conn.close()
+            self.close(conn)
             return
-        conn.sock.setblocking(False)
         conn.set_timeout()
-        self.keepalived_conns.append(conn)
-        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.discard, conn))
+        conn.state = State.CLOSING
+        self.wait_for(conn)
 
-    def discard(self, conn: Any, client: Any) -> None:
+    def discard(self, conn: Any) -> None:
         """Read on until the client closes: otherwise the kernel would discard the response, too."""
         with suppress(OSError):
-            if client.recv(PEEK_SIZE):
+            if conn.sock.recv(PEEK_SIZE, socket.MSG_DONTWAIT):
+                self.wait_for(conn)
                 return
-        self.poller.unregister(client)
-        self.keepalived_conns.remove(conn)
-        self.nr_conns -= 1
+        self.close(conn)
+
+    def close_waiting(self, conn: Any) -> bool:
+        """Unless a thread has taken it meanwhile."""
+        is_waiting = self.waiting.pop(conn.sock.fileno(), None) is not None
+        if is_waiting:
+            self.close(conn)
+        return is_waiting
+
+    def close(self, conn: Any) -> None:
         conn.close()
+        with self.lock:
+            self.nr_conns -= 1
+        if not self.alive:
+            self.method_queue.defer(lambda: None)  # The main thread waits for the last connection.
 
     def is_parent_alive(self) -> bool:
         if not super().is_parent_alive():
