@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from django.db import DatabaseError, connection
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
 from django.db.models import Model, QuerySet, Value
 from django.db.models.sql import DeleteQuery, UpdateQuery
 
@@ -49,7 +49,10 @@ def execute_all(*statements: Statement) -> int:
 
 
 def _execute(sql: str, params: list[Any], read: Callable[[Any], T]) -> T:
-    with getattr(connection, "prepared_cursor", connection.cursor)() as cursor:
+    database: Any = connections[DEFAULT_DB_ALIAS]  # `connection` would look it up for each attribute.
+    if database.vendor == "postgresql" and not database.queries_logged:
+        return read(database.execute_constant(sql, params))
+    with database.cursor() as cursor:
         cursor.execute(sql, params)
         return read(cursor)
 
@@ -62,9 +65,9 @@ class Placeholder(Value):
         self.part = part
         """The index in a value that is a tuple."""
 
-    def bind(self, values: Mapping[str, Any]) -> Any:
+    def bind(self, values: Mapping[str, Any], database: Any) -> Any:
         value = values[self.value] if self.part is None else values[self.value][self.part]
-        return self.output_field.get_db_prep_value(value, connection)
+        return self.output_field.get_db_prep_value(value, database)
 
     @property
     def pk(self) -> "Placeholder":
@@ -90,10 +93,13 @@ class _Compiled:
         raise NotImplementedError
 
     def prepare(self, values: dict[str, Any]) -> tuple[str, list[Any], Callable[[Any], Any] | None]:
-        if connection.vendor not in self.compiled:
-            self.compiled[connection.vendor] = self.compile()
-        sql, params, convert = self.compiled[connection.vendor]
-        bound = [param.bind(values) if isinstance(param, Placeholder) else param for param in params]
+        database = connections[DEFAULT_DB_ALIAS]
+        if database.vendor not in self.compiled:
+            self.compiled[database.vendor] = self.compile()
+        sql, params, convert = self.compiled[database.vendor]
+        bound = [
+            param.bind(values, database) if isinstance(param, Placeholder) else param for param in params
+        ]
         return sql, bound, convert
 
 

@@ -1,17 +1,17 @@
 """Django's PostgreSQL backend with retries while a Neon compute wakes up, and with fewer health checks."""
 
 import logging
-import secrets
 import select
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 from django.db.backends.postgresql import base, operations
 
-from .connection import Connection, outage
+from .connection import Connection, Result, outage
 
 logger = logging.getLogger(__name__)
 
@@ -54,9 +54,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
             outage.begin()
             raise
         connection.timeout = self.statement_timeout
-        # psycopg names prepared statements _pg3_0, _pg3_1, …: behind an undeclared pooler, a name could run
-        # the statement of another process. After a random start it finds its own statement or none.
-        connection._prepared._prepared_idx = secrets.randbits(60)
         return connection
 
     def _connect_with_retries(self, conn_params: Mapping[str, Any]) -> Connection:
@@ -98,15 +95,22 @@ class DatabaseWrapper(base.DatabaseWrapper):
             if self.connection is not None:
                 self.connection.is_checked = False
 
-    def prepared_cursor(self) -> Any:
-        """A cursor that prepares its statements, except behind a pooler."""
+    def execute_constant(self, sql: str, params: Sequence[Any]) -> Result:
+        """Run SQL that is always the same, as a prepared statement, except behind a pooler."""
         self.close_if_health_check_failed()
         self.ensure_connection()
+        self.validate_thread_sharing()
+        execute: Any = self._execute_constant
+        for wrapper in reversed(self.execute_wrappers):
+            execute = partial(wrapper, execute)
+        result: Result = execute(sql, params, False, {"connection": self})
+        return result
+
+    def _execute_constant(self, sql: str, params: Sequence[Any], many: bool, context: Any) -> Result:
+        self.validate_no_broken_transaction()
         pooled = self.settings_dict["DISABLE_SERVER_SIDE_CURSORS"] or DatabaseWrapper.pooler_detected
         with self.wrap_database_errors:
-            self.connection.prepare_threshold = None if pooled else 0
-            cursor = base.ServerBindingCursor(self.connection)  # type: ignore[call-arg]
-            return self._prepare_cursor(cursor)  # type: ignore[attr-defined]
+            return self.connection.execute_constant(sql, params, prepare=not pooled)
 
     def stop_preparing(self) -> None:
         DatabaseWrapper.pooler_detected = True

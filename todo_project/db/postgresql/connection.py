@@ -1,11 +1,19 @@
 """A psycopg connection that gives up on a server that has fallen silent. psycopg itself waits forever."""
 
+import re
+import secrets
 import threading
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import count
 from typing import Any
 
 import psycopg
-from psycopg import errors
+from psycopg import errors, generators
+from psycopg.adapt import PyFormat, Transformer
+from psycopg.pq import ExecStatus
 
 CANCEL_TIMEOUT = 1
 """Seconds for the request to cancel a statement, and again for its result."""
@@ -21,12 +29,31 @@ _last_cancellation = threading.local()
 before 1.20 crashes when an answer arrives for a request that the client has closed."""
 
 
+@dataclass
+class Result:
+    """What execute_constant() returns: the part of a cursor that it needs."""
+
+    rows: list[tuple[Any, ...]]
+    rowcount: int
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        return self.rows
+
+
 class Connection(psycopg.Connection[Any]):
     timeout: float | None = None
     """Seconds for each statement, after which it is cancelled; None for no limit."""
 
     is_checked = False
     """Whether the statement is a health check."""
+
+    statements: dict[tuple[str, Any], bytes]
+    """The names of prepared statements. They are random: behind an undeclared pooler, a name that another
+    process uses would run the statement of that one."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.statements = {}
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         if self.timeout is None:
@@ -39,6 +66,37 @@ class Connection(psycopg.Connection[Any]):
                 raise
             result = self._cancel(gen, interval)
         outage.end()
+        return result
+
+    def execute_constant(self, sql: str, params: Sequence[Any], *, prepare: bool) -> Result:
+        """Run SQL that is always the same. A cursor would take three times the processor time."""
+        with self.lock:
+            result: Result = self.wait(self._execute_constant(sql, params, prepare=prepare))
+            return result
+
+    def _execute_constant(self, sql: str, params: Sequence[Any], *, prepare: bool) -> Any:
+        transformer = Transformer(self)
+        values = transformer.dump_sequence(params, [PyFormat.AUTO] * len(params))
+        types, formats = transformer.types, transformer.formats
+        yield from self._start_query()
+        if prepare:
+            if not (name := self.statements.get((sql, types))):
+                name = f"todo_{secrets.token_hex(8)}".encode()
+                self.pgconn.send_prepare(name, numbered(sql), types)
+                yield from self._receive()
+                self.statements[sql, types] = name
+            self.pgconn.send_query_prepared(name, values, formats)
+        else:
+            self.pgconn.send_query_params(numbered(sql), values, types, formats)
+        result = yield from self._receive()
+        transformer.set_pgresult(result)
+        rows = transformer.load_rows(0, result.ntuples, tuple)
+        return Result(rows, result.command_tuples or 0)
+
+    def _receive(self) -> Any:
+        [result] = yield from generators.execute(self.pgconn)
+        if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
+            raise errors.error_from_result(result)
         return result
 
     def _cancel(self, gen: Any, interval: float) -> Any:
@@ -57,6 +115,13 @@ class Connection(psycopg.Connection[Any]):
     def _cancel_gen(self) -> Any:
         _last_cancellation.generator = super()._cancel_gen()
         return _last_cancellation.generator
+
+
+@lru_cache(maxsize=1000)
+def numbered(sql: str) -> bytes:
+    """The SQL with $1, $2 … as the placeholders, as PostgreSQL reads it."""
+    number = count(1)
+    return re.sub("%[s%]", lambda found: f"${next(number)}" if found[0] == "%s" else "%", sql).encode()
 
 
 class Outage:
