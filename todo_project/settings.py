@@ -113,8 +113,10 @@ MIDDLEWARE = [
     "todo_project.api.error_handling.ErrorShapeMiddleware",
     "todo_project.server.probes.ProbeMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "todo_project.api.paths.ApiMiddleware",
+    # Only for pages:
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "todo_project.api.paths.TrailingSlashMiddleware",
     "todo_project.pages.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -122,7 +124,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     *(["django_otp.middleware.OTPMiddleware"] if STAFF_SECOND_FACTOR else []),
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 OTP_TOTP_ISSUER = "Todo API"
 TEMPLATES = [

@@ -10,12 +10,14 @@ from .api import paths  # noqa: F401  (paths registers the id converter)
 from .server import probes
 
 api: list[Any] = [
-    path("", include("accounts.urls")),
     path("", include("tasks.urls")),
+    path("", include("accounts.urls")),
     path("schema", pages.Schema.as_view(), name="schema"),
 ]
 
+# Django tries them in this order: the most frequent ones come first.
 urlpatterns = [
+    path("api/v1/", include(api)),
     path("", pages.landing, name="landing"),
     path("docs", pages.Docs.as_view(template_name="docs.html"), name="docs"),
     path("docs/<slug:name>.md", pages.Guide.as_view(), name="guide"),
@@ -25,6 +27,5 @@ urlpatterns = [
     path("readyz", probes.readyz, name="readyz"),
     path("metrics", probes.metrics, name="metrics"),
     path("admin/", admin.site.urls),
-    path("api/v1/", include(api)),
     path("api/v1", pages.Root.as_view(), name="root"),
 ]

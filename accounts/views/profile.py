@@ -5,7 +5,7 @@ from django.utils import timezone
 from drf_spectacular.utils import OpenApiTypes, extend_schema
 from rest_framework.response import Response
 
-from todo_project.api.concurrency import occupied_thread
+from todo_project.api.concurrency import occupy_thread
 from todo_project.api.endpoints import endpoint
 from todo_project.api.parameters import DryRunParameters
 from todo_project.operations.exporting import spooled
@@ -86,7 +86,7 @@ class ExportView(AccountView):
     def get(self, request: SignedInRequest) -> FileResponse:
         request.auth.require(TASKS_READ)
         # Reading everything takes seconds of the database's time.
-        self.until_the_end.enter_context(occupied_thread(request.user, task="export", limit=1))
+        self.at_the_end.append(occupy_thread(request.user, task="export", limit=1))
         return FileResponse(
             spooled(request.user),
             as_attachment=True,

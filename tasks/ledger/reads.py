@@ -17,7 +17,7 @@ from todo_project.api.filters import Filter, Moment, apply_filters
 from todo_project.db.compiled import CompiledQuery, fetch
 from todo_project.db.counting import query_timeout
 from todo_project.db.json_text import JSONText
-from todo_project.db.keyset import Keyset
+from todo_project.db.keyset import Keyset, keyset_for
 
 from .kinds import Kind, RowsFor, kinds
 from .querysets import ObjectQuerySet
@@ -136,7 +136,7 @@ def _page(
 
     `known` says which values of the position are not missing; None without a position.
     """
-    keyset, by_name = Keyset(selection.kind.model, ordering), dict(filters)
+    keyset, by_name = keyset_for(selection.kind.model, ordering), dict(filters)
 
     def build(owner: Any, now: Any, today: Any, position: Any, **placeholders: Any) -> list[ObjectQuerySet]:
         values = {**dict(constants), **placeholders}

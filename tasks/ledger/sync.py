@@ -11,7 +11,7 @@ from django.db.models import BigIntegerField, UUIDField, Value
 
 from todo_project.api.errors import ResyncRequired
 from todo_project.db.compiled import CompiledQuery
-from todo_project.db.json_text import JSONText, json_fragments
+from todo_project.db.json_text import JSONText, json_array
 
 from .kinds import Kind, RowsFor, kinds, tombstone_json
 from .models import Clock, Tombstone
@@ -77,7 +77,7 @@ def changes(
     last = rows[limit - 1][0] if has_more else clock.tick
     is_initial = last < clock.pruned_version
     return {
-        "changes": json_fragments(text for _, text in rows[:limit]),
+        "changes": json_array([text for _, text in rows[:limit]]),
         "since": str(Position(clock.epoch, last, clock.prune_count if is_initial else None)),
         "has_more": has_more,
     }

@@ -20,12 +20,13 @@ from todo_project.api.conditional import IfMatch, etag, not_modified
 from todo_project.api.endpoints import endpoint
 from todo_project.api.errors import NotFound
 from todo_project.api.filters import Filter, parameters_of
-from todo_project.api.pagination import Keyset, KeysetPagination, OrderingField, PageParameters
+from todo_project.api.pagination import KeysetPagination, OrderingField, PageParameters
 from todo_project.api.parameters import DryRunParameters, FieldsField, QueryParameters
 from todo_project.api.paths import ME
 from todo_project.api.serializers import StrictSerializer
 from todo_project.api.views import ApiViewSet
-from todo_project.db.json_text import json_fragments
+from todo_project.db.json_text import json_array
+from todo_project.db.keyset import keyset_for
 
 from . import sync
 from .filters import (
@@ -100,7 +101,7 @@ class OwnedViewSet(ApiViewSet):
 
     def get_page(self, filters: Mapping[str, Filter], *, trashed: bool = False) -> Response:
         # Before the ETag: a list with an invalid cursor is an error, even if its ETag is current.
-        keyset = Keyset(self.kind.model, self.query["ordering"])
+        keyset = keyset_for(self.kind.model, self.query["ordering"])
         KeysetPagination.read_cursor(keyset, self.request, self.query)
         user: Any = self.request.user
         current = list_etag(user, epoch=user.epoch, tick=user.tick)
@@ -110,7 +111,7 @@ class OwnedViewSet(ApiViewSet):
         selection = self.selection(trashed=trashed)
         rows: Any = ObjectPage(selection, user, filters, self.query, at=timezone.now(), zone=self.time_zone)
         page = self.paginate_queryset(rows) or []
-        response = self.get_paginated_response(json_fragments(text for text, *_ in page))
+        response = self.get_paginated_response(json_array([row[0] for row in page]))
         if has_etag:
             response["ETag"] = current
         return response

@@ -1,6 +1,7 @@
 """The client's address, as forwarded by TRUSTED_PROXY_COUNT proxies."""
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from django.conf import settings
@@ -36,6 +37,7 @@ def _forwarded(request: HttpRequest) -> str:
     return hops[-proxies].strip() if len(hops) >= proxies else ""
 
 
+@lru_cache(maxsize=10_000)
 def _parse(address: str) -> IPv4Address | IPv6Address:
     """Some proxies append the client's port, and put IPv6 addresses in brackets."""
     parsed = ip_address(re.sub(r"^\[(.+)\](?::\d+)?$|^([\d.]+):\d+$", r"\1\2", address))

@@ -22,18 +22,16 @@ class CompressionMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if (
-            request.path_info.startswith("/api/")
-            and not response.streaming
-            and len(response.content) > MIN_SIZE
-        ):
+        if response.streaming:
+            return response
+        if request.path_info.startswith("/api/") and len(response.content) > MIN_SIZE:
             patch_vary_headers(response, ["Accept-Encoding"])
             if accepts_gzip(request):
                 response.content = gzip.compress(response.content, LEVEL, mtime=0)
                 response["Content-Encoding"] = "gzip"
-                response["Content-Length"] = str(len(response.content))
                 if "ETag" in response:
                     response["ETag"] = compressed(response["ETag"])
+        response["Content-Length"] = str(len(response.content))
         return response
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from itertools import chain, islice
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 from django.core import signing
@@ -12,9 +13,8 @@ from rest_framework import serializers
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.utils.urls import replace_query_param
 
-from todo_project.db.keyset import Keyset
+from todo_project.db.keyset import Keyset, keyset_for
 
 from .errors import InvalidCursor
 from .parameters import NumberField, QueryParameters
@@ -56,6 +56,14 @@ class OrjsonSerializer:
         return orjson.loads(data)
 
 
+def next_url(request: Request, cursor: str) -> str:
+    parameters = [(name, value) for name, values in request.query_params.lists() for value in values]
+    query = urlencode(
+        [*((name, value) for name, value in parameters if name != "cursor"), ("cursor", cursor)]
+    )
+    return f"{request.scheme}://{request.get_host()}{request.path}?{query}"
+
+
 class KeysetPagination(BasePagination):
     """For views with the query parameters `ordering`, `limit` and `cursor`.
 
@@ -64,7 +72,7 @@ class KeysetPagination(BasePagination):
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         query = view.query
-        keyset = Keyset(queryset.model, query["ordering"])
+        keyset = keyset_for(queryset.model, query["ordering"])
         position = self.read_cursor(keyset, request, query)
         one_more = query["limit"] + 1
         if isinstance(queryset, QuerySet):
@@ -78,7 +86,7 @@ class KeysetPagination(BasePagination):
             self.next_cursor = self.signer(request, query).sign_object(
                 keyset.position(page[-1]), serializer=OrjsonSerializer, compress=True
             )
-            self.next = replace_query_param(request.build_absolute_uri(), "cursor", self.next_cursor)
+            self.next = next_url(request, self.next_cursor)
         return page
 
     @classmethod

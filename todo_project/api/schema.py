@@ -267,10 +267,12 @@ def response_name(status: int) -> str:
 
 
 def select_endpoints(endpoints: list[Any], **_: Any) -> list[Any]:
-    """drf-spectacular's hook: all in the order of the routes, without those under /users/{user_id}/."""
+    """drf-spectacular's hook: all in the order of use, without those under /users/{user_id}/."""
     paths = list(dict.fromkeys(path for path, *_ in endpoints if not path.startswith("/api/v1/users/")))
     methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]  # drf-spectacular has them in a set.
     selected = [each for each in endpoints if each[0] in paths]
+    # The routes are in the order of their frequency.
+    paths.sort(key=lambda path: not path.startswith(("/api/v1/auth/", "/api/v1/me")))
     return sorted(selected, key=lambda each: (paths.index(each[0]), methods.index(each[2])))
 
 

@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -18,7 +17,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from todo_project.db.json_text import without_content
 
-from .concurrency import occupied_thread
+from .concurrency import occupy_thread
 from .encoder import dumps
 from .endpoints import Endpoint
 from .errors import ApiError, MalformedRequest, MethodNotAllowed, ValidationFailed
@@ -52,14 +51,19 @@ class ApiView(APIView):
             return HttpResponse(status=204, headers={"Allow": allowed})
         self.request = request = self.initialize_request(request, *args, **kwargs)
         self.headers = {"Vary": "Authorization"}
-        with ExitStack() as self.until_the_end:
+        self.at_the_end: list[Callable[[], None]] = []
+        try:
             try:
                 self.initial(request, *args, **kwargs)
                 response = self.run(request, self.get_handler(request))
             except Exception as error:
                 response = self.handle_exception(error)
             if response.streaming:  # The thread sends it after this method has returned.
-                response._resource_closers.append(self.until_the_end.pop_all().close)  # type: ignore[attr-defined]
+                response._resource_closers += self.at_the_end  # type: ignore[attr-defined]
+                self.at_the_end = []
+        finally:
+            for each in self.at_the_end:
+                each()
         self.response = self.finalize_response(request, response, *args, **kwargs)
         return self.response
 
@@ -75,8 +79,15 @@ class ApiView(APIView):
             raise
         self.check_throttles(request)
         if request.user.is_authenticated:
-            self.until_the_end.enter_context(occupied_thread(request.user))
+            self.at_the_end.append(occupy_thread(request.user))
         self.check_permissions(request)
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        """As in DRF, which parses what every client accepts that does not care."""
+        if request.headers.get("Accept", "*/*") == "*/*":
+            renderer = self.get_renderers()[0]
+            return renderer, renderer.media_type
+        return super().perform_content_negotiation(request, force)
 
     def get_handler(self, request: Request) -> Callable[..., Response]:
         method = str(request.method).lower()

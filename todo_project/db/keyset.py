@@ -4,6 +4,7 @@ Inserted and deleted rows cause no gaps or repetitions, all pages cost the same,
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import orjson
@@ -18,6 +19,11 @@ class Row(Func):
 
     template = "(%(expressions)s)"
     output_field = TextField()
+
+
+@lru_cache(maxsize=1000)
+def keyset_for(model: type[Model], ordering: str) -> "Keyset":
+    return Keyset(model, ordering)
 
 
 class Keyset:
