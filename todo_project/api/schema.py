@@ -3,7 +3,6 @@
 import hashlib
 import inspect
 import re
-from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -14,39 +13,13 @@ from rest_framework.permissions import SAFE_METHODS, AllowAny
 
 from .encoder import dumps
 from .endpoints import Endpoint
-from .errors import ApiError, PreconditionFailed, all_errors
+from .error_schemas import PRECONDITION_FAILED, error_responses, error_schemas, response_name
+from .header_schemas import COMMON_HEADERS, HEADERS, refer
 from .idempotency import FORMAT
 from .links import MOVES_TO
 from .parameters import DryRunParameters, QueryParameters
 from .serializers import StrictSerializer
 
-
-def header(description: str, kind: str = "string", **schema: Any) -> dict[str, Any]:
-    return {"description": description, "schema": {"type": kind, **schema}}
-
-
-def refer(*names: str) -> dict[str, Any]:
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
-
-
-HEADERS = {
-    "X-Request-ID": header("The request's ID, as sent or generated. Include it when you report a problem."),
-    "RateLimit-Limit": header("Requests allowed in the current window.", "integer"),
-    "RateLimit-Remaining": header("Requests left in the current window.", "integer"),
-    "RateLimit-Reset": header("Seconds until the next window.", "integer"),
-    "ETag": header("The current version, to send in If-None-Match or If-Match."),
-    "Idempotent-Replayed": header(
-        "`true` if this is the stored response to an earlier request with the same key.", enum=["true"]
-    ),
-    "Dry-Run": header("`true` if nothing was changed, because of `dry_run=true`.", enum=["true"]),
-}
-COMMON_HEADERS = refer("X-Request-ID", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
-RETRY_AFTER = {"Retry-After": header("Seconds to wait before you retry.", "integer")}
-ERROR_HEADERS = {
-    401: {"WWW-Authenticate": header("How to authenticate.")},
-    429: RETRY_AFTER,
-    503: RETRY_AFTER,
-}
 IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -67,30 +40,6 @@ CONDITIONS = {
     },
 }
 SUCCESSES = {"200": "OK", "201": "Created", "202": "Accepted", "204": "No Content"}
-# Not HTTPStatus.phrase, which differs between versions of Python.
-STATUS_NAMES = {
-    400: "Bad Request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    406: "Not Acceptable",
-    409: "Conflict",
-    410: "Gone",
-    412: "Precondition Failed",
-    413: "Request Entity Too Large",
-    414: "URI Too Long",
-    415: "Unsupported Media Type",
-    417: "Expectation Failed",
-    421: "Misdirected Request",
-    422: "Unprocessable Entity",
-    429: "Too Many Requests",
-    431: "Request Header Fields Too Large",
-    500: "Internal Server Error",
-    503: "Service Unavailable",
-    504: "Gateway Timeout",
-}
-CONFLICT = STATUS_NAMES[PreconditionFailed.status_code].replace(" ", "")
 MEMBERS = "x-enum-varnames"
 
 
@@ -213,7 +162,7 @@ class AutoSchema(openapi.AutoSchema):
             if issubclass(self.parameters, DryRunParameters):
                 response["headers"] |= refer("Dry-Run")
         for status in self.error_statuses(operation):
-            name = self.conflict_name if status == 412 else response_name(status)
+            name = self.precondition_failed_name if status == 412 else response_name(status)
             operation["responses"].setdefault(str(status), {"$ref": f"#/components/responses/{name}"})
         if self.takes_idempotency_key:
             operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
@@ -235,12 +184,12 @@ class AutoSchema(openapi.AutoSchema):
             operation["responses"]["304"] = {"description": "Not Modified", "headers": refer("ETag")}
 
     @property
-    def conflict_name(self) -> str:
+    def precondition_failed_name(self) -> str:
         """The name of the response 412, which shows an object of the view."""
         if not self.endpoint.shows_current:
-            return CONFLICT
+            return PRECONDITION_FAILED
         view: Any = self.view
-        return f"{self.resolve_serializer(view.get_serializer(), 'response').name}{CONFLICT}"
+        return f"{self.resolve_serializer(view.get_serializer(), 'response').name}{PRECONDITION_FAILED}"
 
     @property
     def takes_idempotency_key(self) -> bool:
@@ -260,10 +209,6 @@ class AutoSchema(openapi.AutoSchema):
         if self.takes_idempotency_key:
             statuses.add(422)
         return sorted(statuses)
-
-
-def response_name(status: int) -> str:
-    return STATUS_NAMES[status].replace(" ", "")
 
 
 def select_endpoints(endpoints: list[Any], **_: Any) -> list[Any]:
@@ -296,7 +241,7 @@ def add_components(result: dict[str, Any], generator: Any, request: Any, public:
             if "$ref" in response
         }
     )
-    schemas |= error_schemas(name for name in responses if name.endswith(CONFLICT))
+    schemas |= error_schemas(name for name in responses if name.endswith(PRECONDITION_FAILED))
     components["securitySchemes"] = {
         "bearer": {
             "type": "http",
@@ -317,88 +262,6 @@ def name_members(schemas: dict[str, Any]) -> None:
                 schemas[enum["$ref"].rpartition("/")[2]][MEMBERS] = names
                 if len(chosen) == 1:
                     chosen.update(chosen.pop("allOf")[0])
-
-
-def error_responses(names: Iterable[str]) -> dict[str, Any]:
-    """The responses with these names; each has an example of every error that it may be."""
-    responses: dict[str, Any] = {}
-    for error in all_errors():
-        status = response_name(error.status_code)
-        for name in sorted(name for name in names if name.endswith(status)):
-            schema = schema_ref(name if status == CONFLICT else "Error")
-            response = responses.setdefault(
-                name,
-                {
-                    "description": STATUS_NAMES[error.status_code],
-                    "headers": COMMON_HEADERS | ERROR_HEADERS.get(error.status_code, {}),
-                    "content": {"application/json": {"schema": schema, "examples": {}}},
-                },
-            )
-            examples = response["content"]["application/json"]["examples"]
-            examples[error.default_code] = {"value": example(error)}
-    return responses
-
-
-def example(error: type[ApiError]) -> dict[str, Any]:
-    message, details = str(error.default_detail), {}
-    if error.default_code == "VALIDATION_ERROR":
-        message = "Title must not be blank."
-        one = {"field": "title", "constraint": "blank"}
-        details = {**one, "errors": [{**one, "message": message}]}
-    return {
-        "error": {
-            "code": error.default_code,
-            "message": message,
-            "request_id": "0b8f3c1de5a94f0c8a54e9e1f2f7d9aa",
-            "details": details,
-        }
-    }
-
-
-def error_schemas(conflicts: Iterable[str]) -> dict[str, Any]:
-    """`Error`, and one for each of the responses 412, whose details contain the current object."""
-    text = {"type": "string"}
-    field = {"type": ["string", "null"], "description": "Dotted path; null for the whole body."}
-    codes = {error.default_code for error in all_errors()} - {PreconditionFailed.default_code}
-    details = {
-        "field": field,
-        "constraint": text,
-        "errors": {"type": "array", "items": schema_ref("FieldError")},
-        "scope": text | {"description": "With INSUFFICIENT_SCOPE."},
-        "quota": text | {"description": "With QUOTA_EXCEEDED."},
-        "limit": {"type": "integer", "description": "With QUOTA_EXCEEDED."},
-    }
-    schemas = {
-        "ErrorCode": text | {"enum": sorted(codes)},
-        "FieldError": object_schema({"field": field, "constraint": text, "message": text}),
-        "ErrorDetails": {
-            "type": "object",
-            "description": "More about the error; empty if there is nothing to add.",
-            "properties": details,
-        },
-        "Error": one_error(schema_ref("ErrorCode"), schema_ref("ErrorDetails")),
-    }
-    for name in conflicts:
-        shown = name.removesuffix(CONFLICT)
-        current = object_schema({"current": schema_ref(shown)} if shown else {})
-        current["properties"]["field"] = text | {"description": "In bulk: `operations.3.if_match`."}
-        schemas[name] = one_error({"const": PreconditionFailed.default_code}, current)
-    return schemas
-
-
-def one_error(code: dict[str, Any], details: dict[str, Any]) -> dict[str, Any]:
-    message = {"type": "string", "description": "For people; it may change. Programs should read `code`."}
-    parts = {"code": code, "message": message, "request_id": {"type": "string"}, "details": details}
-    return object_schema({"error": object_schema(parts)})
-
-
-def schema_ref(name: str) -> dict[str, Any]:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def object_schema(properties: dict[str, Any]) -> dict[str, Any]:
-    """An object whose properties are all required."""
-    return {"type": "object", "required": [*properties], "properties": properties}
 
 
 @cache

@@ -58,6 +58,13 @@ def test_tags_and_operations_are_in_the_order_of_their_use():
     }
 
 
+def test_the_server_of_the_description_is_the_one_that_serves_it():
+    document = yaml.safe_load(SNAPSHOT.read_text())
+
+    assert [server["url"] for server in document["servers"]] == ["/"]
+    assert all(path.startswith("/api/v1") for path in document["paths"])
+
+
 def test_the_document_with_another_resource_is_valid_openapi_3_1(document):
     validate_schema(document)
 
