@@ -23,9 +23,10 @@ def accept_code(app: TOTPDevice, code: str) -> bool:
     """Whether the app shows this code now. It is then used up."""
     totp = TOTP(app.bin_key, app.step, app.t0, app.digits, app.drift)
     totp.time = time.time()
-    accepted: bool = code.isdecimal() and totp.verify(int(code), app.tolerance)
+    if not (code.isdecimal() and totp.verify(int(code), app.tolerance)):
+        return False
     app.last_t = totp.t()
-    return accepted
+    return True
 
 
 def replace(user: User, app: TOTPDevice) -> list[str]:

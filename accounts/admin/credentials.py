@@ -64,6 +64,7 @@ class SessionAdmin(CredentialAdmin):
     # Each use moves the expiry, so this is the order of the last use.
     ordering = ["-expires_at", "-pk"]
     actions = page_actions = ["end"]
+    useless_actions = {"state=expired": ["end"]}
 
     @bulk_action(
         "End",

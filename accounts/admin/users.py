@@ -53,6 +53,7 @@ class UserAdmin(BoundedModelAdmin, auth_admin.UserAdmin):
     search_fields = ["email"]
     search_help_text = "Search by part of an email or name (3+ letters), or by user ID."
     actions = page_actions = ["end_sessions", "deactivate"]
+    useless_actions = {"status=deactivated": ["deactivate"]}
 
     @bulk_action(
         "End sessions",

@@ -30,6 +30,11 @@ class ProjectAdmin(ObjectAdmin):
     list_filter = [ProjectStateFilter, LatestOwnerFilter, "created_at"]
     actions = ["archive", "unarchive", *ObjectAdmin.actions]
     page_actions = ["archive", "unarchive", *ObjectAdmin.page_actions]
+    useless_actions = {
+        "state=active": ["unarchive", "restore", "purge"],
+        "state=archived": ["archive", "restore", "purge"],
+        "state=trashed": ["archive", "unarchive", "trash"],
+    }
 
     @bulk_action(
         "Archive",

@@ -44,6 +44,12 @@ class TaskAdmin(ObjectAdmin):
     search_help_text = "Search by words of the title (3+ letters), by the owner's email or by task ID."
     actions = ["complete", "reopen", "move", "add_label", "remove_label", *ObjectAdmin.actions]
     page_actions = ["complete", "reopen", *ObjectAdmin.page_actions]
+    useless_actions = {
+        "state=open": ["reopen", "restore", "purge"],
+        "state=overdue": ["reopen", "restore", "purge"],
+        "state=completed": ["complete", "restore", "purge"],
+        "state=trashed": ["complete", "reopen", "move", "add_label", "remove_label", "trash"],
+    }
 
     @bulk_action(
         "Complete",

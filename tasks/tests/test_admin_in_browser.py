@@ -229,6 +229,7 @@ def test_each_page_fits_the_width_of_the_screen(admin, pictures, width, scheme):
         "labels": "/admin/tasks/label/",
         "sessions": "/admin/accounts/session/",
         "roles": "/admin/auth/group/",
+        "second-factor": "/admin/second_factor/",
     }.items():
         admin.goto(path)
         check(name)

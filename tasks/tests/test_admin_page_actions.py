@@ -10,6 +10,7 @@ from tests.support.admin_client import (
     create_tasks,
     form_of,
     messages_on,
+    options_of,
     run_action,
     staff_client,
 )
@@ -145,6 +146,25 @@ def test_a_confirmation_counts_only_the_rows_that_change(superuser, alice):
     assert "<h1>Delete 2 tasks permanently?</h1>" in page
     assert "1 of the 3 selected tasks is not in the trash, and stays unchanged." in page
     assert "<li>milk" not in page
+
+
+@pytest.mark.parametrize(
+    ("query", "actions"),
+    [
+        ("", {"complete", "reopen", "trash", "restore", "purge", "move", "add_label", "remove_label"}),
+        ("state=open", {"complete", "trash", "move", "add_label", "remove_label"}),
+        ("state=completed", {"reopen", "trash", "move", "add_label", "remove_label"}),
+        ("state=trashed", {"restore", "purge"}),
+    ],
+)
+def test_a_list_offers_only_actions_that_can_change_its_rows(superuser, alice, query, actions):
+    create_tasks(alice, "milk")
+    create_tasks(alice, "bread", verbs=("complete",))
+    create_tasks(alice, "beer", verbs=("delete",))
+
+    page = superuser.get(f"{TASKS}?{query}")
+
+    assert {*options_of(page, "action").values()} == {"", "export", *actions}
 
 
 def test_an_action_for_which_no_selected_row_qualifies_is_not_offered(superuser, alice):

@@ -1,7 +1,7 @@
 """The base of the project's ModelAdmins."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -38,6 +38,8 @@ class BoundedModelAdmin(admin.ModelAdmin):
     lock_order: Sequence[str] = ("pk",)
     """Columns by which a bulk action sorts its rows. The last one is pk."""
     menu_order = 50
+    useless_actions: ClassVar[Mapping[str, Collection[str]]] = {}
+    """Actions that would change nothing in a list with a filter, such as "state=open"."""
     page_actions: Sequence[str] = ()
     """Bulk actions that the page of a row offers, too."""
     # Its class lets the narrow layout leave it out.
@@ -181,6 +183,12 @@ class BoundedModelAdmin(admin.ModelAdmin):
             for name, entry in actions.items()
             if name not in self.action_permissions or request.user.has_perm(self.action_permissions[name])
         }
+
+    def get_action_choices(self, request: HttpRequest, *args: Any, **kwargs: Any) -> list[tuple[str, str]]:
+        filters = [f"{name}={value}" for name, value in request.GET.items()]
+        useless = {name for each in filters for name in self.useless_actions.get(each, ())}
+        choices = super().get_action_choices(request, *args, **kwargs)
+        return [(name, label) for name, label in choices if name not in useless]
 
     def check_action_form(self, request: HttpRequest) -> None:
         """Django ignores an action that it did not offer, and crashes on an invalid key."""

@@ -28,11 +28,11 @@ class SeenValuesField(forms.Field):
     def prepare_value(self, value: Any) -> str:
         return signing.dumps(json.loads(json.dumps(value, default=str)), salt=__name__)
 
-    def to_python(self, value: Any) -> dict[str, Any]:
+    def to_python(self, value: Any) -> dict[str, Any] | None:
         try:
             values: dict[str, Any] = signing.loads(value or "", salt=__name__)
         except signing.BadSignature:
-            return {}
+            return None
         return values
 
     def has_changed(self, initial: Any, data: Any) -> bool:
@@ -85,10 +85,13 @@ class ObjectForm(forms.ModelForm):
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         if not self.errors and self.instance.version != cleaned["seen_version"]:
-            self.merge(cleaned)
+            advice = "Reload it and apply them again."
+            if cleaned["seen_values"]:
+                self.merge(cleaned)
+                advice = "They are kept below: check them and save again."
             raise ValidationError(
                 f"Your changes were not saved because someone else changed this "
-                f"{self._meta.model._meta.verbose_name}. They are kept below: check them and save again."
+                f"{self._meta.model._meta.verbose_name}. {advice}"
             )
         if self.rejection:
             name = (self.rejection.details.get("field") or "").partition(".")[0]

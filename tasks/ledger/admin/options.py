@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from django.contrib import messages
@@ -65,6 +65,10 @@ class ObjectAdmin(BoundedModelAdmin):
     autocomplete_fields: ClassVar[Any] = ("owner",)
     actions = ["trash", "restore", "purge", "export"]
     page_actions = ["trash", "restore"]
+    useless_actions: ClassVar[Mapping[str, Collection[str]]] = {
+        "state=live": ["restore", "purge"],
+        "state=trashed": ["trash"],
+    }
 
     # The change list
 
