@@ -81,8 +81,8 @@ class SessionAdmin(CredentialAdmin):
 
 @admin.register(PersonalToken)
 class PersonalTokenAdmin(CredentialAdmin):
-    list_fields = ["name", "scopes", "created_at", "last_used_at", "expires_at"]
-    list_columns = [*list_fields, "user__email", "user__name"]
+    list_fields = ["name", "scope_names", "created_at", "last_used_at", "expires_at"]
+    list_columns = ["name", "scopes", "created_at", "last_used_at", "expires_at", "user__email", "user__name"]
     list_filter = [ExpiryFilter, UserFilter]
     ordering = ["-expires_at", "-pk"]
     actions = page_actions = ["revoke"]
@@ -96,6 +96,10 @@ class PersonalTokenAdmin(CredentialAdmin):
     )
     def revoke(self, request: HttpRequest, tokens: Any) -> list[PersonalToken]:
         return lock_and_apply(tokens, methodcaller("delete"))
+
+    @admin.display(description="scopes")
+    def scope_names(self, token: PersonalToken) -> str:
+        return ", ".join(token.scopes)
 
 
 @admin.register(Identity)
@@ -153,7 +157,8 @@ class LatestSessions(LatestInline):
 @user_inlines.register("tokens")
 class LatestTokens(LatestInline):
     model = PersonalToken
-    fields = ["scopes", "created_at", "last_used_at", "expires_at"]
+    scope_names = PersonalTokenAdmin.scope_names
+    fields = ["scope_names", "created_at", "last_used_at", "expires_at"]
     ordering = ["-created_at", "-pk"]
 
 

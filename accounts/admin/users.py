@@ -104,7 +104,12 @@ class UserAdmin(BoundedModelAdmin, auth_admin.UserAdmin):
 
     def get_inlines(self, request: HttpRequest, obj: User | None) -> list[Any]:
         """Read-only, so a POST does not need them; their rows may have changed by then."""
-        return [] if obj is None or request.method == "POST" else [*user_inlines.values()]
+        if obj is None or request.method == "POST":
+            return []
+        return sorted(
+            user_inlines.values(),
+            key=lambda inline: self.admin_site.get_model_admin(inline.model).menu_order,  # type: ignore[attr-defined]
+        )
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
         """Only superusers grant permissions; nobody can deactivate or demote themselves."""
