@@ -64,6 +64,7 @@ class Placeholder(Value):
         super().__init__(name, output_field=field)
         self.part = part
         """The index in a value that is a tuple."""
+        self.key = (name, part)
 
     def bind(self, values: Mapping[str, Any], database: Any) -> Any:
         value = values[self.value] if self.part is None else values[self.value][self.part]
@@ -97,10 +98,15 @@ class _Compiled:
         if database.vendor not in self.compiled:
             self.compiled[database.vendor] = self.compile()
         sql, params, convert = self.compiled[database.vendor]
-        bound = [
-            param.bind(values, database) if isinstance(param, Placeholder) else param for param in params
-        ]
-        return sql, bound, convert
+        bound: dict[Any, Any] = {}  # A union has the same placeholders in each part.
+        for param in params:
+            if isinstance(param, Placeholder) and param.key not in bound:
+                bound[param.key] = param.bind(values, database)
+        return (
+            sql,
+            [bound[param.key] if isinstance(param, Placeholder) else param for param in params],
+            convert,
+        )
 
 
 class CompiledQuery(_Compiled):
@@ -147,9 +153,19 @@ def _select(
         # reads a part only if those before it have fewer rows than the limit.
         selects = (f"SELECT * FROM ({part}) AS part_{number}" for number, (part, _) in enumerate(parts))  # noqa: S608
         sql = f"{' UNION ALL '.join(selects)} LIMIT {querysets[0].query.high_mark}"
-    converters = compilers[0].get_converters([column for column, *_ in compilers[0].select])
+    converters = _converters(compilers[0])
     convert = partial(compilers[0].apply_converters, converters=converters) if converters else None
     return sql, [param for _, params in parts for param in params], convert
+
+
+def _converters(compiler: Any) -> dict[int, Any]:
+    columns = [column for column, *_ in compiler.select]
+    if connection.vendor != "postgresql":
+        found: dict[int, Any] = compiler.get_converters(columns)
+        return found
+    # Of expressions, only what their fields convert: PostgreSQL's numbers have the right type already.
+    converters = [column.output_field.get_db_converters(connection) for column in columns]
+    return {number: (each, columns[number]) for number, each in enumerate(converters) if each}
 
 
 class CompiledUpdate(_Compiled):
