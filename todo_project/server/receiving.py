@@ -13,16 +13,18 @@ _chunked = re.compile(rb"\r\ntransfer-encoding:[^\r\n]*chunked[ \t]*\r\n", re.IG
 _expects_continue = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re.IGNORECASE)
 
 
-def is_complete(sock: socket.socket, read_ahead: bytes, *, max_body: int) -> bool:
+def is_complete(sock: socket.socket, read_ahead: bytes, *, max_body: int, is_reported: bool) -> bool:
     """Whether a thread can read the request without waiting. If not, poll() reports the rest of it.
 
-    `read_ahead` is the part that was read together with the previous request.
+    `read_ahead` is the part that was read together with the previous request. `is_reported` says that poll()
+    has reported the socket.
     """
     expected = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT)
     try:
         received = sock.recv(PEEK_SIZE, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        # Less than expected, if the client sends no more or the kernel or PEEK_SIZE allows no more.
-        missing = 0 if len(received) < expected else bytes_missing(read_ahead + received, max_body=max_body)
+        missing = bytes_missing(read_ahead + received, max_body=max_body)
+        if is_reported and len(received) < expected:
+            missing = 0  # The client sends no more, or the kernel or PEEK_SIZE allows no more.
     except BlockingIOError:
         received, missing = b"", bytes_missing(read_ahead, max_body=max_body)
     if missing and waits_for_continue(read_ahead + received):

@@ -152,7 +152,7 @@ class Worker(ThreadWorker):
     def close_oldest_connection(self) -> None:
         """Make room for the next connection, because silent clients must not keep others out."""
         waiting = sorted(self.waiting.copy().values(), key=lambda conn: (conn.state, conn.timeout))
-        any(self.close_waiting(conn) for conn in waiting)
+        any(self.close_waiting(conn, unless_complete=True) for conn in waiting)
 
     def serve_clients(self) -> None:
         """The work of a thread."""
@@ -161,7 +161,7 @@ class Worker(ThreadWorker):
                 if conn := self.waiting.pop(descriptor, None):
                     try:
                         self.serve(conn)
-                    except Exception:  # A thread must not end.
+                    except BaseException:  # A thread must not end.
                         logger.exception("unhandled error")
                         self.close(conn)
 
@@ -171,7 +171,8 @@ class Worker(ThreadWorker):
             return
         if conn.state == State.IDLE:
             conn.state, conn.timeout = State.RECEIVING, time.monotonic() + RECEIVE_TIMEOUT
-        while self.has_complete_request(conn):
+        complete = self.has_complete_request(conn, is_reported=True)
+        while complete:
             if not self.handle(conn):
                 self.start_closing(conn)
                 return
@@ -182,6 +183,7 @@ class Worker(ThreadWorker):
                 conn.state = State.IDLE
                 break
             conn.timeout = time.monotonic() + RECEIVE_TIMEOUT
+            complete = self.has_complete_request(conn)
         self.wait_for(conn)
 
     def wait_for(self, conn: Any) -> None:
@@ -190,10 +192,11 @@ class Worker(ThreadWorker):
         with suppress(OSError):  # The main thread has closed it in between.
             self.clients.modify(descriptor, READABLE)
 
-    def has_complete_request(self, conn: Any) -> bool:
+    def has_complete_request(self, conn: Any, *, is_reported: bool = False) -> bool:
         read_ahead = conn.parser.unreader.buf.getvalue() if conn.parser else b""
         try:
-            return is_complete(conn.sock, read_ahead, max_body=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+            max_body = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+            return is_complete(conn.sock, read_ahead, max_body=max_body, is_reported=is_reported)
         except OSError:
             return True  # handle() meets the same error and closes the connection.
 
@@ -221,7 +224,7 @@ class Worker(ThreadWorker):
         now = time.monotonic()
         for conn in self.waiting.copy().values():
             if conn.timeout < now:
-                self.close_waiting(conn)
+                self.close_waiting(conn, unless_complete=True)
         for conn, deadline in list(self.deadlines.items()):
             if deadline < now:
                 with suppress(OSError):
@@ -255,12 +258,15 @@ class Worker(ThreadWorker):
                 return
         self.close(conn)
 
-    def close_waiting(self, conn: Any) -> bool:
+    def close_waiting(self, conn: Any, *, unless_complete: bool = False) -> bool:
         """Unless a thread has taken it meanwhile."""
-        is_waiting = self.waiting.pop(conn.sock.fileno(), None) is not None
-        if is_waiting:
-            self.close(conn)
-        return is_waiting
+        if self.waiting.pop(conn.sock.fileno(), None) is None:
+            return False
+        if unless_complete and conn.state != State.CLOSING and self.has_complete_request(conn):
+            self.wait_for(conn)  # All threads are busy.
+            return False
+        self.close(conn)
+        return True
 
     def close(self, conn: Any) -> None:
         conn.close()

@@ -91,6 +91,30 @@ def test_every_request_to_a_silent_database_gets_503_within_ten_seconds(database
         assert becomes_true(lambda: statuses() == {200: 60})
 
 
+def test_a_request_is_served_though_it_waits_for_a_thread_longer_than_an_idle_connection_lives(postgres):
+    with contextlib.ExitStack() as stack:
+        stack.callback(postgres.resume)
+        server = stack.enter_context(
+            Gunicorn(settings=SERVED, DATABASE_URL=postgres.url, ALLOWED_HOSTS=HOST, WEB_THREADS="1")
+        )
+        first, second = (
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT))
+            for _ in range(2)
+        )
+        for client in (first, second):
+            client.sendall(READYZ)
+            assert receive(client).status_code == 200
+
+        postgres.suspend()
+        started = time.monotonic()
+        first.sendall(READYZ)
+        second.sendall(request("GET /healthz"))
+
+        assert receive(second).status_code == 200
+        assert time.monotonic() - started > 5
+        assert receive(first).status_code == 503
+
+
 def test_a_pooler_survives_the_end_of_an_outage_in_which_it_was_told_to_cancel(postgres, monkeypatch):
     monkeypatch.setattr(postgresql, "outage", postgresql.Outage())
     monkeypatch.setattr(postgresql, "RETRY_INTERVAL", 0)
