@@ -3,6 +3,7 @@
 import pytest
 from rest_framework import serializers
 
+from tasks.serializers import TaskSerializer
 from tests.support.assertions import assert_error
 from todo_project.api import fields
 from todo_project.api.serializers import StrictSerializer
@@ -105,3 +106,23 @@ def test_texts_are_found_in_either_form_of_unicode(as_alice):
         for text in (composed, decomposed):
             found = as_alice("get", f"/tasks?q={text}").json()["results"]
             assert {task["id"] for task in found} == {task["id"] for task in created}
+
+
+def test_an_omitted_field_is_not_validated_again_in_each_request(monkeypatch):
+    serializer, validated = TaskSerializer(), list[object]()
+    monkeypatch.setattr(serializer.fields["priority"], "run_validation", validated.append)
+    for _ in range(3):
+        serializer.run_validation({"title": "milk"})
+
+    assert len(validated) == 1
+
+
+def test_no_default_of_a_field_is_computed_because_it_would_be_computed_once():
+    computed = [
+        f"{serializer.__name__}.{name}"
+        for serializer in subclasses(StrictSerializer)
+        for name, field in serializer().fields.items()
+        if field.default is not serializers.empty and callable(field.default)
+    ]
+
+    assert computed == []

@@ -1,9 +1,13 @@
 """The base class of request bodies."""
 
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
+from django.core.exceptions import ValidationError as DjangoValidationError
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
+from rest_framework.fields import get_error_detail
 
 
 def body_example(**body: Any) -> Any:
@@ -38,13 +42,53 @@ class StrictSerializer(serializers.Serializer[Any]):
             set_plain_messages(field)
         return fields
 
+    @cached_property
+    def validators_by_name(self) -> dict[str, Callable[[Any], Any]]:
+        """The functions that validate the values of writable fields."""
+        return {str(field.field_name): self._validator(field) for field in self._writable_fields}
+
+    def _validator(self, field: Any) -> Callable[[Any], Any]:
+        method = getattr(self, f"validate_{field.field_name}", None)
+        if method is None:
+            return field.run_validation
+        return lambda value: method(field.run_validation(value))
+
+    @cached_property
+    def omitted(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The defaults of fields that are omitted, and the errors of those that are required."""
+        return self._validate(dict.fromkeys(self.validators_by_name, serializers.empty))
+
     def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, dict):
-            writable = {field.field_name for field in self._writable_fields}
-            errors = {name: self._error(name) for name in data if name not in writable}
-            if errors:
-                raise serializers.ValidationError(errors)
-        return super().to_internal_value(data)
+        """As in DRF, which however validates each omitted field in each request."""
+        if not isinstance(data, dict):
+            return super().to_internal_value(data)
+        names = self.validators_by_name
+        if not data.keys() <= names.keys():
+            raise serializers.ValidationError({name: self._error(name) for name in data if name not in names})
+        values, errors = self._validate(data)
+        defaults, missing = self.omitted
+        errors |= {name: missing[name] for name in missing if name not in data}
+        if errors:
+            raise serializers.ValidationError({name: errors[name] for name in names if name in errors})
+        return defaults | values
+
+    def _validate(self, data: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        values: dict[str, Any] = {}
+        errors: dict[str, Any] = {}
+        for name, value in data.items():
+            try:
+                values[name] = self.validators_by_name[name](value)
+            except serializers.ValidationError as error:
+                errors[name] = error.detail
+            except DjangoValidationError as error:
+                errors[name] = get_error_detail(error)
+            except serializers.SkipField:
+                pass
+        return values, errors
+
+    def _read_only_defaults(self) -> dict[str, Any]:
+        """None: read-only fields here have no defaults, which DRF looks for in each request."""
+        return {}
 
     def _error(self, name: str) -> serializers.ErrorDetail:
         code = "read_only" if name in self.fields else "unknown"
