@@ -46,6 +46,9 @@ class Clock(models.Model):
 
     objects = ClockQuerySet.as_manager()
 
+    locked_at: datetime
+    """The time of the write that has locked this clock."""
+
     def __str__(self) -> str:
         return str(self.tick)
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import UUIDField
-from django.utils import timezone
 
 from todo_project.api.errors import Conflict, Gone, NotFound, PreconditionFailed, ValidationFailed
 from todo_project.db.compiled import CompiledQuery
@@ -52,14 +51,13 @@ def perform(owner: Any, operations: Sequence[Operation], rows_for: RowsFor = own
     """Return the object of each operation after all operations, or its tombstone. Requires a transaction."""
     clock = Clock.objects.lock(owner)
     clock.owner = owner
-    at = timezone.now()  # Only after the clock is locked, so that times increase with versions.
-    write = Write(clock, at, OwnersRows(owner, rows_for))
+    write = Write(clock, OwnersRows(owner, rows_for))
     _load(write, operations, owner, rows_for)
     purged_ids = _purged(operations, owner, write)
     used = []
     for number, operation in enumerate(operations):
         # What one operation trashes or completes has one time, which no other one has.
-        write.at = at + number * timedelta.resolution
+        write.at = clock.locked_at + number * timedelta.resolution
         used.append(_perform_one(operation, write, owner, rows_for, purged_ids))
     store([write], rows_for)
     return [draft.result for draft in used]
@@ -102,13 +100,12 @@ def perform_for_owners(
     """
     named = kind.model.objects.filter(pk__in=ids)
     clocks = Clock.objects.lock_many(set(named.values_list("owner", flat=True)))
-    at = timezone.now()
 
     def rows(model: type[OwnedObject]) -> ObjectQuerySet:
         found: ObjectQuerySet = model.objects.filter(owner__in=clocks)
         return found
 
-    writes = {owner_id: Write(clock, at, rows) for owner_id, clock in clocks.items()}
+    writes = {owner_id: Write(clock, rows) for owner_id, clock in clocks.items()}
     selected = [each for each in named.all() if each.owner_id in clocks and kind.allows(verb, each)]
     operations = [Operation(kind, verb, each.pk, values or {}, object=each) for each in selected]
     for each in [*selected, *read(_lookups(operations), rows)]:

@@ -14,6 +14,7 @@ from django.db.models import (
     CharField,
     DateTimeField,
     Exists,
+    Expression,
     OuterRef,
     Q,
     QuerySet,
@@ -22,6 +23,7 @@ from django.db.models import (
 )
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import RowNumber
+from django.utils import timezone
 
 from todo_project.db.compiled import CompiledQuery, CompiledUpdate, Statement, update_many
 from todo_project.db.querysets import OwnedQuerySet
@@ -161,6 +163,18 @@ class TombstoneQuerySet(VersionedQuerySet):
         return number
 
 
+class DatabaseTime(Expression):
+    """The present time by the database's clock, which all servers share. Now() is that of the statement.
+
+    NULL on SQLite, which is in this process, and counts milliseconds only.
+    """
+
+    output_field = DateTimeField()
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        return "clock_timestamp()" if connection.vendor == "postgresql" else "NULL", []
+
+
 class ClockQuerySet(OwnedQuerySet):
     CHANGED = ("tick", "counts")
     """The columns that a write changes."""
@@ -174,13 +188,21 @@ class ClockQuerySet(OwnedQuerySet):
         if not rows:
             self.bulk_create([self.model(owner_id=owner.pk)], ignore_conflicts=True)
             rows = query(owner=owner.pk)
-        return self.model.from_db(connection.alias, _columns(self.model), rows[0])
+        *values, at = rows[0]
+        clock = self.model.from_db(connection.alias, _columns(self.model), values)
+        # Times increase with versions: PostgreSQL evaluates this again if it has waited for another write.
+        clock.locked_at = at or timezone.now()
+        return clock
 
     def lock_many(self, owners: Collection[uuid.UUID]) -> dict[uuid.UUID, Any]:
         """In the order of their keys, so that two calls cannot deadlock."""
         rows = self.filter(pk__in=owners).select_related("owner").order_by("pk")
-        rows = rows.select_for_update(of=("self",), no_key=True)
-        return {clock.pk: clock for clock in rows}
+        rows = rows.select_for_update(of=("self",), no_key=True).annotate(locked_at=DatabaseTime())
+        clocks = list(rows)
+        at = max((clock.locked_at for clock in clocks if clock.locked_at), default=timezone.now())
+        for clock in clocks:
+            clock.locked_at = at
+        return {clock.pk: clock for clock in clocks}
 
     def store(self, *clocks: Any) -> None:
         """Write locked clocks."""
@@ -198,7 +220,8 @@ def _columns(model: Any) -> list[str]:
 def _lock_query(model: Any) -> CompiledQuery:
     rows = model.objects.select_for_update(no_key=True)
     return CompiledQuery(
-        lambda owner: rows.for_user(owner).values_list(*_columns(model)), owner=model._meta.pk.target_field
+        lambda owner: rows.for_user(owner).values_list(*_columns(model), DatabaseTime()),
+        owner=model._meta.pk.target_field,
     )
 
 

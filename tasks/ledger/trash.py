@@ -8,7 +8,6 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import F, Max, QuerySet
-from django.utils import timezone
 
 from todo_project.api.errors import PreconditionFailed
 from todo_project.db.querysets import owners_with_rows
@@ -132,7 +131,7 @@ def _purge_batch(kind: Kind, trashed: ObjectQuerySet, rows: Rows, clock: Clock) 
     """Purge up to BATCH_SIZE objects and what is in them, and return the number of all."""
     # The subquery limits the rows first; otherwise the database would number and sort the whole trash.
     first = trashed.filter(pk__in=trashed.order_by("deleted_at", "pk").values("pk")[:BATCH_SIZE])
-    purged, at = 0, timezone.now()
+    purged, at = 0, clock.locked_at
     for batch in _with_contents(kind, first, rows):
         name = kind_of(batch.model).name
         number = Tombstone.objects.replace(

@@ -4,7 +4,6 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cache, partial
 from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo
@@ -22,6 +21,7 @@ from todo_project.db.compiled import (
     delete_statement,
     execute,
     execute_all,
+    insert_many,
     insert_statement,
     update_many,
 )
@@ -76,8 +76,8 @@ class Draft:
 class Write:
     """The objects of one owner, whose clock is locked. Verbs change them through it."""
 
-    def __init__(self, clock: Clock, at: datetime, rows: Rows) -> None:
-        self.clock, self.at, self.rows = clock, at, rows
+    def __init__(self, clock: Clock, rows: Rows) -> None:
+        self.clock, self.rows, self.owner_id, self.at = clock, rows, clock.pk, clock.locked_at
         self.drafts: dict[uuid.UUID, Draft] = {}
         self.looked_up: set[uuid.UUID] = set()
 
@@ -120,7 +120,7 @@ class Write:
 
     def create(self, model: type[M], object_id: uuid.UUID, values: Mapping[str, Any]) -> M:
         kind = kind_of(model)
-        new = model(id=object_id, owner_id=self.clock.pk, created_at=self.at)
+        new = model(id=object_id, owner_id=self.owner_id, created_at=self.at)
         new.is_new = True
         draft = self.drafts[object_id] = Draft(kind, new)
         self.record(draft, kind.all_verbs[CREATE](new, values, self))
@@ -131,7 +131,7 @@ class Write:
         model, kind = type(each), kind_of(type(each))
         draft = self.drafts.get(object_id)
         if draft is None:
-            new = model(id=object_id, owner_id=self.clock.pk)
+            new = model(id=object_id, owner_id=self.owner_id)
             new.is_new = True
             draft = self.drafts[object_id] = Draft(kind, new)
         columns = [column for column in model._meta.concrete_fields if column.name in kind.fields]
@@ -335,7 +335,7 @@ def _store_many(kind: Kind, drafts: Iterable[Draft]) -> None:
         if update_many([draft.object for draft in each], columns, key=["owner", "id"]) != len(each):
             raise Conflict  # A writer has not locked the clock.
     # After the others: a new label may have the former name of a renamed one.
-    kind.model.objects.bulk_create(new)
+    insert_many(new)
 
 
 @cache

@@ -4,12 +4,12 @@ A queryset is compiled at its first use, with placeholders for the values of eac
 query plan too, except behind a pooler.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from typing import Any, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
-from django.db.models import Model, QuerySet, Value
+from django.db.models import Expression, Model, QuerySet, Value
 from django.db.models.sql import DeleteQuery, UpdateQuery
 
 from .errors import plan_is_stale, statement_is_missing
@@ -169,25 +169,40 @@ def _converters(compiler: Any) -> dict[int, Any]:
 
 
 class CompiledUpdate(_Compiled):
-    """The UPDATE that stores an instance. `build` takes the placeholders and returns the rows to update."""
+    """The UPDATE that stores values. `build` takes the placeholders and returns the rows to update.
+
+    `expressions` are the values of further columns. `source` is another table that they read.
+    """
 
     def __init__(
-        self, build: Callable[..., QuerySet[Any, Any]], fields: Iterable[Any], **placeholders: Any
+        self,
+        build: Callable[..., QuerySet[Any, Any]],
+        fields: Iterable[Any] = (),
+        *,
+        expressions: Mapping[str, Any] | None = None,
+        source: str | None = None,
+        **placeholders: Any,
     ) -> None:
         super().__init__(build, **placeholders)
-        self.fields = list(fields)
+        self.fields, self.expressions, self.source = list(fields), expressions or {}, source
 
-    def statement(self, row: Model, **values: Any) -> Statement:
-        values |= {f"new_{field.attname}": getattr(row, field.attname) for field in self.fields}
+    def statement(self, new: Model | Mapping[str, Any] | None = None, **values: Any) -> Statement:
+        """`new` has the values of the fields."""
+        if isinstance(new, Model):
+            new = {field.name: getattr(new, field.attname) for field in self.fields}
+        values |= {f"new_{name}": value for name, value in (new or {}).items()}
         sql, params, _ = self.prepare(values)
         return sql, params
 
     def compile(self) -> tuple[str, list[Any], None]:
         query: Any = self.build(**self.placeholders).query.chain(UpdateQuery)
         query.add_update_fields(
-            [(field, None, Placeholder(f"new_{field.attname}", field)) for field in self.fields]
+            [(field, None, Placeholder(f"new_{field.name}", field)) for field in self.fields]
         )
+        query.add_update_values(self.expressions)
         sql, params = query.get_compiler(connection=connection).as_sql()
+        if self.source:  # Django has no UPDATE … FROM.
+            sql = sql.replace(" WHERE ", f" FROM {self.source} WHERE ", 1)
         return sql, list(params), None
 
 
@@ -198,15 +213,43 @@ def _literal(value: Any) -> str:
 
 def insert_statement(*rows: Model) -> Statement:
     """The INSERT of bulk_create() or save(force_insert=True), but always the same SQL."""
-    options: Any = rows[0]._meta
-    fields = [field for field in options.concrete_fields if not field.generated]
-    quote = connection.ops.quote_name
-    columns = ", ".join(quote(field.column) for field in fields)
+    model = type(rows[0])
+    fields = _insertable(model)
     values = f"({', '.join(['%s'] * len(fields))})"
-    sql = f"INSERT INTO {quote(options.db_table)} ({columns}) VALUES {', '.join([values] * len(rows))}"  # noqa: S608
-    return sql, [
-        field.get_db_prep_save(getattr(row, field.attname), connection) for row in rows for field in fields
-    ]
+    sql = f"{_insert_into(model, connection.vendor)} VALUES {', '.join([values] * len(rows))}"
+    return sql, [_param(field, getattr(row, field.attname)) for row in rows for field in fields]
+
+
+def insert_from_statement(row: Model, source: str) -> Statement:
+    """The INSERT of a row, some of whose values are expressions that read the row of another table."""
+    model = type(row)
+    values: list[str] = []
+    params: list[Any] = []
+    compiler: Any = None  # The expressions name no columns of this table.
+    for field in _insertable(model):
+        value = getattr(row, field.attname)
+        if isinstance(value, Expression):
+            values.append(value.as_sql(compiler, connection)[0])
+        else:
+            values.append("%s")
+            params.append(_param(field, value))
+    return f"{_insert_into(model, connection.vendor)} SELECT {', '.join(values)} FROM {source}", params  # noqa: S608
+
+
+def _param(field: Any, value: Any) -> Any:
+    return None if value is None else field.get_db_prep_save(value, connection)
+
+
+@cache
+def _insertable(model: type[Model]) -> list[Any]:
+    return [field for field in model._meta.concrete_fields if not field.generated]
+
+
+@cache
+def _insert_into(model: type[Model], vendor: str) -> str:
+    quote = connection.ops.quote_name
+    columns = ", ".join(quote(field.column) for field in _insertable(model))
+    return f"INSERT INTO {quote(model._meta.db_table)} ({columns})"
 
 
 def delete_statement(rows: QuerySet[Any, Any]) -> Statement:
@@ -232,14 +275,28 @@ def update_many(rows: Sequence[Model], columns: Iterable[str], *, key: Sequence[
         return 0
     options: Any = rows[0]._meta
     fields = [options.get_field(name) for name in [*key, *sorted(columns)]]
-    values = [
-        [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields] for row in rows
-    ]
+    return sum(_update(options, fields, len(key), batch) for batch in _batches(rows, fields))
+
+
+def insert_many(rows: Sequence[Model]) -> None:
+    """Insert rows of one model. bulk_create() would compile an expression for each value."""
+    if rows:
+        model = type(rows[0])
+        fields = _insertable(model)
+        with connection.cursor() as cursor:
+            for batch in _batches(rows, fields):
+                source, params = _rows_of(fields, batch)
+                cursor.execute(f"{_insert_into(model, connection.vendor)} SELECT * FROM {source}", params)  # noqa: S608
+
+
+def _batches(rows: Sequence[Model], fields: Sequence[Any]) -> Iterator[list[list[Any]]]:
+    """The values of these fields of the rows, in one batch on PostgreSQL."""
     size = len(rows)
     if connection.vendor == "sqlite":
         size = min(size, connection.features.max_query_params // len(fields) - 1)  # type: ignore[operator]
-    batches = [values[start : start + size] for start in range(0, len(values), size)]
-    return sum(_update(options, fields, len(key), batch) for batch in batches)
+    for start in range(0, len(rows), size):
+        batch = rows[start : start + size]
+        yield [[_param(field, getattr(row, field.attname)) for field in fields] for row in batch]
 
 
 def _update(options: Any, fields: Sequence[Any], key: int, values: Sequence[list[Any]]) -> int:
