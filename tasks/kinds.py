@@ -1,6 +1,6 @@
 """The kinds of objects of this app."""
 
-from .ledger.kinds import Kind, kinds
+from .ledger.kinds import CREATE, UPDATE, Kind, kinds
 from .models import Label, Project, Task, TaskLabel
 from .operations import (
     LABEL_VERBS,
@@ -12,6 +12,8 @@ from .operations import (
     read_for_tasks,
     task_problems,
 )
+
+PLAIN_TASK_FIELDS = {"title", "description", "priority", "start_date"}
 
 TASK = kinds["task"] = Kind(
     "task",
@@ -41,6 +43,10 @@ TASK = kinds["task"] = Kind(
         "skip": "tasks.serializers.SkipSerializer",
     },
     reads=read_for_tasks,
+    single_statement_fields={
+        CREATE: PLAIN_TASK_FIELDS | {"completed", "due_date", "due_at", "due_zone"},
+        UPDATE: PLAIN_TASK_FIELDS,
+    },
     links={"labels": TaskLabel},
     problems=task_problems,
     quota="tasks",
@@ -53,6 +59,7 @@ PROJECT = kinds["project"] = Kind(
     verbs=PROJECT_VERBS,
     bodies={"move": "tasks.serializers.ProjectMoveSerializer"},
     reads=read_for_projects,
+    single_statement_fields={CREATE: {"name", "color"}, UPDATE: {"name", "color"}},
     problems=project_problems,
     quota="projects",
 )
@@ -63,6 +70,7 @@ LABEL = kinds["label"] = Kind(
     serializer="tasks.serializers.LabelSerializer",
     verbs=LABEL_VERBS,
     reads=read_for_labels,
+    single_statement_fields={UPDATE: {"color"}},
     has_trash=False,
     quota="labels",
 )

@@ -4,6 +4,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from django.db.models import CharField, Expression
+
 from todo_project.api.errors import ValidationFailed
 
 from . import positions
@@ -16,8 +18,23 @@ def anchors(values: Mapping[str, Any]) -> set[uuid.UUID]:
     return {each for name in DIRECTIONS for each in _wanted(values.get(name)) if each is not None}
 
 
-def last_position(write: Any) -> str:
-    return positions.last(write.next_version)
+class LastPosition(Expression):
+    """The position at the end for a version that is an expression, too."""
+
+    output_field = CharField()
+
+    def __init__(self, version: Expression) -> None:
+        super().__init__()
+        self.version = version
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        sql, params = self.version.as_sql(compiler, connection)
+        return positions.last_in_sql(sql), params
+
+
+def last_position(write: Any) -> Any:
+    version = write.next_version
+    return LastPosition(version) if isinstance(version, Expression) else positions.last(version)
 
 
 def place(each: Any, values: Mapping[str, Any], write: Any, *, has_moved: bool) -> set[str]:

@@ -5,6 +5,7 @@ Compared byte by byte, positions sort by value. The npm package fractional-index
 """
 
 import re
+from functools import cache
 
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 BASE = len(DIGITS)
@@ -15,6 +16,25 @@ FORMAT = re.compile("[A-Za-z][0-9A-Za-z]+")
 def last(version: int) -> str:
     """A position after all that were issued for smaller versions."""
     return _integer(version)
+
+
+@cache
+def last_in_sql(version: str) -> str:
+    """The same as an expression of PostgreSQL."""
+    lengths: list[tuple[int, int]] = []
+    smaller = 0
+    while smaller < 2**63:
+        lengths.append((len(lengths) + 1, smaller))
+        smaller += BASE ** len(lengths)
+    integer = f"{version} - smaller"
+    digits = (f"mod(({integer}) / {BASE**power}, {BASE})" for power in reversed(range(len(lengths))))
+    letters = " || ".join(f"substr(digits, 1 + {digit}::int, 1)" for digit in digits)
+    values = ", ".join(map(str, lengths))
+    return (
+        f"(SELECT chr({ord('a') - 1} + length) || right({letters}, length) "  # noqa: S608
+        f"FROM (VALUES ('{DIGITS}')) AS base (digits), (VALUES {values}) AS integers (length, smaller) "
+        f"WHERE smaller <= {version} ORDER BY length DESC LIMIT 1)"
+    )
 
 
 def first(version: int) -> str:

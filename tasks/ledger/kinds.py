@@ -1,7 +1,7 @@
 """Kinds of objects. Each is declared once, in the module `kinds` of its app."""
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -81,6 +81,10 @@ class Kind:
 
     reads: Callable[[Sequence[Any]], Iterable["Lookup"]] | None = None
     """Returns which other objects operations on this kind need. Their verbs find them in the Write."""
+
+    single_statement_fields: Mapping[str, Set[str]] = field(default_factory=dict)
+    """The fields that CREATE and UPDATE can write in one statement, because no other object matters to them.
+    With UPDATE, no other field of the object does, either: each is only a column to set."""
 
     links: Mapping[str, type[Link]] = field(default_factory=dict)
     """The tables that contain the same references as the fields with these names."""

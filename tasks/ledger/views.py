@@ -4,13 +4,14 @@ get_queryset() is the only source of rows for reads and writes.
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import orjson
+from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
@@ -58,13 +59,14 @@ from .serializers import (
     new_serializer_class,
     partial_body,
 )
+from .single_statement import Written, perform_in_one_statement
 from .trash import count_trash, empty_trash, kinds_with_trash
 
 CREATED = [
     OpenApiParameter("Location", location="header", response=True, description="URL of the object."),
     OpenApiParameter("ETag", location="header", response=True, description="Current version."),
 ]
-write_endpoint = partial(endpoint, parameters=DryRunParameters)
+write_endpoint = partial(endpoint, parameters=DryRunParameters, is_transaction=False)
 
 
 class OwnedViewSet(ApiViewSet):
@@ -129,21 +131,30 @@ class OwnedViewSet(ApiViewSet):
     def perform_one(
         self, verb: str, object_id: uuid.UUID | None = None, *, body: StrictSerializer | None = None
     ) -> Any:
-        """Validate the request, apply a verb to an object, and return the object or its tombstone."""
+        """Validate the request, apply a verb to an object, and return the object or its tombstone.
+
+        In one statement if the operation concerns no other object, else in a transaction.
+        """
         body = body or body_of(self.kind, verb)
         values = body.run_validation(self.request.data)
         key, versions = values.pop("key", None), IfMatch(self.request).versions
         operation = Operation(self.kind, verb, object_id, values, key=key, versions=versions)
-        [result] = perform(self.request.user, [operation], self.rows_for)
-        return result
+        written = perform_in_one_statement(self.request.user, operation, self.rows_for)
+        return written or self.perform([operation])[0]
+
+    def perform(self, operations: Sequence[Operation]) -> list[Any]:
+        # An Idempotency-Key and a dry run have begun a transaction already.
+        with transaction.atomic(savepoint=not self.in_transaction):
+            return perform(self.request.user, operations, self.rows_for)
 
     def change(self, *args: Any, **kwargs: Any) -> Response:
         return self.respond(self.perform_one(*args, **kwargs))
 
-    def respond(self, result: OwnedObject | Tombstone, **kwargs: Any) -> Response:
+    def respond(self, result: OwnedObject | Tombstone | Written, **kwargs: Any) -> Response:
         if isinstance(result, Tombstone):
             return Response(tombstone_dict(result))
-        return Response(self.kind.as_dict(result), headers={"ETag": etag(result.version)}, **kwargs)
+        data: Any = orjson.Fragment(result.json) if isinstance(result, Written) else self.kind.as_dict(result)
+        return Response(data, headers={"ETag": etag(result.version)}, **kwargs)
 
 
 class ObjectViewSet(OwnedViewSet):
@@ -249,7 +260,7 @@ class BulkViewSet(OwnedViewSet):
         serializer = BulkSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         operations = serializer.validated_data["operations"]
-        results = perform(request.user, operations, self.rows_for)
+        results = self.perform(operations)
         entries = [
             tombstone_dict(result)
             if isinstance(result, Tombstone)

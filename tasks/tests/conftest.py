@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from tasks.ledger import views
 from tasks.ledger.counts import recount
 from tests.support import library as library_module
 from tests.support.caller import Caller
@@ -20,6 +21,13 @@ def exact_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 def task(as_alice: Caller) -> dict[str, Any]:
     """A task of Alice's."""
     return create_task(as_alice)
+
+
+@pytest.fixture(params=["one statement", "a transaction"])
+def each_way_of_writing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writes of one object that need one statement on PostgreSQL also take a transaction, as on SQLite."""
+    if request.param == "a transaction":
+        monkeypatch.setattr(views, "perform_in_one_statement", lambda *args: None)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 ROUNDS = 30
 
 
+@pytest.mark.usefixtures("each_way_of_writing")
 @pytest.mark.parametrize(
     ("method", "verb", "body"),
     [("patch", "", {"title": "one"}), ("put", "", {"title": "one"}), ("delete", "", None)],
@@ -41,6 +42,7 @@ def test_one_of_two_concurrent_writers_with_the_same_etag_succeeds(as_alice, met
         assert Task.objects.get(pk=task["id"]).version == winner.json()["version"] == task["version"] + 1
 
 
+@pytest.mark.usefixtures("each_way_of_writing")
 def test_one_of_many_concurrent_writers_with_the_same_etag_succeeds(as_alice):
     for _ in range(5):
         task = create_task(as_alice)
@@ -51,6 +53,7 @@ def test_one_of_many_concurrent_writers_with_the_same_etag_succeeds(as_alice):
         assert sorted(response.status_code for response in responses) == [200] + [412] * 15
 
 
+@pytest.mark.usefixtures("each_way_of_writing")
 def test_concurrent_changes_of_different_fields_are_all_kept(as_alice):
     for number in range(ROUNDS):
         path = f"/tasks/{create_task(as_alice)['id']}"
@@ -74,6 +77,7 @@ def test_concurrent_completions_of_a_task_set_one_time(as_alice, task):
     assert Task.objects.get().version == task["version"] + 1
 
 
+@pytest.mark.usefixtures("each_way_of_writing")
 def test_concurrent_creations_get_unique_versions_without_gaps(as_alice, alice):
     run_together(20, lambda: create_task(signed_in(alice)))
 

@@ -19,7 +19,7 @@ from accounts.site import StaffSite
 from tasks.ledger import filters as ledger
 from tasks.ledger.admin.options import ObjectAdmin
 from tasks.ledger.importing import import_objects
-from tasks.ledger.kinds import Kind, kinds
+from tasks.ledger.kinds import CREATE, UPDATE, Kind, kinds
 from tasks.ledger.models import OwnedObject
 from tasks.ledger.querysets import ObjectQuerySet
 from tasks.ledger.serializers import ObjectSerializer
@@ -94,6 +94,7 @@ BOOK = Kind(
     Book,
     fields=("title", "place", "finished_at"),
     serializer="tests.support.library.BookSerializer",
+    single_statement_fields={CREATE: {"title", "place"}, UPDATE: {"title", "place"}},
     verbs={"finish": lambda book, values, write: book.finish(at=write.at)},
 )
 SHELF = Kind(

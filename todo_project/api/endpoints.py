@@ -35,7 +35,8 @@ class Endpoint:
     """Whether a DELETE has a body, which drf-spectacular would leave out."""
 
     is_transaction: bool = True
-    """Whether a write runs in one transaction. Otherwise the view begins transactions itself."""
+    """Whether a write runs in one transaction. Otherwise the view begins transactions itself, except with an
+    Idempotency-Key and in a dry run, which have one."""
 
     success: tuple[int, ...] = ()
     """The statuses of the view's serializer, where drf-spectacular assumes another one."""

@@ -27,7 +27,7 @@ from .transactions import run_and_roll_back, run_in_transaction
 
 
 class ApiView(APIView):
-    """A write is one transaction, unless its endpoint says otherwise, and runs once per Idempotency-Key.
+    """A write is one transaction, and runs once per Idempotency-Key.
 
     Unknown query parameters are rejected.
     """
@@ -42,6 +42,9 @@ class ApiView(APIView):
 
     query: Mapping[str, Any]
     """The validated query parameters."""
+
+    in_transaction = False
+    """Whether the handler of a write runs in a transaction."""
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         """As in DRF, which has no hook to run only the handler in a transaction."""
@@ -113,14 +116,14 @@ class ApiView(APIView):
         if request.method in SAFE_METHODS:
             return handle()
         key = read_key(request) if self.endpoint.idempotent and request.method == "POST" else None
-        if self.query.get("dry_run"):
-            return run_and_roll_back(handle)
-        if not self.endpoint.is_transaction:
-            return handle()
         owner = self.get_key_owner(request) if key else None
-        if key is None or owner is None:
-            return run_in_transaction(handle)
-        return run_once(request, handle, key=key, owner=owner, restore_content=self.restore_content)
+        is_dry_run = self.query.get("dry_run")
+        self.in_transaction = bool(is_dry_run or owner or self.endpoint.is_transaction)
+        if is_dry_run:
+            return run_and_roll_back(handle)
+        if key and owner:
+            return run_once(request, handle, key=key, owner=owner, restore_content=self.restore_content)
+        return run_in_transaction(handle) if self.in_transaction else handle()
 
     def restore_content(self, data: Any) -> Any:
         """Add what is missing in a stored response of which only IDs and versions are kept."""

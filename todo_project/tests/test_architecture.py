@@ -24,7 +24,7 @@ DOMAIN = {
         "kinds",
         "writes",
         "operations",
-        "counts epochs problems sync trash",
+        "counts epochs problems single_statement sync trash",
         "purge export diagnosis",
     ],
     "tasks": ["apps dates positions recurrence", "order querysets", "models", "operations demo", "kinds"],
