@@ -22,7 +22,8 @@ from rest_framework.response import Response
 
 from .api.conditional import etag, not_modified
 from .api.endpoints import endpoint
-from .api.schema import document
+from .api.parameters import QueryParameters
+from .api.schema import document, document_as_yaml
 from .api.views import ApiView
 
 CSP = "Content-Security-Policy"
@@ -132,16 +133,30 @@ class Root(ApiView):
 
 
 SCHEMA_RESPONSE = OpenApiResponse(OpenApiTypes.OBJECT, "The OpenAPI description.")
+YAML = "application/yaml"
+
+
+class SchemaParameters(QueryParameters):
+    format = serializers.ChoiceField(choices=["json", "yaml"], default="json", help_text="Of the document.")
 
 
 class Schema(ApiView):
     permission_classes = [AllowAny]
 
     @endpoint(
-        "getDescription", "Get the OpenAPI 3.1 description", tags=["meta"], responses={200: SCHEMA_RESPONSE}
+        "getDescription",
+        "Get the OpenAPI 3.1 description",
+        tags=["meta"],
+        parameters=SchemaParameters,
+        responses={(200, "application/json"): SCHEMA_RESPONSE, (200, YAML): OpenApiTypes.STR},
     )
-    def get(self, request: Request) -> Response:
-        """This document, as JSON. It needs no token."""
+    def get(self, request: Request) -> HttpResponse:
+        """This document. It needs no token."""
         schema, digest = document()
-        current = etag(digest)
-        return not_modified(request, current) or Response(schema, headers={"ETag": current})
+        current = etag(f"{digest}-{self.query['format']}")
+        if unchanged := not_modified(request, current):
+            return unchanged
+        headers = {"ETag": current}
+        if self.query["format"] == "yaml":
+            return HttpResponse(document_as_yaml(), content_type=YAML, headers=headers)
+        return Response(schema, headers=headers)

@@ -8,6 +8,7 @@ from typing import Any
 
 from drf_spectacular import openapi
 from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiYamlRenderer
 from rest_framework.fields import empty
 from rest_framework.permissions import SAFE_METHODS, AllowAny
 
@@ -269,3 +270,10 @@ def document() -> tuple[dict[str, Any], str]:
     """The description and its digest. Generating them takes as long as many requests."""
     schema = SchemaGenerator().get_schema(request=None, public=True)
     return schema, hashlib.sha256(dumps(schema)).hexdigest()[:32]
+
+
+@cache
+def document_as_yaml() -> bytes:
+    schema, _ = document()
+    text: bytes = OpenApiYamlRenderer().render(schema, renderer_context={})
+    return text

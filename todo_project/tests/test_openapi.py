@@ -11,6 +11,7 @@ from drf_spectacular.validation import validate_schema
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from tests.support import notes
+from tests.support.assertions import assert_error
 from todo_project.api.errors import all_errors
 
 SNAPSHOT = settings.BASE_DIR / "docs" / "openapi.yaml"
@@ -76,6 +77,15 @@ def test_the_served_document_equals_docs_openapi_yaml_and_has_an_etag(client, db
 
     assert response.json() == yaml.safe_load(SNAPSHOT.read_text())
     assert client.get("/api/v1/schema", headers={"If-None-Match": response["ETag"]}).status_code == 304
+
+
+def test_the_document_is_served_as_yaml_too(client, db):
+    response = client.get("/api/v1/schema?format=yaml")
+
+    assert response["Content-Type"] == "application/yaml"
+    assert yaml.safe_load(response.content) == yaml.safe_load(SNAPSHOT.read_text())
+    assert response["ETag"] != client.get("/api/v1/schema?format=json")["ETag"]
+    assert_error(client.get("/api/v1/schema?format=xml"), 400, "VALIDATION_ERROR", field="format")
 
 
 def test_every_error_of_an_operation_has_an_error_schema_and_valid_examples(document, operations):
