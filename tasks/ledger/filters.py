@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from django.db.models import DateTimeField
+from django.db import models
 from rest_framework import serializers
 
 from todo_project.api.fields import InstantField, TextField
@@ -21,7 +21,7 @@ def time_filter(meaning: str, condition: Callable[[Any, datetime], ObjectQuerySe
     return Filter(
         InstantField(help_text=f"Only objects {meaning} this time."),
         lambda rows, at, moment: condition(rows, at),
-        DateTimeField(),
+        models.DateTimeField(),
     )
 
 
@@ -29,6 +29,7 @@ SEARCH = {
     "q": Filter(
         TextField(max_length=200, help_text="Text to search for."),
         lambda rows, text, moment: rows.search_text(text),
+        models.TextField(),
         plan_each_time=True,
         timeout=2,  # A short or frequent word reads the texts of all of the owner's objects.
     )

@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -100,12 +99,16 @@ class ObjectPage:
         }
 
     def page(self, keyset: Keyset, position: list[Any] | None, limit: int) -> list[tuple[str, ...]]:
-        if any(each.plan_each_time for each in self.filters.values()):
+        timeouts = [each.timeout for each in self.filters.values() if each.timeout]
+        if not timeouts:
+            return self._page(keyset, position, limit)
+        with query_timeout(min(timeouts)):
+            return self._page(keyset, position, limit)
+
+    def _page(self, keyset: Keyset, position: list[Any] | None, limit: int) -> list[tuple[str, ...]]:
+        if any(each.plan_each_time and not each.value for each in self.filters.values()):
             rows = apply_filters(self.selection.rows(self.owner), self.filters, self.values, at=self.moment)
-            ranges = keyset.ranges(self.selection.as_json(rows, keyset), position, limit)
-            timeouts = [each.timeout for each in self.filters.values() if each.timeout]
-            with query_timeout(min(timeouts)) if timeouts else nullcontext():
-                return fetch(ranges)
+            return fetch(keyset.ranges(self.selection.as_json(rows, keyset), position, limit))
         parameters = {
             name: value
             for name, value in self.values.items()
@@ -148,6 +151,7 @@ def _page(
 
     return CompiledQuery(
         build,
+        prepare=not any(each.plan_each_time for _, each in filters),
         owner=UUIDField(),
         now=DateTimeField(),
         today=DateField(),

@@ -1,6 +1,8 @@
 """The number of queries of each route, without BEGIN and COMMIT."""
 
 import json
+import sys
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -123,3 +125,27 @@ def test_a_route_makes_this_number_of_queries(as_alice, method, path, body, budg
     separate = connection.vendor == "sqlite" and any("UPDATE" in sql and "clock" in sql for sql in queries)
     assert len(queries) - len(savepoints) <= (2 if is_single else budget + separate), queries
     assert len(savepoints) in ({0} if is_single else {0, 2})
+
+
+def test_a_search_makes_hardly_more_calls_than_a_page(as_alice):
+    """Compiling its SQL each time would make it twice as many."""
+    create_task(as_alice, title="milk")
+
+    assert calls(as_alice, "/tasks?q=milk") < 1.4 * calls(as_alice, "/tasks")
+
+
+def calls(caller, path: str) -> int:
+    """The number of Python calls of a request, after two that fill caches."""
+    for _ in range(2):
+        caller("get", path)
+    events: Counter[str] = Counter()
+
+    def count(frame, event, argument):
+        events[event] += 1
+
+    sys.setprofile(count)
+    try:
+        caller("get", path)
+    finally:
+        sys.setprofile(None)
+    return events["call"]

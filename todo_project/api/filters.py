@@ -45,7 +45,7 @@ class Filter:
     """Whether the rows change as time passes, without a write. Such a list has no ETag."""
 
     plan_each_time: bool = False
-    """Whether the best query plan depends on the value. Such a query is not compiled once."""
+    """Whether the best query plan depends on the value. Without `value`, the SQL does too."""
 
     timeout: float | None = None
     """Seconds after which such a query is cancelled; None for the limit of every statement."""

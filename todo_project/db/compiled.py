@@ -20,10 +20,10 @@ Statement = tuple[str, list[Any]]
 """SQL and its parameters."""
 
 
-def execute(sql: str, params: list[Any], read: Callable[[Any], T]) -> T:
+def execute(sql: str, params: list[Any], read: Callable[[Any], T], *, prepare: bool = True) -> T:
     """Run constant SQL as a prepared statement, and return the result of `read`, which takes the cursor."""
     try:
-        return _execute(sql, params, read)
+        return _execute(sql, params, read, prepare=prepare)
     except DatabaseError as error:
         if not plan_is_stale(error):
             raise
@@ -32,7 +32,7 @@ def execute(sql: str, params: list[Any], read: Callable[[Any], T]) -> T:
         if connection.in_atomic_block:
             raise  # Results in 503. The rollback clears the prepared statements, so a retry succeeds.
     connection.close()
-    return _execute(sql, params, read)
+    return _execute(sql, params, read, prepare=prepare)
 
 
 def execute_all(*statements: Statement) -> int:
@@ -48,10 +48,10 @@ def execute_all(*statements: Statement) -> int:
     return execute(sql, params, lambda cursor: int(cursor.rowcount))
 
 
-def _execute(sql: str, params: list[Any], read: Callable[[Any], T]) -> T:
+def _execute(sql: str, params: list[Any], read: Callable[[Any], T], *, prepare: bool) -> T:
     database: Any = connections[DEFAULT_DB_ALIAS]  # `connection` would look it up for each attribute.
     if database.vendor == "postgresql" and not database.queries_logged:
-        return read(database.execute_constant(sql, params))
+        return read(database.execute_constant(sql, params, prepare=prepare))
     with database.cursor() as cursor:
         cursor.execute(sql, params)
         return read(cursor)
@@ -110,11 +110,20 @@ class _Compiled:
 
 
 class CompiledQuery(_Compiled):
-    """`build` takes the placeholders and returns a queryset that ends in values_list(), or several."""
+    """`build` takes the placeholders and returns a queryset that ends in values_list(), or several.
+
+    Without `prepare`, for a query whose best plan depends on its values, only the SQL is kept.
+    """
+
+    def __init__(self, build: Callable[..., Any], *, prepare: bool = True, **placeholders: Any) -> None:
+        super().__init__(build, **placeholders)
+        self.is_prepared = prepare
 
     def __call__(self, **values: Any) -> list[tuple[Any, ...]]:
         sql, params, convert = self.prepare(values)
-        rows: list[tuple[Any, ...]] = execute(sql, params, lambda cursor: cursor.fetchall())
+        rows: list[tuple[Any, ...]] = execute(
+            sql, params, lambda cursor: cursor.fetchall(), prepare=self.is_prepared
+        )
         return [tuple(row) for row in convert(rows)] if convert else rows
 
     def statement(self, **values: Any) -> Statement:
@@ -127,7 +136,9 @@ class CompiledQuery(_Compiled):
         sql, params, convert = _select([rows] if isinstance(rows, QuerySet) else rows)
         if connection.vendor == "postgresql":
             # Constants become part of the SQL: only then does PostgreSQL use an index with a condition.
-            sql %= tuple("%s" if isinstance(param, Placeholder) else _literal(param) for param in params)
+            sql = sql.replace("%%", "%%%%") % tuple(
+                "%s" if isinstance(param, Placeholder) else _literal(param) for param in params
+            )
             params = [param for param in params if isinstance(param, Placeholder)]
         return sql, params, convert
 

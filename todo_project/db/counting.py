@@ -9,6 +9,8 @@ from django.db import connection, transaction
 from django.db.models import QuerySet, Value
 from django.db.models.sql.datastructures import BaseTable
 
+from .compiled import execute
+
 # At most 8 MB of a table is read. Smaller tables are counted exactly.
 MAX_PAGES = 1000
 
@@ -84,8 +86,9 @@ def query_timeout(seconds: float) -> Iterator[None]:
     """Cancel queries that take longer, with an OperationalError."""
     if connection.vendor == "postgresql":
         # SET LOCAL is safe behind a pooler. On SQLite a transaction would block writers.
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET LOCAL statement_timeout = %s", [max(1, round(seconds * 1000))])
+        with transaction.atomic():
+            milliseconds = max(1, round(seconds * 1000))
+            execute(f"SET LOCAL statement_timeout = {milliseconds}", [], lambda cursor: None, prepare=False)
             yield
         return
     connection.ensure_connection()

@@ -21,6 +21,11 @@ FIND_BY_NAME = CompiledQuery(
     name=models.CharField(),
     at=models.DateTimeField(),
 )
+FIND_BY_PART = CompiledQuery(
+    lambda part: User.objects.filter(name__icontains=part).values_list("name"),
+    prepare=False,
+    part=models.TextField(),
+)
 RENAME = CompiledUpdate(
     lambda user, old_name: User.objects.filter(pk=user, name=old_name),
     [User._meta.get_field("name")],
@@ -39,6 +44,14 @@ def test_a_compiled_query_returns_the_rows_of_its_queryset(alice, bob):
 def test_a_value_is_never_part_of_the_sql(alice):
     for name in ("' OR 1=1 --", "%s", "100%", '"'):
         assert FIND_BY_NAME(name=name, at=alice.created_at.replace(year=2000)) == []
+
+
+@pytest.mark.parametrize("part", ["50%", "a_b", "a\\b", "'", "%s"])
+def test_the_characters_of_patterns_have_no_meaning_in_a_value(alice, bob, part):
+    User.objects.filter(pk=alice.pk).update(name=f"Alice {part.upper()}")
+    User.objects.filter(pk=bob.pk).update(name="Bob 50 aXb ab")
+
+    assert FIND_BY_PART(part=part) == [(f"Alice {part.upper()}",)]
 
 
 def test_an_insert_and_an_update_with_a_condition(db):
@@ -76,6 +89,16 @@ def test_the_statement_is_prepared_once_unless_there_is_a_pooler(alice):
         [(kept,)] = cursor.fetchall()
 
     assert kept == (0 if connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"] else 1)
+
+
+@pytest.mark.postgres
+def test_a_query_whose_plan_depends_on_its_values_is_not_prepared(alice):
+    for _ in range(2):
+        FIND_BY_PART(part="Alice")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement FROM pg_prepared_statements WHERE statement LIKE %s", ["%LIKE%"])
+
+        assert cursor.fetchall() == []
 
 
 @pytest.mark.postgres

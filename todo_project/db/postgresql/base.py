@@ -95,22 +95,27 @@ class DatabaseWrapper(base.DatabaseWrapper):
             if self.connection is not None:
                 self.connection.is_checked = False
 
-    def execute_constant(self, sql: str, params: Sequence[Any]) -> Result:
-        """Run SQL that is always the same, as a prepared statement, except behind a pooler."""
+    def execute_constant(self, sql: str, params: Sequence[Any], *, prepare: bool = True) -> Result:
+        """Run SQL that is always the same, as a prepared statement, except behind a pooler.
+
+        Without `prepare`, PostgreSQL plans it for the parameters of each call.
+        """
         self.close_if_health_check_failed()
         self.ensure_connection()
         self.validate_thread_sharing()
-        execute: Any = self._execute_constant
+        execute: Any = partial(self._execute_constant, prepare=prepare)
         for wrapper in reversed(self.execute_wrappers):
             execute = partial(wrapper, execute)
         result: Result = execute(sql, params, False, {"connection": self})
         return result
 
-    def _execute_constant(self, sql: str, params: Sequence[Any], many: bool, context: Any) -> Result:
+    def _execute_constant(
+        self, sql: str, params: Sequence[Any], many: bool, context: Any, *, prepare: bool
+    ) -> Result:
         self.validate_no_broken_transaction()
         pooled = self.settings_dict["DISABLE_SERVER_SIDE_CURSORS"] or DatabaseWrapper.pooler_detected
         with self.wrap_database_errors:
-            return self.connection.execute_constant(sql, params, prepare=not pooled)
+            return self.connection.execute_constant(sql, params, prepare=prepare and not pooled)
 
     def stop_preparing(self) -> None:
         DatabaseWrapper.pooler_detected = True
