@@ -4,6 +4,7 @@
 # make lint          check style, types, migrations and the OpenAPI description
 # make check         lint and test; CI runs this
 # make fuzz          send generated requests for some minutes
+# make bench         measure what each request costs, for a few minutes
 # make chaos         kill servers under load, for ten minutes at most
 # make format        fix style
 # make openapi       regenerate docs/openapi.yaml
@@ -27,7 +28,7 @@ DATA_LAYER := $(wildcard tasks/tests/test_*race*.py) \
 	$(addprefix accounts/tests/test_,export.py refresh.py sign_in.py races.py) \
 	$(addprefix todo_project/tests/test_,compiled_queries.py conditional.py database.py idempotency.py pagination.py purge.py)
 
-.PHONY: run test coverage lint check fuzz chaos format openapi requirements help
+.PHONY: run test coverage lint check fuzz bench chaos format openapi requirements help
 # A recipe that fails leaves no half-written file.
 .DELETE_ON_ERROR:
 
@@ -65,6 +66,10 @@ check:
 # CI runs the same tests with few examples.
 fuzz: .venv/dev
 	TEST_EXAMPLES=$${TEST_EXAMPLES:-200} $(PYTEST) $(wildcard */tests/test_any_*.py) todo_project/tests/test_fuzz.py
+
+# benchmarks/cost.py --help lists options for larger databases.
+bench: .venv/dev
+	$(BIN)/python benchmarks/cost.py
 
 chaos: .venv/dev
 	$(BIN)/python benchmarks/chaos.py

@@ -124,14 +124,14 @@ class Server:
 
     def suspend(self) -> None:
         """Let the server fall silent: its kernel still accepts connections and data."""
-        for process in self._processes():
+        for process in self.processes():
             process.suspend()
 
     def resume(self) -> None:
-        for process in self._processes():
+        for process in self.processes():
             process.resume()
 
-    def _processes(self) -> list[psutil.Process]:
+    def processes(self) -> list[psutil.Process]:
         assert self.process
         main = psutil.Process(self.process.pid)
         return [main, *main.children(recursive=True)]
