@@ -46,7 +46,7 @@ class BearerAuthentication(BaseAuthentication):
     """Accepts our access tokens, personal access tokens and tokens of identity providers."""
 
     def authenticate(self, request: Request) -> tuple[User, Credential] | None:
-        header = request.headers.get("Authorization")
+        header = request.META.get("HTTP_AUTHORIZATION")
         if header is None:
             return None
         scheme, _, token = header.partition(" ")

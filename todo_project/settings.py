@@ -109,7 +109,7 @@ MIDDLEWARE = [
     *(["todo_project.server.metrics.MetricsMiddleware"] if METRICS_TOKEN else []),
     *(["todo_project.server.tracing.TracingMiddleware"] if OTEL_EXPORTER_OTLP_ENDPOINT else []),
     "todo_project.api.compression.CompressionMiddleware",
-    "corsheaders.middleware.CorsMiddleware",
+    "todo_project.api.cors.CorsMiddleware",
     "todo_project.api.error_handling.ErrorShapeMiddleware",
     "todo_project.server.probes.ProbeMiddleware",
     "django.middleware.security.SecurityMiddleware",

@@ -25,7 +25,7 @@ def uncompressed(etag: str) -> str:
 
 def not_modified(request: Request, current: str) -> Response | None:
     """A 304 response if the client has the current version."""
-    header = request.headers.get("If-None-Match")
+    header = request.META.get("HTTP_IF_NONE_MATCH")
     if header is None:
         return None
     # RFC 9110 requires weak comparison: a proxy that compresses a response adds W/ to its ETag.

@@ -53,7 +53,7 @@ class ApiView(APIView):
             allowed = ", ".join([*self.allowed_methods, "OPTIONS"])
             return HttpResponse(status=204, headers={"Allow": allowed})
         self.request = request = self.initialize_request(request, *args, **kwargs)
-        self.headers = {"Vary": "Authorization"}
+        self.headers = {"Vary": "Authorization, Origin"}
         self.at_the_end: list[Callable[[], None]] = []
         try:
             try:
@@ -87,7 +87,7 @@ class ApiView(APIView):
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         """As in DRF, which parses what every client accepts that does not care."""
-        if request.headers.get("Accept", "*/*") == "*/*":
+        if request.META.get("HTTP_ACCEPT", "*/*") == "*/*":
             renderer = self.get_renderers()[0]
             return renderer, renderer.media_type
         return super().perform_content_negotiation(request, force)

@@ -60,4 +60,4 @@ def test_a_response_to_a_signed_in_user_is_not_for_shared_caches(notes_alice):
     response = notes_alice("get", "/notes")
 
     assert response["Cache-Control"] == "private, no-cache"
-    assert "Authorization" in response["Vary"]
+    assert response["Vary"] == "Authorization, Origin"
