@@ -24,7 +24,6 @@ import contextlib
 import os
 import re
 import statistics
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -42,13 +41,14 @@ from tests.support.load import (
     Load,
     call,
     encode,
+    integers,
     processor_times,
     seconds_between,
     send,
     sign_in_to_admin,
 )
 from tests.support.performance_page import bar_chart, machine, table, write_section
-from tests.support.servers.gunicorn import ROOT, Gunicorn, environment
+from tests.support.servers.gunicorn import Gunicorn, environment, manage
 from tests.support.servers.postgres import Postgres
 
 API = "/api/v1"
@@ -139,12 +139,12 @@ def main() -> None:
     )
     parser.add_argument(
         "--sizes",
-        type=numbers,
+        type=integers,
         default="10000",
         help="numbers of tasks of other users (default: %(default)s)",
     )
     parser.add_argument(
-        "--owners", type=numbers, default="1000", help="numbers of tasks of the owner (default: %(default)s)"
+        "--owners", type=integers, default="1000", help="numbers of tasks of the owner (default: %(default)s)"
     )
     parser.add_argument(
         "--only", nargs="+", default=OPERATIONS, choices=OPERATIONS, metavar="OPERATION",
@@ -178,10 +178,6 @@ def main() -> None:
         write_section("cost", f"{started}\n\n{text}", chart=bar_chart(bars, ("server", "database")))
 
 
-def numbers(text: str) -> list[int]:
-    return [int(each) for each in text.split(",")]
-
-
 def report(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
@@ -212,14 +208,6 @@ def start(
         yield Target(size, tasks, server, email)
 
 
-def manage(url: str, *arguments: str) -> str:
-    """The output of a command, whose progress goes to the terminal."""
-    variables = environment(DATABASE_URL=url, DEBUG="true")
-    command = [sys.executable, "manage.py", *arguments]
-    ended = subprocess.run(command, cwd=ROOT, env=variables, check=True, stdout=subprocess.PIPE, text=True)
-    return ended.stdout
-
-
 def measure(
     postgres: Postgres,
     targets: Sequence[Target],
@@ -229,7 +217,7 @@ def measure(
 ) -> None:
     for number in range(options.rounds + 1):
         for target in targets:
-            requests = [target.request(operation)] * options.connections
+            requests = [[target.request(operation)]] * options.connections
             seconds = options.seconds if number else WARM_UP
             before = [processor_times(each.processes()) for each in (target.server, postgres)]
             load = client.submit(send, target.server.port, requests, seconds).result(timeout=seconds + 120)
@@ -247,7 +235,7 @@ def count_queries(postgres: Postgres, target: Target, operation: str) -> int:
     set_in_postgres(postgres, "log_statement = 'all'")
     counts = []
     for _ in range(4):
-        requests = [target.request(operation)]
+        requests = [[target.request(operation)]]
         before = len(postgres.log)
         send(target.server.port, requests, seconds=0)
         statements = re.findall(r"LOG:  (?:statement|execute [^:]+): *(\w+)", postgres.log[before:])

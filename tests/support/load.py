@@ -10,7 +10,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 from http.cookiejar import CookieJar
@@ -49,15 +49,15 @@ def encode(method: str, path: str, headers: Mapping[str, str], body: Any = None)
 
 
 class Connection:
-    """A client that sends its request again as soon as it has the response."""
+    """A client that sends its next request as soon as it has the response to the last, and repeats them."""
 
-    def __init__(self, port: int, request: bytes) -> None:
-        self.request, self.response = request, b""
+    def __init__(self, port: int, requests: Iterable[bytes]) -> None:
+        self.requests, self.response = itertools.cycle(requests), b""
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT)
 
     def send(self) -> None:
         self.started = time.perf_counter()
-        self.socket.sendall(self.request.replace(COUNTER.encode(), b"%08d" % next(numbers)))
+        self.socket.sendall(next(self.requests).replace(COUNTER.encode(), b"%08d" % next(numbers)))
 
     def receive(self) -> bytes | None:
         """The whole response, or None if a part of it is still to come."""
@@ -72,11 +72,11 @@ class Connection:
         return response
 
 
-def send(port: int, requests: Sequence[bytes], seconds: float) -> Load:
-    """Repeat each request, at least once, on a connection of its own."""
+def send(port: int, clients: Iterable[Iterable[bytes]], seconds: float) -> Load:
+    """Send the requests of each client, at least one, on a connection of its own."""
     load, selector = Load(), selectors.DefaultSelector()
-    for request in requests:
-        connection = Connection(port, request)
+    for requests in clients:
+        connection = Connection(port, requests)
         selector.register(connection.socket, selectors.EVENT_READ, connection)
         connection.send()
     end = time.perf_counter() + seconds
@@ -130,3 +130,8 @@ def processor_times(processes: Iterable[psutil.Process]) -> dict[int, float]:
 
 def seconds_between(before: Mapping[int, float], after: Mapping[int, float]) -> float:
     return sum(seconds - before.get(pid, 0) for pid, seconds in after.items())
+
+
+def integers(text: str) -> list[int]:
+    """For argparse: numbers that commas separate."""
+    return [int(each) for each in text.split(",")]

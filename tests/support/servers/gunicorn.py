@@ -5,6 +5,7 @@ import http.client
 import os
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,13 @@ def command(port: int) -> list[str]:
     # Not `python -m gunicorn`, which cannot start a second master at SIGUSR2.
     program = str(Path(sys.executable).with_name("gunicorn"))
     return [program, "todo_project.wsgi", "--config", config, "--bind", bind]
+
+
+def manage(database_url: str, *arguments: str) -> str:
+    """The output of a command. Its progress goes to the terminal."""
+    program = [sys.executable, "manage.py", *arguments]
+    variables = environment(DATABASE_URL=database_url, DEBUG="true")
+    return subprocess.check_output(program, cwd=ROOT, env=variables, text=True)
 
 
 class Gunicorn(Server):
