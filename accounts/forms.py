@@ -135,7 +135,8 @@ class UserChangeForm(forms.ModelForm):
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         changed = {name: value for name, value in cleaned.items() if name in self.changed_data}
         for name in changed:
-            self.check_conflict(name)
+            if self.add_initial_prefix(name) in self.data:
+                self.check_conflict(name)
         return {name: value for name, value in changed.items() if name in self.cleaned_data}
 
     def check_conflict(self, name: str) -> None:

@@ -161,7 +161,7 @@ def test_staff_add_an_object_and_then_choose_where_it_is(superuser, as_alice, al
     assert (roses.color, roses.parent_id, Label.objects.get().color) == ("#ff0000", None, None)
     assert Task.objects.get().project_id is None
     page = superuser.get(f"{TASKS}add/")
-    assert b"Save and continue editing to choose project, parent, labels." in page.content
+    assert b"Save and continue editing to choose project, parent and labels." in page.content
     save(superuser, PROJECTS, as_alice("get", f"/projects/{roses.pk}").json(), parent=garden["id"])
     assert as_alice("get", f"/projects?parent={garden['id']}").json()["results"][0]["name"] == "Roses"
 

@@ -153,12 +153,15 @@ def test_the_second_of_two_editors_gets_an_error(superuser, as_alice, milk):
 
 
 def test_saving_a_task_that_was_trashed_meanwhile_shows_a_message(superuser, as_alice, milk):
-    second = edit(superuser, milk, title="mine")
+    second = edit(superuser, milk, title="mine", due_date="2027-01-31")
     as_alice("delete", f"/tasks/{milk.pk}")
 
     page = second()
 
-    assert messages_on(page) == ["Your changes were not saved because this task is now in the trash."]
+    assert messages_on(page) == [
+        "Your changes were not saved because this task is now in the trash. "
+        "You had entered: Title: mine; Due date: 2027-01-31."
+    ]
     assert Task.objects.get().title == "Buy milk"
 
 

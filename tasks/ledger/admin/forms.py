@@ -59,6 +59,8 @@ class ObjectForm(forms.ModelForm):
     rejection: ApiError | None = None
     """Why an operation with these values failed."""
     conflicts: Sequence[Conflict] = ()
+    entered: Mapping[str, str] = {}
+    """In a conflict: what the user has changed, in words."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -109,18 +111,20 @@ class ObjectForm(forms.ModelForm):
             column = opened._meta.get_field(name)
             setattr(opened, column.attname, column.to_python(value))
         form = type(self)(self.data, instance=opened)
-        entered = {*self.columns} & {*form.changed_data}
+        self.entered = {
+            name: self.in_words(name, cleaned[name]) for name in self.columns if name in form.changed_data
+        }
         self.conflicts = [
             Conflict(
                 label=pretty_name(name),
                 before=self.in_words(name, form.initial[name]),
                 after=self.in_words(name, self.initial[name]),
-                entered=self.in_words(name, cleaned[name]) if name in entered else "",
+                entered=self.entered.get(name, ""),
             )
             for name in self.columns
             if form.initial[name] != self.initial[name]
         ]
-        for name in self.fields.keys() - entered:
+        for name in self.fields.keys() - self.entered.keys():
             self.fields[name].bound_data = lambda data, initial: initial  # type: ignore[method-assign]
 
     def in_words(self, name: str, value: Any) -> str:

@@ -3,10 +3,11 @@ from typing import Any, ClassVar
 
 from django.contrib import messages
 from django.contrib.admin.models import DELETION
-from django.contrib.admin.utils import model_ngettext
+from django.contrib.admin.utils import model_ngettext, unquote
 from django.contrib.auth import get_user_model
 from django.core.exceptions import MultipleObjectsReturned, PermissionDenied
 from django.db.models import QuerySet
+from django.forms.utils import pretty_name
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.utils.text import get_text_list
 
@@ -238,8 +239,19 @@ class ObjectAdmin(BoundedModelAdmin):
                 raise
             # Someone else has moved it to the trash since the form was opened.
             message = f"Your changes were not saved because this {self.kind.name} is now in the trash."
+            if entered := self.entered(request, object_id):
+                message += f" You had entered: {entered}."
             self.message_user(request, message, messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
+
+    def entered(self, request: HttpRequest, object_id: str) -> str:
+        """What a form that cannot be saved would have changed, in words."""
+        trashed = self.get_queryset(request).filter(pk=unquote(object_id)).first()
+        if trashed is None:
+            return ""
+        form = self.get_form(request, trashed, fields=self.fields)(request.POST, instance=trashed)
+        form.full_clean()
+        return "; ".join(f"{pretty_name(name)}: {words}" for name, words in form.entered.items())
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name in {*self.kind.model.containers()} & {*self.autocomplete_fields}:
