@@ -116,15 +116,19 @@ class BoundedModelAdmin(admin.ModelAdmin):
 
     def action_view(self, request: HttpRequest, object_id: str, action: str) -> HttpResponseBase:
         """Ask for confirmation of an action on one row, and run it."""
-        if action not in self.page_actions or action not in self.get_actions(request):
+        allowed = self.get_actions(request) if self.has_view_permission(request) else ()
+        if action not in self.page_actions or action not in allowed:
             raise PermissionDenied
         rows = self.get_queryset(request).filter(pk=unquote(object_id))
         if not rows.exists():
             raise Http404
-        done: HttpResponseBase | None = getattr(self, action)(self, request, rows)
+        response: HttpResponseBase | None = getattr(self, action)(self, request, rows)
+        if response is not None:
+            return response
         names = f"admin:{self.opts.app_label}_{self.opts.model_name}"
-        is_left = done is None and rows.exists()
-        return done or redirect(*((f"{names}_change", object_id) if is_left else (f"{names}_changelist",)))
+        if rows.exists():
+            return redirect(f"{names}_change", object_id)
+        return redirect(f"{names}_changelist")
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
