@@ -3,9 +3,11 @@
 import pytest
 from django.contrib.admin.models import LogEntry
 
+from accounts.models import Session
 from tasks.models import Project, Task
 from tests.support.admin_client import (
     PROJECTS,
+    SESSIONS,
     TASKS,
     create_tasks,
     form_of,
@@ -14,6 +16,7 @@ from tests.support.admin_client import (
     run_action,
     staff_client,
 )
+from tests.support.dashboard_page import staff_with
 from tests.support.tasks import create, create_task
 
 
@@ -52,6 +55,14 @@ def test_the_page_of_a_task_offers_only_permitted_actions(alice, role):
     names = ["complete", "trash"] if role == "Moderator" else []
     assert [*offered(client, f"{TASKS}{task.pk}/change/")] == names
     assert client.get(url).status_code == (200 if names else 403)
+
+
+def test_an_action_needs_the_permission_to_view_the_row(alice):
+    session = Session.objects.create(user=alice, expires_at="2999-01-01T00:00Z")
+    url = f"{SESSIONS}{session.pk}/action/end/"
+
+    assert staff_with("accounts.end_session").get(url).status_code == 403
+    assert staff_with("accounts.end_session", "accounts.view_session").get(url).status_code == 200
 
 
 def test_a_task_is_completed_reopened_trashed_and_restored_on_its_page(superuser, as_alice, alice):

@@ -100,6 +100,14 @@ ACTIONS = {
     (IDENTITIES, "unlink", "identity"): {SUPERUSER},
     (FAILURES, "forget", "failure"): {SUPERUSER},
 }
+ON_PAGES = {
+    "complete", "reopen", "trash", "restore", "archive", "unarchive", "end_sessions", "deactivate", "end",
+    "revoke", "unlink",
+}  # fmt: skip
+ACTION_PAGES = {
+    f"{path}{{{row}}}/action/{action}/": roles if action in ON_PAGES else set()
+    for (path, action, row), roles in ACTIONS.items()
+}
 POSTS = {
     (f"{TASKS}add/", "owner={alice}&title=x&priority=0&description=&due_at_0=&due_at_1="): {SUPERUSER},
     (
@@ -194,9 +202,10 @@ def all_rows():
 def test_each_role_can_open_its_pages_and_no_others(role, one_of_each):
     client = staff_client(role)
 
-    opened = {page: client.get(page.format(**keys(one_of_each))).status_code for page in PAGES}
+    pages = PAGES | ACTION_PAGES
+    opened = {page: client.get(page.format(**keys(one_of_each))).status_code for page in pages}
 
-    assert opened == {page: 200 if role in roles else 403 for page, roles in PAGES.items()}
+    assert opened == {page: 200 if role in roles else 403 for page, roles in pages.items()}
 
 
 @pytest.mark.parametrize("page", ["/admin/", *PAGES])
