@@ -10,10 +10,12 @@ their address cannot keep them from changing their password.
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import connection
-from django.db.models import Count, Min, Q
+from django.db.models import CharField, Count, DateTimeField, Min, Q, QuerySet, Value
+
+from todo_project.db.compiled import CompiledQuery
 
 from .errors import TooManyAttempts
 from .models import FailedLogin, Session, User
@@ -50,24 +52,34 @@ def lock_attempts(email: str, address: str) -> None:
 
 def check_attempts(email: str, address: str, *, at: datetime, signed_in: bool = False) -> None:
     """Raise TooManyAttempts, with the time until the oldest failure leaves the window."""
-    same_account, same_address = Q(email=email), Q(address=address)
-    limits = {
-        "both": (same_account & same_address, PER_ACCOUNT_AND_ADDRESS),
-        "address": (same_address, PER_ADDRESS),
-        "account": (same_account, PER_ACCOUNT),
-    }
+    limits = {"both": PER_ACCOUNT_AND_ADDRESS, "address": PER_ADDRESS, "account": PER_ACCOUNT}
     if signed_in:
         del limits["address"], limits["account"]
     elif not address:
         del limits["both"], limits["address"]
-    counts = {f"{name}_count": Count("pk", filter=rows) for name, (rows, _) in limits.items()}
-    firsts = {f"{name}_first": Min("at", filter=rows) for name, (rows, _) in limits.items()}
-    recent = FailedLogin.objects.since(at - WINDOW).filter(same_account | same_address)
-    found = recent.aggregate(**counts, **firsts)
-    for name, (_, limit) in limits.items():
-        if found[f"{name}_count"] >= limit and not (name == "account" and _is_familiar(email, address)):
-            seconds = (found[f"{name}_first"] + WINDOW - at).total_seconds()
+    [row] = RECENT_FAILURES(email=email, address=address, since=at - WINDOW)
+    found = dict(zip(("both", "address", "account"), (row[:2], row[2:4], row[4:]), strict=True))
+    for name, limit in limits.items():
+        number, first = found[name]
+        if number >= limit and not (name == "account" and _is_familiar(email, address)):
+            seconds = (first + WINDOW - at).total_seconds()
             raise TooManyAttempts(retry_after=max(1, round(seconds)))
+
+
+def _recent_failures(email: Any, address: Any, since: Any) -> QuerySet[Any, Any]:
+    """The number and the first of those of the account and address, the address, and the account."""
+    same_account, same_address = Q(email=email), Q(address=address)
+    columns: dict[str, Any] = {}
+    for number, rows in enumerate((same_account & same_address, same_address, same_account)):
+        columns |= {f"number_{number}": Count("pk", filter=rows), f"first_{number}": Min("at", filter=rows)}
+    recent = FailedLogin.objects.since(since).filter(same_account | same_address)
+    # A group of all rows: aggregate() returns no queryset.
+    return recent.annotate(all=Value(1)).values("all").annotate(**columns).values_list(*columns)
+
+
+RECENT_FAILURES = CompiledQuery(
+    _recent_failures, email=CharField(), address=CharField(), since=DateTimeField()
+)
 
 
 def check_password_counted(user: User, password: str, source: str, *, at: datetime) -> bool:

@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from todo_project.api.errors import QuotaExceeded
+from todo_project.db.compiled import CompiledQuery
 from todo_project.db.fields import TimeZoneField
 
 from . import tokens
@@ -193,9 +195,24 @@ class Session(models.Model):
             last_used_at=at,
             expires_at=at + settings.REFRESH_TOKEN_LIFETIME,
         )
-        newest_first = cls.objects.for_user(user).live(at=at).order_by("-created_at", "-id")
-        cls.objects.filter(pk__in=newest_first.values("pk")[settings.QUOTA_SESSIONS :]).end(at=at)
+        if excess := _excess_sessions(settings.QUOTA_SESSIONS)(user=user.pk, at=at):
+            cls.objects.filter(pk__in=[pk for (pk,) in excess]).end(at=at)
         return session, refresh
+
+
+@cache
+def _excess_sessions(quota: int) -> CompiledQuery:
+    """All but the newest of a user."""
+    return CompiledQuery(
+        lambda user, at: (
+            Session.objects.for_user(user)
+            .live(at=at)
+            .order_by("-created_at", "-id")
+            .values_list("id")[quota:]
+        ),
+        user=models.UUIDField(),
+        at=models.DateTimeField(),
+    )
 
 
 class PersonalToken(models.Model):

@@ -1,14 +1,13 @@
 """The number of queries of each route, without BEGIN and COMMIT."""
 
 import json
-import sys
-from collections import Counter
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from tests.support.calls import python_calls
 from tests.support.repeating import post, repeating
 from tests.support.tasks import create_task, trashed
 
@@ -131,21 +130,6 @@ def test_a_search_makes_hardly_more_calls_than_a_page(as_alice):
     """Compiling its SQL each time would make it twice as many."""
     create_task(as_alice, title="milk")
 
-    assert calls(as_alice, "/tasks?q=milk") < 1.4 * calls(as_alice, "/tasks")
+    search, page = (python_calls(as_alice, "get", path) for path in ("/tasks?q=milk", "/tasks"))
 
-
-def calls(caller, path: str) -> int:
-    """The number of Python calls of a request, after two that fill caches."""
-    for _ in range(2):
-        caller("get", path)
-    events: Counter[str] = Counter()
-
-    def count(frame, event, argument):
-        events[event] += 1
-
-    sys.setprofile(count)
-    try:
-        caller("get", path)
-    finally:
-        sys.setprofile(None)
-    return events["call"]
+    assert search < 1.4 * page
