@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Self, cast
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Case, Value, When
+from django.db.models import DEFERRED, Case, Value, When
 from django.utils import timezone
 
 from todo_project.db.querysets import OwnedQuerySet
@@ -125,6 +125,29 @@ class OwnedObject(models.Model):
             for each in relations
             if each.one_to_many and issubclass(each.related_model, Link)
         }
+
+    @classmethod
+    def new(cls, **values: Any) -> Self:
+        """The same as calling the class, which would ask each field for its default."""
+        return cls(
+            *[
+                values[name] if name in values else default() if callable(default) else default
+                for name, default in cls._defaults()
+            ]
+        )
+
+    @classmethod
+    @cache
+    def _defaults(cls) -> list[tuple[str, Any]]:
+        """Values, and functions that return new ones."""
+        fields: list[Any] = [field for field in cls._meta.concrete_fields if not field.generated]
+        defaults = {
+            field.attname: field.default
+            if callable(field.default) and field.has_default()
+            else field.get_default()
+            for field in fields
+        }
+        return [(field.attname, defaults.get(field.attname, DEFERRED)) for field in cls._meta.concrete_fields]
 
     @property
     def container_ids(self) -> set[uuid.UUID]:

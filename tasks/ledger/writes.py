@@ -120,7 +120,7 @@ class Write:
 
     def create(self, model: type[M], object_id: uuid.UUID, values: Mapping[str, Any]) -> M:
         kind = kind_of(model)
-        new = model(id=object_id, owner_id=self.owner_id, created_at=self.at)
+        new = model.new(id=object_id, owner_id=self.owner_id, created_at=self.at)
         new.is_new = True
         draft = self.drafts[object_id] = Draft(kind, new)
         self.record(draft, kind.all_verbs[CREATE](new, values, self))

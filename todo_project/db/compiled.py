@@ -228,27 +228,31 @@ def insert_statement(*rows: Model) -> Statement:
     fields = _insertable(model)
     values = f"({', '.join(['%s'] * len(fields))})"
     sql = f"{_insert_into(model, connection.vendor)} VALUES {', '.join([values] * len(rows))}"
-    return sql, [_param(field, getattr(row, field.attname)) for row in rows for field in fields]
+    return sql, [param for row in rows for param in _params(row, fields)]
 
 
 def insert_from_statement(row: Model, source: str) -> Statement:
     """The INSERT of a row, some of whose values are expressions that read the row of another table."""
     model = type(row)
-    values: list[str] = []
-    params: list[Any] = []
+    values, params = [], []
     compiler: Any = None  # The expressions name no columns of this table.
-    for field in _insertable(model):
-        value = getattr(row, field.attname)
-        if isinstance(value, Expression):
-            values.append(value.as_sql(compiler, connection)[0])
+    for param in _params(row, _insertable(model)):
+        if isinstance(param, Expression):
+            values.append(param.as_sql(compiler, connection)[0])
         else:
             values.append("%s")
-            params.append(_param(field, value))
+            params.append(param)
     return f"{_insert_into(model, connection.vendor)} SELECT {', '.join(values)} FROM {source}", params  # noqa: S608
 
 
-def _param(field: Any, value: Any) -> Any:
-    return None if value is None else field.get_db_prep_save(value, connection)
+def _params(row: Model, fields: Sequence[Any]) -> list[Any]:
+    database = connections[DEFAULT_DB_ALIAS]
+    return [
+        value
+        if (value := getattr(row, field.attname)) is None or isinstance(value, Expression)
+        else field.get_db_prep_save(value, database)
+        for field in fields
+    ]
 
 
 @cache
@@ -306,8 +310,7 @@ def _batches(rows: Sequence[Model], fields: Sequence[Any]) -> Iterator[list[list
     if connection.vendor == "sqlite":
         size = min(size, connection.features.max_query_params // len(fields) - 1)  # type: ignore[operator]
     for start in range(0, len(rows), size):
-        batch = rows[start : start + size]
-        yield [[_param(field, getattr(row, field.attname)) for field in fields] for row in batch]
+        yield [_params(row, fields) for row in rows[start : start + size]]
 
 
 def _update(options: Any, fields: Sequence[Any], key: int, values: Sequence[list[Any]]) -> int:
