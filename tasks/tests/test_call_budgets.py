@@ -18,10 +18,10 @@ MARGIN = 1.03
 # Counted with Python 3.11. A number that has become smaller is lowered here, so that it does not grow again.
 BUDGETS: dict[str, dict[str, int]] = {
     "postgresql": {
-        "page": 791, "unchanged page": 609, "task": 648, "sync": 827, "update": 796, "create": 984,
+        "page": 791, "unchanged page": 609, "task": 648, "sync": 827, "update": 796, "create": 925,
     },
     "sqlite": {
-        "page": 814, "unchanged page": 626, "task": 679, "sync": 945, "update": 1346, "create": 1409,
+        "page": 814, "unchanged page": 626, "task": 679, "sync": 945, "update": 1346, "create": 1334,
     },
 }  # fmt: skip
 
