@@ -16,6 +16,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import path, reverse
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from todo_project.api.error_handling import translate
 from todo_project.api.errors import ApiError
@@ -76,6 +77,16 @@ class BoundedModelAdmin(admin.ModelAdmin):
         return "owner_link" if users.has_view_permission(request) else "owner_text"
 
     # The change list
+
+    def action_checkbox(self, row: Any) -> SafeString:
+        """As Django's, which renders a template for each row: a third of the time of a list."""
+        return format_html(
+            '<input type="checkbox" name="{}" value="{}" class="action-select" '
+            'aria-label="Select this object for an action - {}">',
+            ACTION_CHECKBOX_NAME,
+            row.pk,
+            row,
+        )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return FixedOrderChangeList
