@@ -160,11 +160,11 @@ def main() -> None:
     )
     parser.add_argument("--write", action="store_true", help="update docs/performance.md")
     options = parser.parse_args()
-    started = machine()
     with Postgres() as postgres, contextlib.ExitStack() as servers, ProcessPoolExecutor(1) as client:
         targets = [
             target for size in options.sizes for target in start(postgres, size, options.owners, servers)
         ]
+        started = machine()
         for operation in options.only:
             report(f"{operation} …")
             measure(postgres, targets, operation, client, options)
