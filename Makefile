@@ -20,6 +20,9 @@ MANAGE := DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py
 # On all cores. Each worker runs neighbouring tests, which share a server.
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
+SOURCES := accounts,tasks,todo_project
+MEASURED := COVERAGE_DIRECTORY=$(CURDIR)/.coverage COVERAGE_SOURCES=$(SOURCES) PYTHONPATH=$(CURDIR)/tests/measured
+
 # Tests of what a pooler could break: locks, transactions, prepared statements, server-side cursors.
 DATA_LAYER := $(wildcard tasks/tests/test_*race*.py) \
 	$(addprefix tasks/tests/test_,bulk.py dashboard.py sync_follower.py import_user.py migrations.py purge.py \
@@ -44,13 +47,13 @@ test: .venv/dev
 	$(PYTEST) --pgbouncer $(DATA_LAYER) || failed=1; \
 	exit $${failed:-0}
 
-# Not part of the tests, because measuring takes half as long again.
-coverage: export COVERAGE_PROCESS_START = pyproject.toml
+# The first report is of no test, but also of the files that no test imports.
 coverage: .venv/dev
-	@$(BIN)/coverage erase
-	@$(MAKE) --no-print-directory test
-	@$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report
+	@rm -rf .coverage && mkdir .coverage
+	@$(BIN)/slipcover --dont-wrap-pytest --branch --source $(SOURCES) --omit '*/tests/*' --json --out .coverage/none.json \
+		manage.py --version >/dev/null
+	@$(MAKE) --no-print-directory test PYTEST="$(MEASURED) $(PYTEST)"
+	$(BIN)/slipcover --branch --skip-covered --fail-under 95 --merge .coverage/*.json --out .coverage/all.json
 
 lint: .venv/dev
 	$(BIN)/ruff check .
