@@ -164,11 +164,11 @@ def reads(user: Any) -> dict[str, Callable[[], Any]]:
     from tasks.filters import FILTERS, ORDERINGS
     from tasks.kinds import TASK
     from tasks.ledger import sync
-    from tasks.ledger.counts import number_of, read_counts
     from tasks.ledger.filters import SEARCH
     from tasks.ledger.kinds import owned
     from tasks.ledger.reads import ObjectPage, Selection
     from tasks.models import Task
+    from tasks.stats import count_tasks
     from todo_project.db.keyset import Keyset
 
     now, week_ago = timezone.now(), timezone.now() - dt.timedelta(days=7)
@@ -236,8 +236,7 @@ def reads(user: Any) -> dict[str, Callable[[], Any]]:
     cases["sync from the start"] = lambda: sync.changes(user, owned, limit=200)
     late = sync.Position(user.epoch, user.tick - 10)
     cases["sync of ten changes"] = lambda: sync.changes(user, owned, since=late, limit=200)
-    overdue = Task.objects.for_user(user).live().overdue(at=now, today=now.date())
-    cases["stats"] = lambda: read_counts(TASK, user, overdue=number_of(overdue))
+    cases["stats"] = lambda: count_tasks(owned, user, now=now, zone=ZoneInfo("UTC"), by=None)
     return cases
 
 

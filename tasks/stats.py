@@ -1,40 +1,55 @@
 """The numbers of a user's tasks."""
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Subquery
+from django.db.models import DateField, DateTimeField, Subquery, UUIDField
+
+from todo_project.db.compiled import CompiledQuery
 
 from .dates import end_of_day
 from .kinds import TASK
-from .ledger.counts import number_of, read_counts
-from .querysets import TaskQuerySet, is_overdue
+from .ledger.counts import counts_and, number_of
+from .ledger.kinds import RowsFor
+from .querysets import is_overdue
 
 STATES = ("open", "completed", "overdue", "trashed")
 MAX_GROUPS = 1000
 
 
 def count_tasks(
-    tasks: TaskQuerySet, user: Any, *, now: datetime, zone: ZoneInfo, by: str | None
+    rows_for: RowsFor, user: Any, *, now: datetime, zone: ZoneInfo, by: str | None
 ) -> tuple[dict[str, Any], datetime]:
     """The numbers, and the time until which they stay the same unless a task is changed."""
     today = now.astimezone(zone).date()
-    overdue = is_overdue(at=now, today=today)
-    counts = read_counts(
-        TASK,
-        user,
-        overdue=number_of(tasks.filter(overdue)),
-        next_due=Subquery(tasks.next_due(at=now).values("due_by")[:1]),
-    )
-    stats: dict[str, Any] = {state: counts.get(state, 0) for state in STATES}
+    found = _numbers(rows_for)(owner=user.pk, now=now, today=today)
+    counts, overdue, next_due = found[0] if found else ({}, 0, None)
+    states = {**counts.get(TASK.name, {}), "overdue": overdue}
+    stats: dict[str, Any] = {state: states.get(state, 0) for state in STATES}
     if by:
+        tasks: Any = rows_for(TASK, user).live()
+        is_late = is_overdue(at=now, today=today)
         groups = {
-            "project": lambda: tasks.count_by_project(overdue),
-            "label": lambda: tasks.count_by_label(overdue),
-            "due": lambda: tasks.count_by_due(overdue, zone),
+            "project": lambda: tasks.count_by_project(is_late),
+            "label": lambda: tasks.count_by_label(is_late),
+            "due": lambda: tasks.count_by_due(is_late, zone),
         }
         names = (by, "open", "completed", "overdue")
         stats["by"] = [dict(zip(names, group, strict=True)) for group in groups[by]()[:MAX_GROUPS]]
     midnight = end_of_day(today, zone)
-    return stats, min(counts.get("next_due") or midnight, midnight)
+    return stats, min(next_due or midnight, midnight)
+
+
+@cache
+def _numbers(rows_for: RowsFor) -> CompiledQuery:
+    def build(owner: Any, now: Any, today: Any) -> Any:
+        tasks: Any = rows_for(TASK, owner).live()
+        return counts_and(
+            owner,
+            overdue=number_of(tasks.overdue(at=now, today=today)),
+            next_due=Subquery(tasks.next_due(at=now).values("due_by")[:1]),
+        )
+
+    return CompiledQuery(build, owner=UUIDField(), now=DateTimeField(), today=DateField())

@@ -32,16 +32,13 @@ Counts = dict[str, dict[str, int]]
 BATCH_SIZE = 100
 
 
-def read_counts(kind: Kind, owner: Any, **others: Any) -> dict[str, Any]:
-    """The number of an owner's objects in each state, and other expressions, in one query."""
-    clock = Clock.objects.for_user(owner).annotate(**others).values("counts", *others).first()
-    if clock is None:
-        return {}
-    return {**clock.pop("counts").get(kind.name, {}), **clock}
+def counts_and(owner: Any, **others: Any) -> QuerySet[Any, Any]:
+    """The numbers of objects by kind and state, and other expressions; no row before the first write."""
+    return Clock.objects.for_user(owner).annotate(**others).values_list("counts", *others)
 
 
 def number_of(rows: QuerySet[Any]) -> Any:
-    """An expression for read_counts()."""
+    """An expression for counts_and()."""
     counted = rows.filter(owner=OuterRef("pk")).order_by().values("owner").annotate(number=Count("pk"))
     return Coalesce(Subquery(counted.values("number"), output_field=IntegerField()), 0)
 
