@@ -9,8 +9,16 @@ from django.db import DatabaseError, connection, connections, models, transactio
 from django.utils import timezone
 
 from accounts.models import User
-from todo_project.db.compiled import CompiledQuery, CompiledUpdate, execute_all, insert_statement, update_many
+from todo_project.db.compiled import (
+    CompiledQuery,
+    CompiledUpdate,
+    execute,
+    execute_all,
+    insert_statement,
+    update_many,
+)
 from todo_project.db.errors import Unavailable, diagnose
+from todo_project.db.postgresql import connection as postgresql
 
 FIND_BY_NAME = CompiledQuery(
     lambda name, at: (
@@ -99,6 +107,21 @@ def test_a_query_whose_plan_depends_on_its_values_is_not_prepared(alice):
         cursor.execute("SELECT statement FROM pg_prepared_statements WHERE statement LIKE %s", ["%LIKE%"])
 
         assert cursor.fetchall() == []
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_keeps_the_statements_that_were_used_last(monkeypatch):
+    monkeypatch.setattr(postgresql, "MAX_STATEMENTS", 2)
+    connection.close()
+    for number in (1, 2, 1, 3):
+        assert execute(f"SELECT {number}", [], lambda cursor: cursor.fetchall()) == [(number,)]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement FROM pg_prepared_statements")
+        kept = {text for (text,) in cursor.fetchall()}
+
+    pooled = connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]  # then nothing is prepared
+    assert kept == (set() if pooled else {"SELECT 1", "SELECT 3"})
 
 
 @pytest.mark.postgres

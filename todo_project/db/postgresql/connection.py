@@ -24,6 +24,9 @@ HEALTH_CHECK_TIMEOUT = 1
 RETRY_INTERVAL = 2
 """Seconds until one thread tries again to reach a silent server. Meanwhile, the others fail immediately."""
 
+MAX_STATEMENTS = 200
+"""Prepared by each connection. Each takes memory of the server."""
+
 _last_cancellation = threading.local()
 """Each thread's last request to cancel a statement. It stays open if the server does not answer: PgBouncer
 before 1.20 crashes when an answer arrives for a request that the client has closed."""
@@ -80,11 +83,8 @@ class Connection(psycopg.Connection[Any]):
         types, formats = transformer.types, transformer.formats
         yield from self._start_query()
         if prepare:
-            if not (name := self.statements.get((sql, types))):
-                name = f"todo_{secrets.token_hex(8)}".encode()
-                self.pgconn.send_prepare(name, numbered(sql), types)
-                yield from self._receive()
-                self.statements[sql, types] = name
+            name = self.statements.pop((sql, types), None) or (yield from self._prepare(sql, types))
+            self.statements[sql, types] = name  # The latest one is the last.
             self.pgconn.send_query_prepared(name, values, formats)
         else:
             self.pgconn.send_query_params(numbered(sql), values, types, formats)
@@ -92,6 +92,16 @@ class Connection(psycopg.Connection[Any]):
         transformer.set_pgresult(result)
         rows = transformer.load_rows(0, result.ntuples, tuple)
         return Result(rows, result.command_tuples or 0)
+
+    def _prepare(self, sql: str, types: Any) -> Any:
+        if len(self.statements) >= MAX_STATEMENTS:
+            oldest = self.statements.pop(next(iter(self.statements)))
+            self.pgconn.send_query_params(b"DEALLOCATE " + oldest, None)
+            yield from self._receive()
+        name = f"todo_{secrets.token_hex(8)}".encode()
+        self.pgconn.send_prepare(name, numbered(sql), types)
+        yield from self._receive()
+        return name
 
     def _receive(self) -> Any:
         [result] = yield from generators.execute(self.pgconn)
