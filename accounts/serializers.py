@@ -49,6 +49,8 @@ def validate_new_password(password: str, user: User, *, field: str) -> None:
 
 
 class UserSerializer(StrictSerializer):
+    default_error_messages = {"read_only": "This field cannot be changed here."}
+
     id = serializers.UUIDField(read_only=True)
     email = serializers.EmailField(read_only=True, allow_null=True)
     name = TextField(max_length=150, required=False, allow_blank=True)

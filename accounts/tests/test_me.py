@@ -53,6 +53,13 @@ def test_any_other_change_of_the_profile_is_refused_with_the_field(as_alice, bod
     assert_error(response, 400, "VALIDATION_ERROR", field=field, constraint=constraint)
 
 
+def test_the_error_does_not_say_that_the_server_sets_the_email(as_alice):
+    response = as_alice("patch", "/me", {"email": "eve@example.com"})
+
+    error = assert_error(response, 400, "VALIDATION_ERROR", field="email")
+    assert error["message"] == "Email cannot be changed here."
+
+
 def change(caller, current=PASSWORD, new=NEW):
     return caller("post", "/me/password", {"current_password": current, "new_password": new})
 

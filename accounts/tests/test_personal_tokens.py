@@ -67,7 +67,7 @@ def test_the_last_use_is_recorded_to_the_minute(as_alice, script, django_assert_
 
 def test_repeating_a_creation_creates_no_second_token(as_alice):
     create(as_alice)
-    error = assert_error(create(as_alice), 409, "CONFLICT")
+    error = assert_error(create(as_alice), 409, "CONFLICT", field="name", constraint="unique")
 
     assert error["message"].startswith("You already have a token with this name.")
     assert PersonalToken.objects.count() == 1

@@ -168,7 +168,7 @@ class OperationSerializer(StrictSerializer):
             fields, optional = fields | {"data"}, optional | {"data"}
         if extra := sorted(operation.keys() - fields):
             raise ValidationError(
-                dict.fromkeys(extra, f"Not allowed with {operation['op']}."), code="unknown"
+                dict.fromkeys(extra, f"This field is not allowed with {operation['op']}."), code="unknown"
             )
         if missing := sorted(fields - operation.keys() - optional):
             raise ValidationError(dict.fromkeys(missing, "This field is required."), code="required")

@@ -144,16 +144,15 @@ def test_a_missing_task_undoes_the_whole_request(as_alice, task, verb):
         as_alice, create(), {"op": "complete", "id": task["id"]}, {"op": verb, "id": UNKNOWN_ID, **data}
     )
 
-    error = assert_error(response, 404, "NOT_FOUND")
-    assert error["details"] == {"field": "operations.2.id"}
+    assert_error(response, 404, "NOT_FOUND", field="operations.2.id", constraint="not_found")
     assert rows() == before
 
 
 def test_a_task_deleted_earlier_in_the_request_is_not_found(as_alice, task):
     operations = [{"op": verb, "id": task["id"]} for verb in ("delete", "complete")]
-    error = assert_error(bulk(as_alice, *operations), 404, "NOT_FOUND")
+    response = bulk(as_alice, *operations)
 
-    assert error["details"] == {"field": "operations.1.id"}
+    assert_error(response, 404, "NOT_FOUND", field="operations.1.id", constraint="not_found")
     assert as_alice("get", f"/tasks/{task['id']}").json() == task
 
 
@@ -165,8 +164,8 @@ def test_a_stale_if_match_undoes_the_whole_request_and_returns_the_current_task(
         {"op": "complete", "id": task["id"], "if_match": task["version"] + 1},
     )
 
-    error = assert_error(response, 412, "PRECONDITION_FAILED")
-    assert error["details"] == {"field": "operations.1.if_match", "current": entry(task)}
+    error = assert_error(response, 412, "PRECONDITION_FAILED", field="operations.1.if_match")
+    assert error["details"]["current"] == entry(task)
     assert rows() == before
 
 
@@ -251,3 +250,21 @@ def test_tasks_are_locked_between_read_and_write(as_alice, beside):
     assert [
         query for query in queries if 'FROM "tasks_task"' in query["sql"] and "FOR UPDATE" in query["sql"]
     ]
+
+
+@pytest.mark.parametrize(
+    ("operations", "message"),
+    [
+        ([], "Operations must not be empty."),
+        ({}, "Operations must be a list."),
+        ([1], "Item 0 of operations must be an object."),
+        ([{"op": "create", "data": []}], "Data must be an object."),
+        ([{"op": "create", "data": {}, "if_match": -1}], "If match must be at least 0."),
+        ([{"op": "create", "data": {}, "if_match": 1}], "If match is not allowed with create."),
+        ([{"op": "create", "data": {"title": "x", "labels": "y"}}], "Labels must be a list."),
+    ],
+)
+def test_the_message_says_which_part_is_wrong_and_what_is_allowed(as_alice, operations, message):
+    response = as_alice("post", "/bulk", {"operations": operations})
+
+    assert assert_error(response, 400, "VALIDATION_ERROR")["message"] == message

@@ -302,7 +302,7 @@ def test_an_object_of_another_user_in_a_bulk_gets_the_same_response_as_a_missing
     foreign, missing = send(as_bob, route, alices[which]), send(as_bob, route, {"id": UNKNOWN_ID})
 
     assert_error(send(Caller(), route, alices[which]), 401, "NOT_AUTHENTICATED")
-    assert assert_error(foreign, 404, "NOT_FOUND")["details"] == {"field": f"operations.{len(first)}.id"}
+    assert_error(foreign, 404, "NOT_FOUND", field=f"operations.{len(first)}.id", constraint="not_found")
     assert visible_parts(foreign) == visible_parts(missing)
     assert all_rows() == before
 

@@ -274,8 +274,8 @@ def test_an_id_of_another_kind_is_not_found(as_alice, book, task, shelf, kind, v
         for operations in ([operation], [right, operation]):
             response = bulk(as_alice, *operations)
             field = f"operations.{len(operations) - 1}.id"
-            assert assert_error(response, 404, "NOT_FOUND")["details"] == {"field": field}
-        assert assert_error(missing, 404, "NOT_FOUND")["details"] == {"field": "operations.0.id"}
+            assert_error(response, 404, "NOT_FOUND", field=field, constraint="not_found")
+        assert_error(missing, 404, "NOT_FOUND", field="operations.0.id", constraint="not_found")
     for path in ("/tasks", "/books", "/shelves"):
         assert len(as_alice("get", path).json()["results"]) == 1
 
@@ -283,8 +283,8 @@ def test_an_id_of_another_kind_is_not_found(as_alice, book, task, shelf, kind, v
 def test_a_stale_if_match_in_a_bulk_returns_the_current_object_with_its_kind(as_alice, book):
     response = bulk(as_alice, {"op": "finish", "kind": "book", "id": book["id"], "if_match": 9})
 
-    error = assert_error(response, 412, "PRECONDITION_FAILED")
-    assert error["details"] == {"field": "operations.0.if_match", "current": {"kind": "book", **book}}
+    error = assert_error(response, 412, "PRECONDITION_FAILED", field="operations.0.if_match")
+    assert error["details"]["current"] == {"kind": "book", **book}
 
 
 # The trash

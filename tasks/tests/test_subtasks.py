@@ -250,9 +250,9 @@ def test_completing_a_task_with_open_subtasks_can_be_refused(as_alice, family, i
             {"op": "complete", "id": task["id"], "data": body},
         ]
         request = ("post", "/bulk", {"operations": operations})
-    error = assert_error(as_alice(*request), 409, "CONFLICT")
+    field = "operations.1.subtasks" if in_bulk else "subtasks"
+    error = assert_error(as_alice(*request), 409, "CONFLICT", field=field, constraint="conflict")
 
-    assert error["details"] == {"field": "operations.1.subtasks" if in_bulk else "subtasks"}
     assert error["message"] == "This task has 3 open subtasks. Complete them first."
     assert [read(as_alice, each) for each in family] == [*family]
     post(as_alice, subtask, "complete")

@@ -16,9 +16,13 @@ def assert_error(
     assert error["code"] == code
     assert error["message"]
     assert error["request_id"] == response["X-Request-ID"]
+    details = error["details"]
     if field is not None:
-        assert error["details"]["field"] == field
-        assert error["details"]["errors"][0]["field"] == field
+        assert details["field"] == field
     if constraint is not None:
-        assert error["details"]["constraint"] == constraint
+        assert details["constraint"] == constraint
+    if "field" in details:
+        assert details["errors"][0] == {
+            "field": details["field"], "constraint": details["constraint"], "message": error["message"]
+        }  # fmt: skip
     return error

@@ -46,9 +46,18 @@ def error_body(error: ApiError) -> dict[str, Any]:
             "code": error.code,
             "message": error.message,
             "request_id": current_request_id(),
-            "details": error.details,
+            "details": _details(error),
         }
     }
+
+
+def _details(error: ApiError) -> dict[str, Any]:
+    """Whatever names a field does it as validation errors do, so that clients read one shape."""
+    if "field" not in error.details:
+        return error.details
+    first = {"constraint": error.code.lower(), **error.details}
+    one = {"field": first["field"], "constraint": first["constraint"]}
+    return {**one, "errors": [{**one, "message": error.message}], **error.details}
 
 
 class ErrorResponse(HttpResponse):

@@ -106,7 +106,11 @@ def error_schemas(names: Iterable[str]) -> dict[str, Any]:
     for name in names:
         shown = name.removesuffix(PRECONDITION_FAILED)
         current = object_schema({"current": schema_ref(shown)} if shown else {})
-        current["properties"]["field"] = text | {"description": "In bulk: `operations.3.if_match`."}
+        current["properties"] |= {
+            "field": text | {"description": "In bulk: `operations.3.if_match`."},
+            "constraint": text,
+            "errors": details["errors"],
+        }
         schemas[name] = one_error({"const": PreconditionFailed.default_code}, current)
     return schemas
 

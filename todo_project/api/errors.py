@@ -171,7 +171,7 @@ class PreconditionFailed(ApiError):
 class PayloadTooLarge(ApiError):
     status_code = 413
     default_code = "PAYLOAD_TOO_LARGE"
-    default_detail = "The body is too large. Split it into smaller requests."
+    default_detail = "The body is larger than 4 MB. Split it into smaller requests."
 
 
 class UnsupportedMediaType(ApiError):

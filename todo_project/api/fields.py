@@ -15,7 +15,14 @@ UUID_FORMAT = re.compile(UUID_PATTERN)
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 WITHOUT_OFFSET = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?", re.ASCII)
+UNESCAPED_PLUS = re.compile(r"T\d\d:\d\d:\d\d(\.\d+)? \d\d:\d\d$", re.ASCII)
 INVISIBLE_LETTERS = "\u115f\u1160\u2800\u3164\uffa0"
+
+WHOLE_NUMBER_MESSAGES: dict[str, Any] = {
+    "invalid": "This field must be a whole number.",
+    "min_value": "This field must be at least {min_value}.",
+    "max_value": "This field must be at most {max_value}.",
+}
 
 
 class BooleanField(serializers.BooleanField):
@@ -28,7 +35,7 @@ class BooleanField(serializers.BooleanField):
 
 
 class IntegerField(serializers.IntegerField):
-    default_error_messages = {"invalid": "This field must be a whole number."}
+    default_error_messages = WHOLE_NUMBER_MESSAGES
 
     def to_internal_value(self, data: Any) -> int:
         if type(data) is not int:  # True is an int, too.
@@ -76,11 +83,14 @@ class InstantField(serializers.DateTimeField):
     default_error_messages = {
         "invalid": "This field must be a time such as 2030-01-31T09:00:00Z, with at most six decimals.",
         "offset": "This field must have a UTC offset, such as 2030-01-31T09:00:00Z.",
+        "plus": "This field must have a UTC offset such as +01:00. In a URL, write its + as %2B.",
     }
 
     def to_internal_value(self, value: Any) -> dt.datetime:
         if isinstance(value, str) and WITHOUT_OFFSET.fullmatch(value):
             self.fail("offset")
+        if isinstance(value, str) and UNESCAPED_PLUS.search(value):
+            self.fail("plus")
         if not isinstance(value, str) or not RFC_3339.fullmatch(value):
             self.fail("invalid", format="RFC 3339")
         return super().to_internal_value(value)

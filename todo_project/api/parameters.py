@@ -11,12 +11,14 @@ from rest_framework import serializers
 
 from .error_handling import flatten
 from .errors import ValidationFailed
-from .fields import UUIDField
+from .fields import WHOLE_NUMBER_MESSAGES, UUIDField
 from .serializers import set_plain_messages
 
 
 class NumberField(serializers.IntegerField):
     """Accepts ASCII digits only: Python's int() also accepts 1_0 and ٥."""
+
+    default_error_messages = WHOLE_NUMBER_MESSAGES
 
     def to_internal_value(self, data: Any) -> int:
         if re.fullmatch(r"-?[0-9]+", data) is None:
@@ -103,13 +105,14 @@ class QueryParameters(serializers.Serializer[Any]):
     def _clean_one(fields: dict[str, Any], name: str, values: list[str]) -> Any:
         if name not in fields:
             known = ", ".join(fields) or "none"
-            raise serializers.ValidationError(f"Unknown query parameter. Allowed: {known}.", code="unknown")
+            message = f"Unknown query parameter {name!r}. Allowed: {known}."
+            raise serializers.ValidationError(message, code="unknown")
         repeatable = getattr(fields[name], "is_repeatable", False)
         if len(values) > 1 and not repeatable:
-            raise serializers.ValidationError("This parameter must be sent only once.", code="repeated")
+            raise serializers.ValidationError("This field must be sent only once.", code="repeated")
         # Django decodes broken percent-encoding to U+FFFD instead of rejecting it.
         if any("\ufffd" in value for value in values):
-            raise serializers.ValidationError("This parameter must be UTF-8.", code="encoding")
+            raise serializers.ValidationError("This field must be UTF-8.", code="encoding")
         return fields[name].run_validation(values if repeatable else values[0])
 
     @classmethod

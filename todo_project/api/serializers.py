@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from django.core.exceptions import ValidationError as DjangoValidationError
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.fields import get_error_detail
+
+from .errors import ValidationFailed
 
 
 def body_example(**body: Any) -> Any:
@@ -20,10 +23,13 @@ def set_plain_messages(field: Any) -> None:
     field.error_messages |= {
         "blank": "This field must not be blank.",
         "null": "This field must not be null.",
+        "empty": "This field must not be empty.",
+        "not_a_list": "This field must be a list.",
+        "not_a_dict": "This field must be an object.",
     }
     if isinstance(field, serializers.ChoiceField):
-        choices = ", ".join(str(choice) for choice in field.choices)
-        field.error_messages["invalid_choice"] = f"This field must be one of {choices}."
+        choices = ("one of " if len(field.choices) > 1 else "") + ", ".join(map(str, field.choices))
+        field.error_messages["invalid_choice"] = f"This field must be {choices}."
     if child := getattr(field, "child", None):
         set_plain_messages(child)
 
@@ -32,7 +38,9 @@ def set_plain_messages(field: Any) -> None:
 # This is not a docstring because the OpenAPI description would repeat it for every body.
 class StrictSerializer(serializers.Serializer[Any]):
     default_error_messages = {
-        "unknown": "Unknown field.",
+        "invalid": "This field must be an object.",
+        "null": "This field must be an object, not null.",
+        "unknown": "Unknown field {name!r}. Allowed: {allowed}.",
         "read_only": "This field is set by the server.",
     }
 
@@ -63,13 +71,18 @@ class StrictSerializer(serializers.Serializer[Any]):
         if not isinstance(data, dict):
             return super().to_internal_value(data)
         names = self.validators_by_name
+        unknown: dict[str, Any] = {}
         if not data.keys() <= names.keys():
-            raise serializers.ValidationError({name: self._error(name) for name in data if name not in names})
+            extra = islice((name for name in data if name not in names), ValidationFailed.MAX_ERRORS)
+            unknown = {name: self._error(name) for name in extra}
+            data = {name: value for name, value in data.items() if name in names}
         values, errors = self._validate(data)
         defaults, missing = self.omitted
         errors |= {name: missing[name] for name in missing if name not in data}
-        if errors:
-            raise serializers.ValidationError({name: errors[name] for name in names if name in errors})
+        if unknown or errors:
+            raise serializers.ValidationError(
+                unknown | {name: errors[name] for name in names if name in errors}
+            )
         return defaults | values
 
     def _validate(self, data: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -92,4 +105,6 @@ class StrictSerializer(serializers.Serializer[Any]):
 
     def _error(self, name: str) -> serializers.ErrorDetail:
         code = "read_only" if name in self.fields else "unknown"
-        return serializers.ErrorDetail(str(self.error_messages[code]), code=code)
+        allowed = ", ".join(self.validators_by_name) or "none"
+        message = str(self.error_messages[code]).format(name=name[:100], allowed=allowed)
+        return serializers.ErrorDetail(message, code=code)

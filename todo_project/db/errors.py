@@ -156,9 +156,9 @@ def _unique_by_columns() -> dict[frozenset[str], str]:
 
 
 def _only_field(constraint: models.BaseConstraint) -> str | None:
-    """The field of a constraint on one field; None for a constraint on several."""
+    """The field of a constraint on one field, or on one of each user; None for a constraint on several."""
     match constraint:
-        case models.UniqueConstraint(fields=(field,)):
+        case models.UniqueConstraint(fields=(field,) | ("user", field)):
             return field
         case models.CheckConstraint(condition=models.Q() as condition) if (
             len(condition.referenced_base_fields) == 1

@@ -22,6 +22,22 @@ def test_an_unknown_or_read_only_field_is_refused_by_name(notes_alice, field, co
     assert_error(response, 400, "VALIDATION_ERROR", field=field, constraint=constraint)
 
 
+def test_an_unknown_field_is_reported_with_the_allowed_ones_and_the_other_errors(notes_alice):
+    error = assert_error(
+        notes_alice("post", "/notes", {"titel": "milk", "rank": "x"}), 400, "VALIDATION_ERROR"
+    )
+
+    assert error["message"].startswith("Unknown field 'titel'. Allowed: title, ")
+    assert [each["field"] for each in error["details"]["errors"]] == ["titel", "title", "rank"]
+
+
+@pytest.mark.parametrize("body", [[], "milk", 5])
+def test_a_body_that_is_not_an_object_is_refused(notes_alice, body):
+    error = assert_error(notes_alice("post", "/notes", body), 400, "VALIDATION_ERROR")
+
+    assert error["message"] == "The body must be an object."
+
+
 @pytest.mark.parametrize(
     ("due_at", "constraint"),
     [
@@ -29,6 +45,7 @@ def test_an_unknown_or_read_only_field_is_refused_by_name(notes_alice, field, co
         ("2030-01-31 09:00", "offset"),
         ("2030-01-31", "offset"),
         ("2030-02-31T09:00:00Z", "invalid"),
+        ("2030-01-31T09:00:00 01:00", "plus"),
         ("tomorrow", "invalid"),
         (1893456000, "invalid"),
         ("9999-12-31T23:59:59-23:59", "overflow"),

@@ -54,7 +54,23 @@ def test_all_invalid_parameters_are_reported_together(notes_alice):
 def test_the_error_of_an_unknown_parameter_lists_the_allowed_ones(notes_alice):
     error = assert_error(notes_alice("get", "/notes?colour=red"), 400, "VALIDATION_ERROR")
 
-    assert error["message"] == "Unknown query parameter. Allowed: limit, cursor, ordering, rank, q."
+    assert error["message"] == "Unknown query parameter 'colour'. Allowed: limit, cursor, ordering, rank, q."
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("limit=0", "Limit must be at least 1."),
+        ("limit=201", "Limit must be at most 200."),
+        ("limit=ten", "Limit must be a whole number."),
+        ("rank=1&rank=2", "Rank must be sent only once."),
+        ("q=%ff", "Q must be UTF-8."),
+    ],
+)
+def test_the_message_says_what_the_parameter_may_be(notes_alice, query, message):
+    error = assert_error(notes_alice("get", f"/notes?{query}"), 400, "VALIDATION_ERROR")
+
+    assert error["message"] == message
 
 
 @pytest.mark.parametrize(("method", "path"), [("post", "/notes"), ("patch", f"/notes/{UNKNOWN_ID}")])
