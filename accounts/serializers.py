@@ -163,12 +163,12 @@ class PersonalTokenSerializer(StrictSerializer):
         now = timezone.now()
         if not now < value <= now + PersonalToken.MAX_LIFETIME + timedelta(minutes=1):
             raise serializers.ValidationError(
-                "expires_at must be between now and one year from now.", code="range"
+                "This field must be between now and one year from now.", code="range"
             )
         parent = self.context["request"].auth.personal_token
         if parent and value > parent.expires_at:
             raise serializers.ValidationError(
-                "expires_at must not be later than that of the token that creates this one.", code="range"
+                "This field must not be later than that of the token that creates this one.", code="range"
             )
         return value
 

@@ -41,8 +41,6 @@ class CredentialViewSet(ListModelMixin, ApiViewSet):
 
 @extend_schema(tags=["me"])
 class SessionViewSet(CredentialViewSet):
-    """The sessions in which you are signed in."""
-
     serializer_class = SessionSerializer
     queryset = Session.objects.none()
 
@@ -51,6 +49,7 @@ class SessionViewSet(CredentialViewSet):
 
     @endpoint("listSessions", "List your sessions", parameters=CredentialListParameters)
     def list(self, request: Request) -> Response:
+        """Those that have not ended. `current` is true for the session of this request."""
         return super().list(request)
 
     @endpoint(
@@ -60,6 +59,7 @@ class SessionViewSet(CredentialViewSet):
         responses={200: EndedSerializer},
     )
     def destroy_all(self, request: SignedInRequest) -> Response:
+        """Their tokens stop working immediately. Personal access tokens are kept."""
         return Response({"ended": self.get_queryset().end(at=timezone.now())})
 
     @endpoint(
@@ -69,6 +69,7 @@ class SessionViewSet(CredentialViewSet):
         responses={200: EndedSerializer},
     )
     def destroy(self, request: SignedInRequest, id: uuid.UUID) -> Response:  # noqa: A002
+        """Its tokens stop working immediately."""
         ended = self.get_queryset().filter(pk=id).end(at=timezone.now())
         if not ended:
             raise NotFound
@@ -77,8 +78,6 @@ class SessionViewSet(CredentialViewSet):
 
 @extend_schema(tags=["me"])
 class PersonalTokenViewSet(CredentialViewSet):
-    """Your tokens for scripts."""
-
     serializer_class = PersonalTokenSerializer
     queryset = PersonalToken.objects.none()
 
@@ -87,6 +86,7 @@ class PersonalTokenViewSet(CredentialViewSet):
 
     @endpoint("listPersonalTokens", "List your personal access tokens", parameters=CredentialListParameters)
     def list(self, request: Request) -> Response:
+        """Tokens for scripts. The tokens themselves are not shown again."""
         return super().list(request)
 
     @endpoint(
@@ -97,6 +97,7 @@ class PersonalTokenViewSet(CredentialViewSet):
         idempotent=False,  # The response contains the token. A retry fails on the unique name.
     )
     def create(self, request: SignedInRequest) -> Response:
+        """Only this response contains the token: store it. The name must be new, so a retry is 409."""
         body = validated_body(request, PersonalTokenSerializer)
         reauthentication.lock_account(request)
         request.auth.require(*body["scopes"])  # No token creates one with more rights than its own.
@@ -113,6 +114,7 @@ class PersonalTokenViewSet(CredentialViewSet):
         responses={200: PersonalTokenSerializer},
     )
     def destroy(self, request: SignedInRequest, id: uuid.UUID) -> Response:  # noqa: A002
+        """Also revokes the tokens that were created with it."""
         reauthentication.lock_account(request)
         token = self.get_object()
         data = self.get_serializer(token).data
@@ -122,8 +124,6 @@ class PersonalTokenViewSet(CredentialViewSet):
 
 @extend_schema(tags=["me"])
 class IdentityViewSet(CredentialViewSet):
-    """Your accounts at identity providers."""
-
     serializer_class = IdentitySerializer
     queryset = Identity.objects.none()
 
@@ -132,6 +132,7 @@ class IdentityViewSet(CredentialViewSet):
 
     @endpoint("listIdentities", "List your identities", parameters=CredentialListParameters)
     def list(self, request: Request) -> Response:
+        """Your accounts at identity providers, whose tokens sign you in."""
         return super().list(request)
 
     @endpoint(
@@ -141,6 +142,7 @@ class IdentityViewSet(CredentialViewSet):
         responses={200: IdentitySerializer, 201: IdentitySerializer},
     )
     def create(self, request: SignedInRequest) -> Response:
+        """Needs your password or a sign-in of the last ten minutes. 200 if it is linked already."""
         body = validated_body(request, IdentitySerializer)
         claims = identities.verify_in_body(body["token"])
         reauthentication.confirm_linking(request, body.get("password"), at=timezone.now())
@@ -155,6 +157,7 @@ class IdentityViewSet(CredentialViewSet):
         responses={200: IdentitySerializer},
     )
     def destroy(self, request: SignedInRequest, id: uuid.UUID) -> Response:  # noqa: A002
+        """409 if it is the only way to sign in to your account."""
         reauthentication.lock_account(request)
         identity = self.get_object()
         data = self.get_serializer(identity).data

@@ -1,6 +1,7 @@
 """The OpenAPI document is valid and complete, and docs/openapi.yaml is current."""
 
 import io
+from collections import Counter
 
 import pytest
 import yaml
@@ -298,3 +299,15 @@ def test_signing_out_is_described_with_an_optional_token():
     document = yaml.safe_load(SNAPSHOT.read_text())
 
     assert document["paths"]["/api/v1/auth/logout"]["post"]["security"] == [{"bearer": []}, {}]
+
+
+def test_each_operation_on_an_account_has_a_description_of_its_own():
+    paths = yaml.safe_load(SNAPSHOT.read_text())["paths"]
+    descriptions = Counter(
+        operation["description"]
+        for path, methods in paths.items()
+        if path.startswith("/api/v1/me")
+        for operation in methods.values()
+    )
+
+    assert max(descriptions.values()) == 1, descriptions
