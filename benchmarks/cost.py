@@ -201,8 +201,9 @@ def start(
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
         connection.execute("CHECKPOINT")
-    # The token has to last, and an owner of 100,000 tasks could not create another one.
-    variables = {"WEB_CONCURRENCY": "2", "ACCESS_TOKEN_MINUTES": "1440", "QUOTA_TASKS": "1000000"}
+    # The token has to outlast thousands of sign-ins, and the owner of 100,000 tasks creates more.
+    quotas = {"QUOTA_TASKS": "1000000", "QUOTA_SESSIONS": "10000"}
+    variables = {"WEB_CONCURRENCY": "2", "ACCESS_TOKEN_MINUTES": "1440", **quotas}
     server = servers.enter_context(Gunicorn(DATABASE_URL=url, **variables))
     for tasks, email in emails.items():
         yield Target(size, tasks, server, email)
