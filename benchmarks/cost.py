@@ -239,7 +239,7 @@ def count_queries(postgres: Postgres, target: Target, operation: str) -> int:
         requests = [[target.request(operation)]]
         before = len(postgres.log)
         send(target.server.port, requests, seconds=0)
-        statements = re.findall(r"LOG:  (?:statement|execute [^:]+): *(\w+)", postgres.log[before:])
+        statements = re.findall(r"LOG:  (?:statement|execute [^:]+): \W*(\w+)", postgres.log[before:])
         counts.append(len([each for each in statements if each not in ("BEGIN", "COMMIT", "SET")]))
     set_in_postgres(postgres, "log_statement = 'none'")
     return min(counts)  # A thread's first request may need more.
