@@ -12,6 +12,7 @@ import http.client
 import json
 import os
 import re
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -357,6 +358,12 @@ def print_tasks(client: OfflineClient) -> None:
             print("[x]" if task["completed"] else "[ ]", task["id"], title)
 
 
+def ask_for_token() -> str:
+    if not sys.stdin.isatty():
+        sys.exit("Sync failed; your changes are kept. The token is invalid or has expired.")
+    return getpass.getpass("New token: ")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Manage tasks offline and sync them.")
     parser.add_argument("--url", default="http://127.0.0.1:8000")
@@ -369,7 +376,7 @@ def main() -> None:
     parser.add_argument("--label", action="append", default=[], help="add with a label; repeatable")
     parser.add_argument("--after", action="append", default=[], help="move after the first of these ids")
     options = parser.parse_args()
-    client = OfflineClient(options.url, options.file, options.token, lambda: getpass.getpass("New token: "))
+    client = OfflineClient(options.url, options.file, options.token, ask_for_token)
     if options.command == "add":
         if not client.state["user_id"]:
             parser.error("Sync once before you add a task: its id is computed from yours.")
@@ -388,7 +395,7 @@ def main() -> None:
         try:
             client.sync(max_wait=10)
         except (RetryLater, Rejected) as error:
-            print(f"Sync failed; your changes are kept. {error}")
+            sys.exit(f"Sync failed; your changes are kept. {error}")
     print_tasks(client)
     for conflict in client.state["conflicts"]:
         print("Conflict:", conflict["op"], conflict["data"] or conflict["id"], "-", conflict["reason"])

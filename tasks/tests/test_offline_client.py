@@ -6,6 +6,8 @@ import json
 import random
 import socket
 import socketserver
+import subprocess
+import sys
 import threading
 import urllib.request
 import uuid
@@ -77,6 +79,19 @@ class Person:
 @pytest.fixture
 def person(gunicorn, tmp_path):
     return Person(gunicorn, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"), [("", "The token is invalid or has expired."), ("/nope", "NOT_FOUND: Not found.")]
+)
+def test_a_sync_without_a_terminal_that_fails_says_why_and_exits_with_1(gunicorn, tmp_path, path, reason):
+    run = [sys.executable, offline_client.__file__, "--url", gunicorn.url + path, "--token", "x", "sync"]
+    result = subprocess.run(
+        run, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT
+    )
+
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"Sync failed; your changes are kept. {reason}")
 
 
 class Proxy(socketserver.ThreadingTCPServer):
