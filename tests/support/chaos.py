@@ -16,7 +16,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -300,9 +300,10 @@ def try_fault(stack: Stack, name: str, result: Result, *, seconds: float = 1.0) 
                 time.sleep(seconds)
             finally:
                 stop_writing.set()
-                for each in writing:
-                    each.result(TIMEOUT)
+                wait(writing, TIMEOUT)
                 stop_following.set()
+        for each in writing:
+            each.result(0)
         for token, follower in zip(tokens, following, strict=True):
             compare(client(token), writers[token], follower.result(), result)
 

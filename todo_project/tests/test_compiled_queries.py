@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import DatabaseError, connection, connections, models, transaction
+from django.db import DatabaseError, InternalError, connection, connections, models, transaction
 from django.utils import timezone
 
 from accounts.models import User
@@ -122,6 +122,18 @@ def test_a_connection_keeps_the_statements_that_were_used_last(monkeypatch):
 
     pooled = connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]  # then nothing is prepared
     assert kept == (set() if pooled else {"SELECT 1", "SELECT 3"})
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_two_results_of_one_statement_mean_that_a_pooler_has_lost_its_server():
+    connection.ensure_connection()
+    lower = connection.connection
+    lower.pgconn.send_query(b"SELECT 1; SELECT 2")
+
+    with pytest.raises(psycopg.InternalError) as caught:
+        lower.wait(lower._receive())
+    assert diagnose(InternalError(*caught.value.args)) == Unavailable()
 
 
 @pytest.mark.postgres

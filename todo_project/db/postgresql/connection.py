@@ -104,10 +104,13 @@ class Connection(psycopg.Connection[Any]):
         return name
 
     def _receive(self) -> Any:
-        [result] = yield from generators.execute(self.pgconn)
-        if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
-            raise errors.error_from_result(result)
-        return result
+        results = yield from generators.execute(self.pgconn)
+        for result in results:
+            if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
+                raise errors.error_from_result(result)
+        if len(results) > 1:  # From a pooler whose connection to the server has ended.
+            raise psycopg.InternalError(f"The server sent {len(results)} results.")
+        return results[0]
 
     def _cancel(self, gen: Any, interval: float) -> Any:
         """The result of a statement that took too long: usually QueryCanceled."""
