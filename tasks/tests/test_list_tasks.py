@@ -238,7 +238,7 @@ def test_an_invalid_value_is_refused_by_the_name_of_its_parameter(as_alice, name
     [
         ("2030-01-01T12:00:00", "offset"),
         ("2030-01-01", "offset"),
-        ("2030-01-01T12:00:00+00:00", "invalid"),  # A plus that was not escaped arrives as a space.
+        ("2030-01-01T12:00:00+00:00", "plus"),  # Not escaped, it arrives as a space.
         ("2030-02-30T12:00:00Z", "invalid"),
         ("tomorrow", "invalid"),
         ("0001-01-01T00:00:00%2B01:00", "overflow"),
