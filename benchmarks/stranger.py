@@ -27,6 +27,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from tasks import positions
 from tests.support.servers.gunicorn import DEFAULTS, Gunicorn
 from tests.support.servers.postgres import Postgres
 
@@ -35,16 +36,17 @@ QUOTA = 100_000
 STRANGER, OWNER, HOARDER = "stranger@example.com", "owner@example.com", "hoarder@example.com"
 """The users with 200 tasks, with 100,000, and with 100,000 in the trash."""
 
-FILL = """
+FILL = f"""
 INSERT INTO tasks_task (
     id, owner_id, title, description, completed, completed_at, priority, due_at, created_at, updated_at,
-    deleted_at, version
+    deleted_at, version, position, labels
 )
 SELECT
     gen_random_uuid(), %(owner)s, words(n, 6), words(n + 7, %(words)s), n %% 2 = 0,
     CASE WHEN n %% 2 = 0 THEN now() END, n %% 3,
     CASE WHEN n %% 4 = 0 THEN now() + n * interval '1 minute' END, now() - n * interval '1 minute',
-    now() - n * interval '1 minute', CASE WHEN %(trashed)s THEN now() END, n
+    now() - n * interval '1 minute', CASE WHEN %(trashed)s THEN now() END, n,
+    {positions.last_in_sql("n::bigint")}, '[]'
 FROM generate_series(1, %(number)s) AS n
 """
 WORDS = """
