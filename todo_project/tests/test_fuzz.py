@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,11 +46,15 @@ def test_responses_to_valid_and_invalid_requests_are_as_described(server):
 def test_responses_along_the_links_of_the_description_are_as_described(server):
     # Elsewhere there are no chains, only links from a list to its objects; and two operations end a chain.
     paths = ["--include-path-regex", "^/api/v1/(tasks|trash)", "--exclude-path-regex", "(stats|occurrences)$"]
-    assert_finds_nothing(server, "stateful", 6 * EXAMPLES, *paths)
-
-    succeeded = {
-        (line.get("method"), line.get("route")) for line in lines(server.log) if line.get("status") == 200
-    }
     task, trashed = "/api/v1/tasks/<id:id>", "/api/v1/trash/<id:id>"
-    chain = [("PATCH", task), ("DELETE", task), ("POST", f"{trashed}/restore"), ("DELETE", trashed)]
-    assert succeeded >= set(chain)
+    chain = {("PATCH", task), ("DELETE", task), ("POST", f"{trashed}/restore"), ("DELETE", trashed)}
+    succeeded: set[Any] = set()
+    for seed in range(1, 6):  # Most walks reach all of them; which ones one walk reaches depends on chance.
+        if succeeded >= chain:
+            break
+        assert_finds_nothing(server, "stateful", 6 * EXAMPLES, "--seed", str(seed), *paths)
+        succeeded = {
+            (line.get("method"), line.get("route")) for line in lines(server.log) if line.get("status") == 200
+        }
+
+    assert succeeded >= chain
