@@ -156,7 +156,7 @@ def main() -> None:
         "--connections",
         type=int,
         default=2,
-        help="of a user, who may use half of a process's threads (default: %(default)s)",
+        help="of the owner; half of a process's threads serve one user (default: %(default)s)",
     )
     parser.add_argument("--write", action="store_true", help="update docs/performance.md")
     options = parser.parse_args()

@@ -6,7 +6,7 @@
     python benchmarks/workers.py --write                                  into docs/performance.md
 
 Starts a PostgreSQL with demo data and, for each combination, gunicorn as in Procfile without rate limits.
-Each client is a user with an open connection, who repeats without pauses: a page of 50 tasks, one task, and
+Each client has a user and an open connection, and repeats without pauses: a page of 50 tasks, one task, and
 an update. With few clients the times tell how long a request takes, and with many how long it waits.
 
 --latency adds milliseconds to each round trip between gunicorn and the database, as a network does.

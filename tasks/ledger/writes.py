@@ -219,7 +219,9 @@ def read(lookups: Sequence[Lookup], rows: Rows) -> Iterator[OwnedObject]:
     selects = [_select(each, rows) for each in lookups]
     sql = " UNION ALL ".join(sql for sql, _, _ in selects)
     params = [param for _, params, _ in selects for param in params]
-    for name, text in _run(sql, params, is_constant=all(is_constant for _, _, is_constant in selects)):
+    # For each number of ids it is other SQL, which is not worth preparing.
+    prepare = all(is_constant for _, _, is_constant in selects)
+    for name, text in execute(sql, params, lambda cursor: cursor.fetchall(), prepare=prepare):
         model: type[OwnedObject] = kinds[name].model
         values = orjson.loads(text)
         fields: list[Any] = [model._meta.get_field(column) for column in _columns(kinds[name])]
@@ -228,15 +230,6 @@ def read(lookups: Sequence[Lookup], rows: Rows) -> Iterator[OwnedObject]:
             [field.attname for field in fields],
             [field.to_python(values[field.name]) for field in fields],
         )
-
-
-def _run(sql: str, params: list[Any], *, is_constant: bool) -> list[tuple[str, str]]:
-    if is_constant:
-        return execute(sql, params, lambda cursor: cast(list[tuple[str, str]], cursor.fetchall()))
-    # For each number of ids it is other SQL, which is not worth preparing.
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        return cursor.fetchall()
 
 
 def _select(lookup: Lookup, rows: Rows) -> tuple[str, list[Any], bool]:

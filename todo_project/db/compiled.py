@@ -21,7 +21,7 @@ Statement = tuple[str, list[Any]]
 
 
 def execute(sql: str, params: list[Any], read: Callable[[Any], T], *, prepare: bool = True) -> T:
-    """Run constant SQL as a prepared statement, and return the result of `read`, which takes the cursor."""
+    """Run SQL, prepared by default, and return the result of `read`, which takes the cursor."""
     try:
         return _execute(sql, params, read, prepare=prepare)
     except DatabaseError as error:

@@ -41,7 +41,7 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 forwarder_headers = ""
 secure_scheme_headers: dict[str, str] = {}
 control_socket_disable = True
-# Static files come from the proxy or a CDN, and all other responses are in memory.
+# It would bypass ResponseSocket, which holds the head back until the body comes.
 sendfile = False
 accesslog = None
 logconfig_dict = settings.LOGGING

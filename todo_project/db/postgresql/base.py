@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import psycopg
-from django.db.backends.postgresql import base, operations
+from django.db.backends.postgresql import base
 
 from .connection import Connection, Result, outage
 
@@ -27,17 +27,8 @@ PERMANENT_ERRORS = ("authentication failed", "does not exist", "no pg_hba.conf e
 HEALTH_CHECK_AFTER = 30
 
 
-class DatabaseOperations(operations.DatabaseOperations):
-    def last_executed_query(self, cursor: Any, sql: Any, params: Any) -> Any:
-        """Django's implementation expects a client-side cursor."""
-        if isinstance(cursor, base.ServerBindingCursor):
-            return self.compose_sql(sql, params)
-        return super().last_executed_query(cursor, sql, params)
-
-
 class DatabaseWrapper(base.DatabaseWrapper):
     Database: Any = SimpleNamespace(**{**vars(psycopg), "connect": Connection.connect})
-    ops_class = DatabaseOperations
     statement_timeout: float | None = None
     """Seconds for each statement; only the processes that serve requests have a limit."""
     pooler_detected = False
