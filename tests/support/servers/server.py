@@ -124,12 +124,13 @@ class Server:
 
     def suspend(self) -> None:
         """Let the server fall silent: its kernel still accepts connections and data."""
-        for process in self.processes():
-            process.suspend()
+        assert self.process
+        suspend(psutil.Process(self.process.pid))
 
     def resume(self) -> None:
         for process in self.processes():
-            process.resume()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()
 
     def processes(self) -> list[psutil.Process]:
         assert self.process
@@ -188,13 +189,21 @@ def tail(output: str) -> str:
 
 def kill(pid: int) -> None:
     """Kill a process and all that it started: a busy backend of PostgreSQL survives its postmaster."""
-    process = psutil.Process(pid)
-    process.suspend()  # From now on it starts no others.
-    pids = [pid, *(child.pid for child in process.children(recursive=True))]
-    for each in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(each, signal.SIGKILL)
-    assert becomes_true(lambda: not any(map(is_running, pids)))
+    processes = suspend(psutil.Process(pid))
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    assert becomes_true(lambda: not any(is_running(process.pid) for process in processes))
+
+
+def suspend(main: psutil.Process) -> list[psutil.Process]:
+    """Suspend a process and all that it started. PostgreSQL's processes may end meanwhile."""
+    main.suspend()  # From now on it starts no others.
+    processes = [main, *main.children(recursive=True)]
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.suspend()
+    return processes
 
 
 def remove(folder: Path) -> None:
