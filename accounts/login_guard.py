@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
-from django.db import connection
 from django.db.models import CharField, Count, DateTimeField, Min, Q, QuerySet, Value
 
 from todo_project.db.compiled import CompiledQuery
+from todo_project.db.locks import lock_until_commit
 
 from .errors import TooManyAttempts
 from .models import FailedLogin, Session, User
@@ -41,13 +41,9 @@ def attempt(email: str, address: str, check: Callable[[], T], *, at: datetime, s
 def lock_attempts(email: str, address: str) -> None:
     """Run attempts for one account and address one by one: in parallel, all would see a low count.
 
-    SQLite has only one writer anyway. A lock that ends with the transaction is safe behind a pooler.
+    SQLite has only one writer anyway.
     """
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"login {email} {address}"]
-            )
+    lock_until_commit(f"login {email} {address}", lock_timeout=5)
 
 
 def check_attempts(email: str, address: str, *, at: datetime, signed_in: bool = False) -> None:

@@ -12,11 +12,13 @@ from django.db.models import DateField, DateTimeField, UUIDField
 from django.utils.crypto import salted_hmac
 
 from todo_project.api.conditional import etag
+from todo_project.api.errors import RateLimited
 from todo_project.api.filters import Filter, Moment, apply_filters
 from todo_project.db.compiled import CompiledQuery, fetch
 from todo_project.db.counting import query_timeout
 from todo_project.db.json_text import JSONText
 from todo_project.db.keyset import Keyset, keyset_for
+from todo_project.db.locks import LockNotAvailable
 
 from .kinds import Kind, RowsFor, kinds
 from .querysets import ObjectQuerySet
@@ -102,8 +104,13 @@ class ObjectPage:
         timeouts = [each.timeout for each in self.filters.values() if each.timeout]
         if not timeouts:
             return self._page(keyset, position, limit)
-        with query_timeout(min(timeouts)):
-            return self._page(keyset, position, limit)
+        try:
+            # One at a time, on all servers, which leaves processors to other users. Refusing a second one at
+            # once would break a search box that sends a request for each letter.
+            with query_timeout(min(timeouts), lock=f"search {self.owner.pk}"):
+                return self._page(keyset, position, limit)
+        except LockNotAvailable as error:
+            raise RateLimited(retry_after=1) from error
 
     def _page(self, keyset: Keyset, position: list[Any] | None, limit: int) -> list[tuple[str, ...]]:
         if any(each.plan_each_time and not each.value for each in self.filters.values()):

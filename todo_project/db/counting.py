@@ -10,6 +10,7 @@ from django.db.models import QuerySet, Value
 from django.db.models.sql.datastructures import BaseTable
 
 from .compiled import execute
+from .locks import lock_until_commit
 
 # At most 8 MB of a table is read. Smaller tables are counted exactly.
 MAX_PAGES = 1000
@@ -82,13 +83,22 @@ def capped_counts(limit: int, querysets: Iterable[QuerySet[Any]]) -> list[int]:
 
 
 @contextmanager
-def query_timeout(seconds: float) -> Iterator[None]:
-    """Cancel queries that take longer, with an OperationalError."""
+def query_timeout(seconds: float, *, lock: str = "") -> Iterator[None]:
+    """Cancel queries that take longer, with an OperationalError.
+
+    Of those with the same `lock`, one runs at a time; one that waits for half of the time fails with
+    LockNotAvailable.
+    """
     if connection.vendor == "postgresql":
         # SET LOCAL is safe behind a pooler. On SQLite a transaction would block writers.
         with transaction.atomic():
-            milliseconds = max(1, round(seconds * 1000))
-            execute(f"SET LOCAL statement_timeout = {milliseconds}", [], lambda cursor: None, prepare=False)
+            if lock:
+                lock_until_commit(lock, statement_timeout=seconds, lock_timeout=seconds / 2)
+            else:
+                milliseconds = max(1, round(seconds * 1000))
+                execute(
+                    f"SET LOCAL statement_timeout = {milliseconds}", [], lambda cursor: None, prepare=False
+                )
             yield
         return
     connection.ensure_connection()

@@ -19,7 +19,8 @@ UNIQUE, FOREIGN_KEY, NOT_NULL = "23505", "23503", "23502"
 QUERY_CANCELED, READ_ONLY = "57014", "25006"
 SQLITE_CANCELED = "SQLITE_INTERRUPT"
 FEATURE_NOT_SUPPORTED, UNKNOWN_STATEMENT, DUPLICATE_STATEMENT = "0A000", "26000", "42P05"
-CONTENTION = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
+LOCK_NOT_AVAILABLE = "55P03"
+CONTENTION = {"40001", "40P01", LOCK_NOT_AVAILABLE}  # the others are serialization failure and deadlock
 
 
 EXHAUSTED = ("too many", "connection slots", "no more connections allowed", "query_wait_timeout")
