@@ -262,7 +262,9 @@ def test_concurrent_actions_on_the_same_owners_do_not_deadlock(monkeypatch):
 
     messages = run_together(6, back_and_forth)
 
-    assert not [text for one in messages for page in one for text in page if "Nothing" in text]
+    # Another thread may have been faster: "None of the 8 tasks is open." But none met a deadlock.
+    texts = [text for one in messages for page in one for text in page]
+    assert not [text for text in texts if "Nothing" in text and "None of" not in text]
     versions = [sorted(owner.tasks.values_list("version", flat=True)) for owner in owners]
     assert all(len(set(own)) == 2 for own in versions)
     assert [max(own) for own in versions] == [ticks()[owner.email] for owner in owners]

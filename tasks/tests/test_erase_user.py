@@ -8,10 +8,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from tasks.kinds import TASK
 from tasks.ledger.models import Clock, Tombstone
-from tasks.ledger.operations import CREATE, Operation, perform
 from tasks.models import Label, Project, Task, TaskLabel
+from tests.support.admin_client import create_tasks
 from tests.support.caller import signed_in
 from tests.support.commands import run
 from tests.support.locks import transaction_blocking
@@ -106,9 +105,9 @@ def test_erasing_deletes_tasks_and_tombstones_and_their_titles_in_the_history(
 def test_a_user_can_be_erased_during_a_write(alice):
     """The write and the erasure take their locks in the same order, so there is no deadlock."""
     alice = User.objects.get(pk=alice.pk)
-    perform(alice, [Operation(TASK, CREATE, values={"title": "the first"})])
+    create_tasks(alice, "the first")
     with transaction_blocking(lambda: run("erase_user", alice.email, "--yes")):
-        perform(alice, [Operation(TASK, CREATE, values={"title": "the last"})])
+        create_tasks(alice, "the last")
 
     assert not User.objects.exists()
     assert not Task.objects.exists()

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib.auth.models import Group
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 
 from accounts.models import User
 from tasks.kinds import TASK
@@ -36,6 +36,7 @@ def staff_client(role: str) -> Client:
     return client
 
 
+@transaction.atomic
 def create_tasks(owner: User, *titles: str, verbs: tuple[str, ...] = ()) -> list[Task]:
     """Create a task for each title, and perform the verbs on all of them."""
     tasks = perform(owner, [Operation(TASK, CREATE, values={"title": title}) for title in titles])
