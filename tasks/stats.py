@@ -11,7 +11,7 @@ from todo_project.db.compiled import CompiledQuery
 
 from .dates import end_of_day
 from .kinds import TASK
-from .ledger.counts import counts_and, number_of
+from .ledger.counts import NumberOf, counts_and
 from .ledger.kinds import RowsFor
 from .querysets import is_overdue
 
@@ -48,7 +48,8 @@ def _numbers(rows_for: RowsFor) -> CompiledQuery:
         tasks: Any = rows_for(TASK, owner).live()
         return counts_and(
             owner,
-            overdue=number_of(tasks.overdue(at=now, today=today)),
+            overdue=NumberOf(tasks.overdue_everywhere(at=now))
+            + NumberOf(tasks.overdue_only_here(at=now, today=today)),
             next_due=Subquery(tasks.next_due(at=now).values("due_by")[:1]),
         )
 

@@ -18,7 +18,7 @@ from django.db.models import (
     TextField,
     Value,
 )
-from django.db.models.functions import Cast, Coalesce
+from django.db.models.functions import Cast
 
 from todo_project.db.querysets import key_batches
 from todo_project.db.stored_responses import repair_usage, wrong_usages
@@ -37,10 +37,14 @@ def counts_and(owner: Any, **others: Any) -> QuerySet[Any, Any]:
     return Clock.objects.for_user(owner).annotate(**others).values_list("counts", *others)
 
 
-def number_of(rows: QuerySet[Any]) -> Any:
-    """An expression for counts_and()."""
-    counted = rows.filter(owner=OuterRef("pk")).order_by().values("owner").annotate(number=Count("pk"))
-    return Coalesce(Subquery(counted.values("number"), output_field=IntegerField()), 0)
+class NumberOf(Subquery):
+    """The number of rows of an owner, for counts_and(). An annotation would group them, in twice the time."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) AS counted)"
+    output_field = IntegerField()
+
+    def __init__(self, rows: QuerySet[Any, Any]) -> None:
+        super().__init__(rows.filter(owner=OuterRef("pk")).order_by().values("owner"))
 
 
 def count_rows(owner: Any) -> Counts:
