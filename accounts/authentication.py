@@ -16,7 +16,7 @@ from todo_project.db.user_annotations import USER_ANNOTATIONS
 
 from . import identities, tokens
 from .errors import InsufficientScope, InvalidToken
-from .models import PersonalToken, User
+from .models import COLUMNS, PersonalToken, User
 from .scopes import ALL
 
 
@@ -72,7 +72,6 @@ def authenticate_access_token(token: str) -> tuple[User, Credential]:
     return user, Credential(claims.scopes, claims.session, claims.issued_at)
 
 
-COLUMNS = [field.attname for field in User._meta.concrete_fields]
 USER_IN_SESSION = CompiledQuery(
     lambda user, session, at: (
         User.objects.in_session(session, at=at)

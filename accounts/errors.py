@@ -20,6 +20,12 @@ class InvalidCredentials(NotAuthenticated):
     commits_on_error = True  # the count of failures
 
 
+class PasswordHasChanged(InvalidCredentials):
+    """While it was being hashed. The error is the same, but nothing that the request wrote is committed."""
+
+    commits_on_error = False
+
+
 class TooManyAttempts(RateLimited):
     default_code = "TOO_MANY_ATTEMPTS"
     default_detail = "Too many wrong passwords. Try again after the delay in Retry-After."

@@ -45,7 +45,7 @@ class GuardedLoginForm(AdminAuthenticationForm):
         user = self.get_user()
         # None if a field was already invalid.
         if user is not None:
-            login_guard.clear_failures(user, self.address)
+            login_guard.failures(user, self.address).delete()
         return cleaned
 
     @property

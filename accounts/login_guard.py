@@ -91,9 +91,9 @@ def record_failure(email: str, address: str, *, at: datetime) -> None:
     FailedLogin.objects.create(email=email, address=address, at=at)
 
 
-def clear_failures(user: User, address: str) -> None:
-    """Forget the failures from this address after a sign-in; those from other addresses still count."""
-    FailedLogin.objects.for_account(user.email or "").from_address(address).delete()
+def failures(user: User, address: str) -> QuerySet[Any, Any]:
+    """To delete after a sign-in; those from other addresses still count."""
+    return FailedLogin.objects.for_account(user.email or "").from_address(address)
 
 
 def clear_account_failures(email: str) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password, verify_password
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
-from django.db import models
+from django.db import connection, models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
 from todo_project.api.errors import QuotaExceeded
-from todo_project.db.compiled import CompiledQuery
+from todo_project.db.compiled import CompiledQuery, CompiledUpdate, Statement
 from todo_project.db.fields import TimeZoneField
 
 from . import tokens
@@ -40,8 +40,10 @@ class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type:
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
     def get_by_natural_key(self, email: str | None) -> "User":
-        user: User = self.get(email=self.normalize_email(email) or "")
-        return user
+        rows = BY_EMAIL(email=self.normalize_email(email) or "")
+        if not rows:
+            raise User.DoesNotExist
+        return User.from_db(connection.alias, COLUMNS, rows[0])
 
     def find(self, email_or_id: str) -> "User | None":
         try:
@@ -134,12 +136,12 @@ class User(AbstractBaseUser, PermissionsMixin):
         # Not FOR UPDATE, which would block the foreign keys of other transactions.
         return self._unchanged().select_for_update(no_key=True).exists()
 
-    def record_sign_in(self, *, at: datetime) -> bool:
-        """As lock_password(), and store the time."""
-        return bool(self._unchanged().update(last_login=at))
+    def sign_in_statement(self, *, at: datetime) -> Statement:
+        """The UPDATE that stores the time, of no row if lock_password() would be false."""
+        return SIGN_IN.statement({"last_login": at}, user=self.pk, password=self.password)
 
     def _unchanged(self) -> UserQuerySet:
-        users: UserQuerySet = type(self).objects.active().filter(pk=self.pk, password=self.password)
+        users: UserQuerySet = type(self).objects.unchanged(self.pk, self.password)
         return users
 
     def change_password(self, password: str, *, at: datetime, keep: uuid.UUID | None = None) -> None:
@@ -148,6 +150,18 @@ class User(AbstractBaseUser, PermissionsMixin):
         self.save(update_fields=["password"])
         others = Session.objects.for_user(self)
         (others.exclude(pk=keep) if keep else others).end(at=at)
+
+
+COLUMNS = [field.attname for field in User._meta.concrete_fields]
+BY_EMAIL = CompiledQuery(
+    lambda email: User.objects.filter(email=email).values_list(*COLUMNS), email=models.EmailField()
+)
+SIGN_IN = CompiledUpdate(
+    lambda user, password: User.objects.unchanged(user, password),
+    [User._meta.get_field("last_login")],
+    user=models.UUIDField(),
+    password=models.CharField(),
+)
 
 
 class Session(models.Model):
@@ -181,11 +195,11 @@ class Session(models.Model):
         return f"{client} from {self.address or 'somewhere'} since {self.created_at:%Y-%m-%d %H:%M} UTC"
 
     @classmethod
-    def start(cls, user: User, *, at: datetime, user_agent: str, address: str) -> tuple["Session", str]:
-        """A new session and its first refresh token. Ends the oldest sessions above the quota."""
+    def new(cls, user: User, *, at: datetime, user_agent: str, address: str) -> tuple["Session", str]:
+        """A session, which is not stored yet, and its first refresh token."""
         session_id = uuid.uuid4()
         refresh = tokens.new_refresh_token(session_id, generation=1)
-        session = cls.objects.create(
+        session = cls(
             id=session_id,
             user=user,
             refresh_hash=tokens.digest(refresh),
@@ -195,9 +209,13 @@ class Session(models.Model):
             last_used_at=at,
             expires_at=at + settings.REFRESH_TOKEN_LIFETIME,
         )
+        return session, refresh
+
+    @classmethod
+    def end_oldest(cls, user: User, *, at: datetime) -> None:
+        """Those above the quota."""
         if excess := _excess_sessions(settings.QUOTA_SESSIONS)(user=user.pk, at=at):
             cls.objects.filter(pk__in=[pk for (pk,) in excess]).end(at=at)
-        return session, refresh
 
 
 @cache

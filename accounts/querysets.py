@@ -17,6 +17,10 @@ class UserQuerySet(models.QuerySet[Any]):
     def active(self) -> Self:
         return self.filter(is_active=True)
 
+    def unchanged(self, user: Any, password: Any) -> Self:
+        """The user, while the account is active and the hash of its password is this one."""
+        return self.active().filter(pk=user, password=password)
+
     def stats(self, *, new_since: datetime) -> dict[str, int]:
         """The numbers of all and of new users, in one query."""
         return self.aggregate(all=Count("pk"), new=Count("pk", filter=Q(created_at__gt=new_since)))

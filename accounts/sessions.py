@@ -10,9 +10,10 @@ from django.utils import timezone
 from rest_framework.request import Request
 
 from todo_project.api.addresses import client_address
+from todo_project.db.compiled import delete_statement, execute_all, insert_statement
 
 from . import login_guard, tokens
-from .errors import InvalidCredentials, InvalidToken, TokenReused
+from .errors import InvalidToken, PasswordHasChanged, TokenReused
 from .models import Session, User
 from .scopes import ALL
 
@@ -21,13 +22,18 @@ REUSE_GRACE = timedelta(seconds=10)
 
 
 def sign_in(user: User, request: Request, *, at: datetime) -> dict[str, Any]:
-    if not user.record_sign_in(at=at):
-        raise InvalidCredentials
     address = client_address(request._request)
-    login_guard.clear_failures(user, address)
-    session, refresh = Session.start(
+    session, refresh = Session.new(
         user, at=at, user_agent=printable(request.headers.get("User-Agent", "")), address=address
     )
+    stored = execute_all(
+        delete_statement(login_guard.failures(user, address)),
+        insert_statement(session),
+        user.sign_in_statement(at=at),
+    )
+    if not stored:
+        raise PasswordHasChanged
+    Session.end_oldest(user, at=at)
     return token_pair(user.pk, session.pk, refresh, at=at)
 
 

@@ -20,7 +20,7 @@ each_resource = pytest.mark.parametrize(("resource", "model"), MODELS.items(), i
 def bobs_rows(bob, trusted_backend):
     now = timezone.now()
     for number in "12":
-        Session.start(bob, at=now, user_agent="", address="")
+        Session.new(bob, at=now, user_agent="", address="")[0].save()
         PersonalToken.issue(bob, at=now, name=f"script {number}", scopes=["account"])
         Identity.objects.create(user=bob, issuer="backend", subject=f"person-{number}")
 

@@ -119,7 +119,7 @@ def test_100_failures_from_any_address_block_the_addresses_that_the_user_never_u
 
 
 def test_an_address_is_familiar_only_to_the_users_who_have_signed_in_from_it(alice, bob):
-    Session.start(bob, at=timezone.now(), user_agent="", address=HOME)
+    Session.new(bob, at=timezone.now(), user_agent="", address=HOME)[0].save()
     fail(100, address="10.0.0.{}")
 
     assert_error(try_from(HOME, password=PASSWORD), 429, "TOO_MANY_ATTEMPTS")
