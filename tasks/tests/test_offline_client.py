@@ -19,9 +19,8 @@ from django.conf import settings
 
 from tests.support.caller import API
 from tests.support.processes import TIMEOUT
-from tests.support.run_app import prepare
+from tests.support.run_app import prepared_postgres
 from tests.support.servers.gunicorn import Gunicorn
-from tests.support.servers.postgres import Postgres
 from tests.support.tasks import create_task, server_entries
 
 
@@ -38,10 +37,11 @@ offline_client = load_example()
 
 @pytest.fixture(scope="module")
 def gunicorn():
-    with Postgres() as database:
-        prepare(database.url)
-        with Gunicorn(DATABASE_URL=database.url, WEB_CONCURRENCY="2", WEB_THREADS="64") as server:
-            yield server
+    with (
+        prepared_postgres() as database,
+        Gunicorn(DATABASE_URL=database.url, WEB_CONCURRENCY="2", WEB_THREADS="64") as server,
+    ):
+        yield server
 
 
 class Person:

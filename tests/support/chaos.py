@@ -23,10 +23,9 @@ from typing import Any
 import psycopg
 
 from .processes import TIMEOUT, becomes_true
-from .run_app import prepare
+from .run_app import prepared_postgres
 from .servers.gunicorn import Gunicorn
 from .servers.pgbouncer import PgBouncer
-from .servers.postgres import Postgres
 
 API = "/api/v1"
 USERS, WRITERS = 2, 3
@@ -45,8 +44,7 @@ class Stack:
 
     def __enter__(self) -> "Stack":
         with contextlib.ExitStack() as on_failure:
-            self.postgres = on_failure.enter_context(Postgres())
-            prepare(self.postgres.url)
+            self.postgres = on_failure.enter_context(prepared_postgres())
             self.pgbouncer = on_failure.enter_context(PgBouncer(self.postgres.url))
             urls = {"DATABASE_URL": self.pgbouncer.url, "DATABASE_URL_UNPOOLED": self.postgres.url}
             self.gunicorn = on_failure.enter_context(

@@ -9,7 +9,7 @@ import pytest
 from tests.support.caller import Caller
 from tests.support.doctor import PASSWORD, execute, with_user
 from tests.support.raw_http import HOST
-from tests.support.run_app import SERVED, prepare
+from tests.support.run_app import SERVED, prepared_postgres, prepared_sqlite
 from tests.support.servers.gunicorn import ROOT, Gunicorn
 from tests.support.servers.pgbouncer import PgBouncer
 from tests.support.servers.postgres import Postgres
@@ -33,14 +33,13 @@ def notes_bob(notes: None, bob: Any) -> Caller:
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Postgres]:
-    with Postgres() as server:
-        prepare(server.url)
+    with prepared_postgres() as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def sqlite_url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return prepare(f"sqlite:///{tmp_path_factory.mktemp('server')}/db.sqlite3")
+    return prepared_sqlite(tmp_path_factory.mktemp("server") / "db.sqlite3")
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])

@@ -12,9 +12,9 @@ import pytest
 from django.conf import settings
 
 from tests.support.programs import require
-from tests.support.run_app import run_program
+from tests.support.run_app import prepared_postgres, prepared_sqlite, run_program
 from tests.support.servers.gunicorn import Gunicorn
-from tests.support.servers.postgres import Postgres, find_binaries
+from tests.support.servers.postgres import find_binaries
 
 pytestmark = pytest.mark.own_servers
 
@@ -33,7 +33,6 @@ class Machine:
 
     def __init__(self, url, folder):
         self.url, self.folder = url, folder
-        run_program([sys.executable, "manage.py", "migrate", "-v0"], DATABASE_URL=url)
         self.server = Gunicorn(DATABASE_URL=url)
 
     def run(self, title):
@@ -75,9 +74,9 @@ def path_of(program):
 @pytest.fixture(params=["SQLite", "PostgreSQL"])
 def database(request, tmp_path):
     if request.param == "SQLite":
-        yield request.param, f"sqlite:///{tmp_path}/db.sqlite3"
+        yield request.param, prepared_sqlite(tmp_path / "db.sqlite3")
     else:
-        with Postgres() as server:
+        with prepared_postgres() as server:
             yield request.param, server.url
 
 

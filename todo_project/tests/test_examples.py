@@ -18,7 +18,7 @@ from tests.support.browser import chromium
 from tests.support.examples import has_shape, pages_with_requests, run_examples, shell_blocks
 from tests.support.npm import node_modules
 from tests.support.programs import require
-from tests.support.run_app import run_program
+from tests.support.run_app import prepared_sqlite
 from tests.support.servers.gunicorn import Gunicorn
 from todo_project.config import env, issuers
 
@@ -61,9 +61,7 @@ class Reader:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     require(shutil.which("curl"), "no curl: install Debian's curl")
-    url = f"sqlite:///{tmp_path_factory.mktemp('examples')}/db.sqlite3"
-    prepared = run_program([sys.executable, "manage.py", "migrate", "-v0"], DATABASE_URL=url)
-    assert prepared.returncode == 0, prepared.stderr
+    url = prepared_sqlite(tmp_path_factory.mktemp("examples") / "db.sqlite3")
     with Gunicorn(DATABASE_URL=url, TRUSTED_ISSUERS=json.dumps([ISSUER])) as server:
         yield server
 

@@ -106,3 +106,18 @@ class Postgres(Server):
                 "ready",
             ]
         return False
+
+
+class CopiedPostgres(Postgres):
+    """With a copy of the databases of a server that has stopped."""
+
+    def __init__(self, original: Postgres) -> None:
+        self.original = original
+        super().__init__(original.binaries)
+
+    def prepare(self) -> None:
+        shutil.copytree(self.original.data, self.data)
+        chown_to_server_user(self.data)
+
+    def populate(self) -> None:
+        """The original has the database."""
