@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connection, connections
+from django.db import connection, connections, transaction
+from django.test import TransactionTestCase
 
 from tests.support.admin_client import staff_client
 from tests.support.caller import PASSWORD, Caller, password_hash, signed_in
@@ -112,7 +113,7 @@ def django_db_keepdb(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """There are tables for the tests' own models too: a user's deletion asks every model that names one."""
     from tests.support.library import Book, Shelf
     from tests.support.notes import Note
@@ -120,6 +121,17 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     with django_db_blocker.unblock(), connection.schema_editor() as editor:
         for model in (Note, Book, Shelf):
             editor.create_model(model)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", delete_rows)
+        yield
+
+
+def delete_rows(test: TransactionTestCase) -> None:
+    """Django truncates all tables and creates the permissions again: on PostgreSQL, it takes 0.2 seconds."""
+    tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
+    with transaction.atomic(), connection.cursor() as cursor:
+        for table in {*tables} - {"auth_permission", "django_content_type"}:
+            cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}")
 
 
 @pytest.fixture
