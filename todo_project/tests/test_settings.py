@@ -1,11 +1,14 @@
-"""Settings in production."""
+"""Settings in production, and values that are refused."""
 
 import os
 import subprocess
 import sys
+from importlib.util import find_spec, module_from_spec
 
 import pytest
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from environ import Env
 
 from todo_project.config import checks, env
 
@@ -17,6 +20,36 @@ PRODUCTION = {
     "DATABASE_URL": "postgresql://ann:s3cret@ep-a-1-pooler.eu.aws.neon.tech/neondb?sslmode=verify-full",
     "DATABASE_URL_UNPOOLED": "postgresql://ann:s3cret@ep-a-1.eu.aws.neon.tech/neondb?sslmode=verify-full",
 }
+FAR = "postgresql://todo:hunter2@db.example.com/todo"
+INVALID: list[tuple[str, str | None]] = [
+    ("SECRET_KEY", None),
+    ("SECRET_KEY", ""),
+    ("SECRET_KEY", "hunter2"),
+    ("DEBUG", "ture"),
+    ("ALLOWED_HOSTS", None),
+    ("ALLOWED_HOSTS", "*"),
+    ("DATABASE_URL", None),
+    ("DATABASE_URL", f"{FAR}?sslmode=prefer"),
+    ("DATABASE_URL", f"{FAR}?sslmood=require"),
+    ("DATABASE_URL", "mysql://todo:hunter2@db.example.com/todo"),
+    ("DATABASE_URL", "postgresql://todo:hunter2@[db.example.com/todo"),
+    ("DATABASE_URL_UNPOOLED", FAR.replace("db.", "ep-cool-1-pooler.")),
+    ("TRUSTED_PROXIES", "10.0.0.1/8"),
+    ("TRUSTED_PROXIES", "10.0.0.0/8"),  # without TRUSTED_PROXY_COUNT
+    ("PORT", "abc"),
+    ("WEB_CONCURRENCY", "0"),
+    ("RATE_LIMIT_USER", "lots"),
+    ("CACHE_URL", "memcached://hunter2@x"),
+    ("LOG_LEVEL", "loud"),
+    ("ACCESS_TOKEN_MINUTES", "0"),
+    ("REGISTRATION_OPEN", "yes"),
+    ("TRUSTED_ISSUERS", '[{"issuer": "x", "audience": "y", "algorithms": ["HS256"], "secret": "hunter2"}]'),
+    ("PASSWORD_RESET_URL", "https://app.example.com/reset"),
+    ("EMAIL_URL", "imap://ann:hunter2@mail.example.com"),
+    ("CORS_ALLOWED_ORIGINS", "https://app.example.com/"),
+    ("CORS_ALLOWED_ORIGINS", "*"),
+    ("ENV_FILE", "/no/such/file"),
+]
 PRINT_HSTS = """
 import django
 django.setup()
@@ -36,6 +69,22 @@ def python(*arguments, **environment):
         text=True,
         check=False,
     )
+
+
+@pytest.mark.parametrize(("name", "value"), INVALID)
+def test_an_invalid_value_is_one_line_that_names_the_setting(name, value, monkeypatch):
+    variables = {**PRODUCTION, "HTTPS_ONLY": "false", "TRUSTED_PROXY_COUNT": "0", name: value}
+    monkeypatch.setattr(Env, "ENVIRON", {each: text for each, text in variables.items() if text is not None})
+    spec = find_spec("todo_project.settings")
+    assert spec
+    assert spec.loader
+
+    with pytest.raises(ImproperlyConfigured) as error:
+        spec.loader.exec_module(module_from_spec(spec))
+
+    [line] = str(error.value).splitlines()
+    assert name in line
+    assert "hunter2" not in line
 
 
 def test_djangos_deployment_checks_pass():

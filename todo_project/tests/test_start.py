@@ -20,36 +20,6 @@ from tests.support.servers.gunicorn import ROOT, CopiedGunicorn, Gunicorn, comma
 
 pytestmark = pytest.mark.own_servers
 
-FAR = "postgresql://todo:hunter2@db.example.com/todo"
-INVALID: list[tuple[str, str | None]] = [
-    ("SECRET_KEY", None),
-    ("SECRET_KEY", ""),
-    ("SECRET_KEY", "hunter2"),
-    ("DEBUG", "ture"),
-    ("ALLOWED_HOSTS", None),
-    ("ALLOWED_HOSTS", "*"),
-    ("DATABASE_URL", None),
-    ("DATABASE_URL", f"{FAR}?sslmode=prefer"),
-    ("DATABASE_URL", f"{FAR}?sslmood=require"),
-    ("DATABASE_URL", "mysql://todo:hunter2@db.example.com/todo"),
-    ("DATABASE_URL", "postgresql://todo:hunter2@[db.example.com/todo"),
-    ("DATABASE_URL_UNPOOLED", FAR.replace("db.", "ep-cool-1-pooler.")),
-    ("TRUSTED_PROXIES", "10.0.0.1/8"),
-    ("TRUSTED_PROXIES", "10.0.0.0/8"),  # without TRUSTED_PROXY_COUNT
-    ("PORT", "abc"),
-    ("WEB_CONCURRENCY", "0"),
-    ("RATE_LIMIT_USER", "lots"),
-    ("CACHE_URL", "memcached://hunter2@x"),
-    ("LOG_LEVEL", "loud"),
-    ("ACCESS_TOKEN_MINUTES", "0"),
-    ("REGISTRATION_OPEN", "yes"),
-    ("TRUSTED_ISSUERS", '[{"issuer": "x", "audience": "y", "algorithms": ["HS256"], "secret": "hunter2"}]'),
-    ("PASSWORD_RESET_URL", "https://app.example.com/reset"),
-    ("EMAIL_URL", "imap://ann:hunter2@mail.example.com"),
-    ("CORS_ALLOWED_ORIGINS", "https://app.example.com/"),
-    ("CORS_ALLOWED_ORIGINS", "*"),
-    ("ENV_FILE", "/no/such/file"),
-]
 GUNICORN = command(1)
 RECIPE = (ROOT / "Makefile").read_text().split("\nrun: ")[1].split("\n\n")[0]
 CHECK = [sys.executable, "manage.py", "check"]
@@ -57,7 +27,14 @@ each_program = pytest.mark.parametrize("program", [GUNICORN, CHECK], ids=["gunic
 
 
 @each_program
-@pytest.mark.parametrize(("name", "value"), INVALID)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SECRET_KEY", None),
+        ("DATABASE_URL", "mysql://todo:hunter2@db.example.com/todo"),
+        ("ENV_FILE", "/no/such/file"),
+    ],
+)
 def test_an_invalid_setting_prevents_the_start_with_one_line_that_names_it(program, name, value):
     ended = run_program(program, **{"DATABASE_URL": MEMORY, name: value})
 
@@ -162,7 +139,6 @@ def test_make_run_ends_if_the_server_cannot_start():
     assert line.startswith("Not started: SECRET_KEY is not set.")
 
 
-@pytest.mark.parametrize("variable", ["SECRET_KEY", "DATABASE_URL"])
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -182,14 +158,12 @@ def test_make_run_ends_if_the_server_cannot_start():
         "unknown",
     ],
 )
-def test_every_command_names_a_missing_variable(arguments, variable):
-    ended = run_program(
-        [sys.executable, "manage.py", *arguments.split()], **{"DATABASE_URL": MEMORY, variable: None}
-    )
+def test_every_command_names_a_missing_variable(arguments):
+    ended = run_program([sys.executable, "manage.py", *arguments.split()], SECRET_KEY=None)
 
     assert (ended.returncode, ended.stdout) == (1, "")
     [line] = ended.stderr.splitlines()
-    assert line.startswith(f"manage.py: {variable} is not set.")
+    assert line.startswith("manage.py: SECRET_KEY is not set.")
 
 
 def test_a_port_in_use_prevents_the_start_with_one_line():
@@ -279,35 +253,30 @@ def test_a_second_master_takes_over_without_a_failed_or_slow_request():
     assert max(durations) < 3
 
 
-def test_a_command_reports_missing_tables_without_a_traceback(sqlite_file):
+def test_a_command_reports_missing_tables_without_a_traceback(tmp_path):
     for words in (["purge"], ["make_roles"], ["export_user", "ann@example.com"]):
-        ended = run_program([sys.executable, "manage.py", *words], DATABASE_URL=sqlite_file)
+        ended = run_program(
+            [sys.executable, "manage.py", *words], DATABASE_URL=f"sqlite:///{tmp_path}/db.sqlite3"
+        )
 
         assert ended.returncode == 1
         assert "Traceback" not in ended.stderr
         assert "no such table" in ended.stderr
 
 
-def test_a_command_whose_reader_is_gone_ends_without_a_traceback(sqlite_file):
-    run_program([sys.executable, "manage.py", "migrate", "-v0"], DATABASE_URL=sqlite_file)
+def test_a_command_whose_reader_is_gone_ends_without_a_traceback(sqlite_url):
     run = f"{sys.executable} manage.py make_roles | true; echo ${{PIPESTATUS[0]}}"
-    ended = run_program(["bash", "-c", run], DATABASE_URL=sqlite_file)
+    ended = run_program(["bash", "-c", run], DATABASE_URL=sqlite_url)
 
     assert ended.stdout in {"0\n", "141\n"}  # It may have finished writing before.
     assert "Traceback" not in ended.stderr
 
 
-@pytest.fixture
-def sqlite_file(tmp_path):
-    return f"sqlite:///{tmp_path}/db.sqlite3"
-
-
-def test_a_command_that_cannot_write_its_output_reports_it(sqlite_file):
-    run_program([sys.executable, "manage.py", "migrate", "-v0"], DATABASE_URL=sqlite_file)
-    for words in ("make_roles", "purge", "seed"):
+def test_a_command_that_cannot_write_its_output_reports_it(sqlite_url):
+    for words in ("make_roles", "purge", "seed --add"):
         ended = run_program(
             ["bash", "-c", f"{sys.executable} manage.py {words} > /dev/full"],
-            DATABASE_URL=sqlite_file, DEBUG="true",
+            DATABASE_URL=sqlite_url, DEBUG="true",
         )  # fmt: skip
 
         assert ended.returncode == 1
@@ -315,9 +284,8 @@ def test_a_command_that_cannot_write_its_output_reports_it(sqlite_file):
         assert "Traceback" not in ended.stderr
 
 
-def test_a_command_with_closed_output_completes(sqlite_file):
-    run_program([sys.executable, "manage.py", "migrate", "-v0"], DATABASE_URL=sqlite_file)
-    ended = run_program(["bash", "-c", f"{sys.executable} manage.py purge >&-"], DATABASE_URL=sqlite_file)
+def test_a_command_with_closed_output_completes(sqlite_url):
+    ended = run_program(["bash", "-c", f"{sys.executable} manage.py purge >&-"], DATABASE_URL=sqlite_url)
 
     assert ended.returncode == 0
     assert re.sub(r"^[a-z-]+: \d+ so far\n", "", ended.stderr, flags=re.MULTILINE) == ""
