@@ -17,8 +17,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-b
 # With the test settings, which need no .env file and no database server.
 MANAGE := DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py
 
-# On all cores. Each worker runs neighbouring tests, which share a server.
-PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
+# On all cores. Each worker runs neighbouring tests, which share a server. The next run uses what this one compiles.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal
 
 SOURCES := accounts,tasks,todo_project
 MEASURED := COVERAGE_DIRECTORY=$(CURDIR)/.coverage COVERAGE_SOURCES=$(SOURCES) PYTHONPATH=$(CURDIR)/tests/measured

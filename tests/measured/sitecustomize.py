@@ -13,12 +13,21 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def measure(directory: Path, sources: list[str]) -> None:
-    from slipcover import FileMatcher, ImportManager, Slipcover  # Not at the top: most runs do without.
+class Sources:
+    """Slipcover's own FileMatcher takes a third of what it costs to start a process with coverage."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.paths = tuple(str(ROOT / name) for name in names)
+
+    def matches(self, origin: str) -> bool:
+        return origin.startswith(self.paths) and "/tests/" not in origin
+
+
+def measure(directory: Path, sources: Sources) -> None:
+    from slipcover import ImportManager, Slipcover  # Not at the top: most runs do without.
 
     coverage = Slipcover(branch=True, d_miss_threshold=-1)
-    matcher = FileMatcher([ROOT / source for source in sources], omit=["*/tests/*"])
-    ImportManager(coverage, matcher).__enter__()
+    ImportManager(coverage, sources).__enter__()
 
     @atexit.register  # Also in the processes that this one forks.
     def write() -> None:
@@ -27,4 +36,4 @@ def measure(directory: Path, sources: list[str]) -> None:
 
 
 if directory := os.environ.get("COVERAGE_DIRECTORY"):
-    measure(Path(directory).resolve(), os.environ["COVERAGE_SOURCES"].split(","))
+    measure(Path(directory).resolve(), Sources(os.environ["COVERAGE_SOURCES"].split(",")))
