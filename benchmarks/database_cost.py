@@ -180,7 +180,15 @@ def reads(user: Any) -> dict[str, Callable[[], Any]]:
         known = SEARCH if trashed else FILTERS
         # The default for users with archived projects; a request for a project includes archived ones.
         sent = filters if trashed or "project" in filters else {"archived": False, **filters}
-        page = ObjectPage(Selection(TASK, owned, trashed), user, known, sent, at=now, zone=ZoneInfo("UTC"))
+        page = ObjectPage(
+            Selection(TASK, owned, trashed),
+            user,
+            known,
+            sent,
+            at=now,
+            zone=ZoneInfo("UTC"),
+            may_use_replica=False,
+        )
         keyset = Keyset(Task, ordering)
         name = f"{'trash' if trashed else 'tasks'} {ordering} {named or ' '.join(filters)}"
         cases[name] = lambda: page.page(keyset, None, 51)
@@ -233,10 +241,14 @@ def reads(user: Any) -> dict[str, Callable[[], Any]]:
     add("-due_by", q=middle.title, named="q, a title")
     add("-deleted_at", trashed=True, q=middle.title, named="q, a title")
     user.epoch, user.tick = user.clock.epoch, user.clock.tick
-    cases["sync from the start"] = lambda: sync.changes(user, owned, limit=200)
+    cases["sync from the start"] = lambda: sync.changes(user, owned, limit=200, may_use_replica=False)
     late = sync.Position(user.epoch, user.tick - 10)
-    cases["sync of ten changes"] = lambda: sync.changes(user, owned, since=late, limit=200)
-    cases["stats"] = lambda: count_tasks(owned, user, now=now, zone=ZoneInfo("UTC"), by=None)
+    cases["sync of ten changes"] = lambda: sync.changes(
+        user, owned, since=late, limit=200, may_use_replica=False
+    )
+    cases["stats"] = lambda: count_tasks(
+        owned, user, now=now, zone=ZoneInfo("UTC"), by=None, may_use_replica=False
+    )
     return cases
 
 

@@ -7,12 +7,13 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import DateField, DateTimeField, Subquery, UUIDField
 
-from todo_project.db.compiled import CompiledQuery
+from todo_project.db.compiled import CompiledQuery, UncompiledQuery
 
 from .dates import end_of_day
 from .kinds import TASK
 from .ledger.counts import NumberOf, counts_and
 from .ledger.kinds import RowsFor
+from .ledger.replica import read
 from .querysets import is_overdue
 
 STATES = ("open", "completed", "overdue", "trashed")
@@ -20,11 +21,18 @@ MAX_GROUPS = 1000
 
 
 def count_tasks(
-    rows_for: RowsFor, user: Any, *, now: datetime, zone: ZoneInfo, by: str | None
+    rows_for: RowsFor,
+    user: Any,
+    *,
+    now: datetime,
+    zone: ZoneInfo,
+    by: str | None,
+    may_use_replica: bool,
 ) -> tuple[dict[str, Any], datetime]:
     """The numbers, and the time until which they stay the same unless a task is changed."""
     today = now.astimezone(zone).date()
-    found = _numbers(rows_for)(owner=user.pk, now=now, today=today)
+    values = {"owner": user.pk, "now": now, "today": today}
+    found: Any = read(_numbers(rows_for), values, owner=user, may_use_replica=may_use_replica)
     counts, overdue, next_due = found[0] if found else ({}, 0, None)
     states = {**counts.get(TASK.name, {}), "overdue": overdue}
     stats: dict[str, Any] = {state: states.get(state, 0) for state in STATES}
@@ -37,7 +45,9 @@ def count_tasks(
             "due": lambda: tasks.count_by_due(is_late, zone),
         }
         names = (by, "open", "completed", "overdue")
-        stats["by"] = [dict(zip(names, group, strict=True)) for group in groups[by]()[:MAX_GROUPS]]
+        query = UncompiledQuery([groups[by]()[:MAX_GROUPS]])
+        counted = read(query, {}, owner=user, may_use_replica=may_use_replica)
+        stats["by"] = [dict(zip(names, group, strict=True)) for group in counted]
     midnight = end_of_day(today, zone)
     return stats, min(next_due or midnight, midnight)
 

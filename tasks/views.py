@@ -122,7 +122,9 @@ class TaskViewSet(ObjectViewSet):
         current = list_etag(user, epoch=user.epoch, tick=user.tick)
         if unchanged := not_expired(request, current, now):
             return unchanged
-        stats, until = count_tasks(self.rows_for, user, now=now, zone=zone, by=self.query.get("by"))
+        stats, until = count_tasks(
+            self.rows_for, user, now=now, zone=zone, by=self.query.get("by"), may_use_replica=True
+        )
         return Response(stats, headers={"ETag": expiring_etag(current, until)})
 
 

@@ -148,6 +148,7 @@ DATABASE_URL = env.text(
     hint="Set it to the pooled URL of your Neon database, or on purpose to sqlite:///db.sqlite3.",
 )
 DATABASE_URL_UNPOOLED = env.text("DATABASE_URL_UNPOOLED", default="")
+DATABASE_REPLICA_URL = env.text("DATABASE_REPLICA_URL", default="")
 DATABASE_ENDPOINT = env.choice("DATABASE_ENDPOINT", ("pooled", "direct"), default="pooled")
 DATABASE_POOLER = env.boolean("DATABASE_POOLER", default=False)
 _configure = partial(database.configure, base_dir=BASE_DIR)
@@ -157,6 +158,19 @@ if DATABASE_URL_UNPOOLED:
         DATABASE_URL_UNPOOLED, variable="DATABASE_URL_UNPOOLED", direct=True
     )
 DATABASES = {"default": DATABASE_ENDPOINTS.get(DATABASE_ENDPOINT, DATABASE_ENDPOINTS["pooled"])}
+DATABASE_REPLICA = (
+    database.configure_replica(
+        DATABASE_REPLICA_URL,
+        primaries=DATABASE_ENDPOINTS.values(),
+        base_dir=BASE_DIR,
+        variable="DATABASE_REPLICA_URL",
+        pooler=DATABASE_POOLER,
+    )
+    if DATABASE_REPLICA_URL
+    else None
+)
+if DATABASE_REPLICA and DATABASE_ENDPOINT == "pooled":  # Not in commands.
+    DATABASES["replica"] = DATABASE_REPLICA
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHE_URL = env.text("CACHE_URL", default="")

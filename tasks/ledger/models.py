@@ -67,6 +67,8 @@ class Clock(models.Model):
 # request.user.epoch and .tick save a query for list ETags, and for the sync feed if nothing has changed.
 USER_ANNOTATIONS["epoch"] = UserAnnotation("clock__epoch", default=0)
 USER_ANNOTATIONS["tick"] = UserAnnotation("clock__tick", default=0)
+# All that the rows and the feed of an owner depend on, for reads from a replica.
+USER_ANNOTATIONS["prune_count"] = UserAnnotation("clock__prune_count", default=0)
 
 
 class OwnedObject(models.Model):

@@ -11,10 +11,12 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import (
     BigIntegerField,
+    BooleanField,
     CharField,
     DateTimeField,
     Exists,
     Expression,
+    Func,
     OuterRef,
     Q,
     QuerySet,
@@ -175,11 +177,26 @@ class DatabaseTime(Expression):
         return "clock_timestamp()" if connection.vendor == "postgresql" else "NULL", []
 
 
+class IsInRecovery(Func):
+    """Whether the server is a standby; false from its promotion on."""
+
+    function = "pg_is_in_recovery"
+    output_field = BooleanField()
+
+
 class ClockQuerySet(OwnedQuerySet):
     CHANGED = ("tick", "counts")
     """The columns that a write changes."""
 
     model: Any
+
+    def at(self, epoch: Any, tick: Any, prune_count: Any) -> Self:
+        """Where nothing of the owner's objects and of the feed has changed since."""
+        return self.filter(epoch=epoch, tick=tick, prune_count=prune_count)
+
+    def on_standby(self) -> Self:
+        """A standby that has been promoted counts versions of its own."""
+        return self.filter(IsInRecovery())
 
     def lock(self, owner: Any) -> Any:
         """Lock the owner's clock until the end of the transaction, which makes the owner's writes serial."""

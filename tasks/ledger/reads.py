@@ -14,7 +14,7 @@ from django.utils.crypto import salted_hmac
 from todo_project.api.conditional import etag
 from todo_project.api.errors import RateLimited
 from todo_project.api.filters import Filter, Moment, apply_filters
-from todo_project.db.compiled import CompiledQuery, fetch
+from todo_project.db.compiled import CompiledQuery, UncompiledQuery
 from todo_project.db.counting import query_timeout
 from todo_project.db.json_text import JSONText
 from todo_project.db.keyset import Keyset, keyset_for
@@ -22,6 +22,7 @@ from todo_project.db.locks import LockNotAvailable
 
 from .kinds import Kind, RowsFor, kinds
 from .querysets import ObjectQuerySet
+from .replica import read
 
 Fields = frozenset[str]
 ALL_FIELDS = Fields()
@@ -62,9 +63,12 @@ class Selection:
         return rows.values_list(*columns)
 
 
-def read_one(selection: Selection, owner: Any, object_id: uuid.UUID) -> tuple[int, str] | None:
+def read_one(
+    selection: Selection, owner: Any, object_id: uuid.UUID, *, may_use_replica: bool
+) -> tuple[int, str] | None:
     """The version of an object and its JSON text; None if it does not exist."""
-    found = _one(selection)(owner=owner.pk, id=object_id)
+    values = {"owner": owner.pk, "id": object_id}
+    found: Any = read(_one(selection), values, owner=owner, may_use_replica=may_use_replica)
     return found[0] if found else None
 
 
@@ -91,8 +95,10 @@ class ObjectPage:
         *,
         at: datetime,
         zone: ZoneInfo,
+        may_use_replica: bool,
     ) -> None:
         self.selection, self.owner, self.model = selection, owner, selection.kind.model
+        self.may_use_replica = may_use_replica
         self.moment = Moment.of(at, zone)
         self.filters = {name: each for name, each in filters.items() if name in query}
         self.values = {
@@ -108,14 +114,29 @@ class ObjectPage:
             # One at a time, on all servers, which leaves processors to other users. Refusing a second one at
             # once would break a search box that sends a request for each letter.
             with query_timeout(min(timeouts), lock=f"search {self.owner.pk}"):
-                return self._page(keyset, position, limit)
+                return self._page(keyset, position, limit, may_be_slow=True)
         except LockNotAvailable as error:
             raise RateLimited(retry_after=1) from error
 
-    def _page(self, keyset: Keyset, position: list[Any] | None, limit: int) -> list[tuple[str, ...]]:
+    def _page(
+        self, keyset: Keyset, position: list[Any] | None, limit: int, *, may_be_slow: bool = False
+    ) -> list[tuple[str, ...]]:
+        query, values = self._query(keyset, position, limit)
+        return read(
+            query,
+            values,
+            owner=self.owner,
+            may_use_replica=self.may_use_replica,
+            may_be_slow=may_be_slow,
+        )
+
+    def _query(
+        self, keyset: Keyset, position: list[Any] | None, limit: int
+    ) -> tuple[CompiledQuery | UncompiledQuery, dict[str, Any]]:
+        """With the values of its placeholders."""
         if any(each.plan_each_time and not each.value for each in self.filters.values()):
             rows = apply_filters(self.selection.rows(self.owner), self.filters, self.values, at=self.moment)
-            return fetch(keyset.ranges(self.selection.as_json(rows, keyset), position, limit))
+            return UncompiledQuery(keyset.ranges(self.selection.as_json(rows, keyset), position, limit)), {}
         parameters = {
             name: value
             for name, value in self.values.items()
@@ -130,7 +151,9 @@ class ObjectPage:
             limit,
         )
         now, today = self.moment.now, self.moment.today
-        return compiled(owner=self.owner.pk, now=now, today=today, position=position, **parameters)
+        return compiled, {
+            "owner": self.owner.pk, "now": now, "today": today, "position": position, **parameters,
+        }  # fmt: skip
 
 
 @lru_cache(maxsize=1000)

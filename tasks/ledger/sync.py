@@ -15,6 +15,7 @@ from todo_project.db.json_text import JSONText, json_array
 
 from .kinds import Kind, RowsFor, kinds, tombstone_json
 from .models import Clock, Tombstone
+from .replica import read
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,12 @@ def changes(
     since: Position = START,
     limit: int,
     fields: frozenset[str] = frozenset(),
+    may_use_replica: bool,
 ) -> dict[str, Any]:
     """Up to `limit` changes after `since`, and the next `since`."""
     if since == Position(owner.epoch, owner.tick):
         return {"changes": [], "since": str(since), "has_more": False}
-    clock, rows = _read(owner, rows_for, since.version, limit + 1, fields)
+    clock, rows = _read(owner, rows_for, since.version, limit + 1, fields, may_use_replica=may_use_replica)
     if not since.is_complete(clock):
         raise ResyncRequired
     has_more = len(rows) > limit
@@ -84,11 +86,12 @@ def changes(
 
 
 def _read(
-    owner: Any, rows_for: RowsFor, version: int, limit: int, fields: frozenset[str]
+    owner: Any, rows_for: RowsFor, version: int, limit: int, fields: frozenset[str], *, may_use_replica: bool
 ) -> tuple[Clock, list[tuple[int, str]]]:
     """The clock and the changes in one statement, so that both are of the same snapshot."""
     query = _query(tuple(kinds.values()), rows_for, limit, fields, connection.vendor)
-    found = query(owner=owner.pk, version=version)
+    values = {"owner": owner.pk, "version": version}
+    found = read(query, values, owner=owner, may_use_replica=may_use_replica)
     if not found:
         return Clock(epoch=0), []
     return Clock(**orjson.loads(found[0][1])), [(number, text) for number, text in found[1:]]

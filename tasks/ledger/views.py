@@ -111,7 +111,15 @@ class OwnedViewSet(ApiViewSet):
         if has_etag and (unchanged := not_modified(self.request, current)):
             return unchanged
         selection = self.selection(trashed=trashed)
-        rows: Any = ObjectPage(selection, user, filters, self.query, at=timezone.now(), zone=self.time_zone)
+        rows: Any = ObjectPage(
+            selection,
+            user,
+            filters,
+            self.query,
+            at=timezone.now(),
+            zone=self.time_zone,
+            may_use_replica=True,
+        )
         page = self.paginate_queryset(rows) or []
         response = self.get_paginated_response(json_array([row[0] for row in page]))
         if has_etag:
@@ -119,7 +127,8 @@ class OwnedViewSet(ApiViewSet):
         return response
 
     def get_one(self, object_id: uuid.UUID, *, trashed: bool = False) -> Response:
-        found = read_one(self.selection(trashed=trashed), self.request.user, object_id)
+        selection = self.selection(trashed=trashed)
+        found = read_one(selection, self.request.user, object_id, may_use_replica=True)
         if found is None:
             raise NotFound
         version, text = found
@@ -359,4 +368,4 @@ class SyncViewSet(OwnedViewSet):
     )
     def read(self, request: Request) -> Response:
         """The changes to your objects in one order: each as it is now, or the fact that it was purged."""
-        return Response(sync.changes(request.user, self.rows_for, **self.query))
+        return Response(sync.changes(request.user, self.rows_for, may_use_replica=True, **self.query))

@@ -1,15 +1,16 @@
 """A client that reads only the sync feed."""
 
 import time
+from collections.abc import Callable
 from threading import Event
 from typing import Any
 
-from .caller import Caller
 from .processes import TIMEOUT
 
 
 class Follower:
-    def __init__(self, caller: Caller, limit: int) -> None:
+    def __init__(self, caller: Callable[[str, str], Any], limit: int) -> None:
+        """`caller` takes the method and the path of a request, and returns the response."""
         self.caller, self.limit = caller, limit
         self.copy: dict[str, Any] = {}
         self.since, self.resyncs = "0", 0

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ STRONG_TLS = {"require", "verify-ca", "verify-full"}
 # Neon suspends a compute after 300 s without a query, which closes its connections.
 MAX_AGE = 240
 
-CONNECTION: dict[str, Any] = {
+CONNECTION: Config = {
     "connect_timeout": 7,
     "keepalives": 1,
     "keepalives_idle": 30,
@@ -32,11 +33,18 @@ CONNECTION: dict[str, Any] = {
 
 
 def configure(
-    url: str, *, base_dir: Path, variable: str, pooler: bool = False, direct: bool = False
+    url: str,
+    *,
+    base_dir: Path,
+    variable: str,
+    pooler: bool = False,
+    direct: bool = False,
+    connection: Config = CONNECTION,
 ) -> Config:
     """The entry for DATABASES. Raises ImproperlyConfigured, naming the variable.
 
     Neon's pooler is recognized by its host name. `pooler` declares another one; `direct` allows none.
+    `connection` has the options that the URL may replace.
     """
     scheme = url.partition(":")[0]
     if scheme not in POSTGRESQL_SCHEMES | {"sqlite"}:
@@ -55,7 +63,33 @@ def configure(
         raise ImproperlyConfigured(
             f"{variable} must not be the pooled endpoint; remove '-pooler' from the host."
         )
-    return postgresql(config, variable=variable, pooler=pooler)
+    return postgresql(config, variable=variable, pooler=pooler, connection=connection)
+
+
+def configure_replica(url: str, *, primaries: Iterable[Config], variable: str, **options: Any) -> Config:
+    """The same for a read replica of the database that the other URLs lead to."""
+    if url.partition(":")[0] not in POSTGRESQL_SCHEMES:
+        raise ImproperlyConfigured(f"{variable} must begin with postgresql://.")
+    config = configure(url, variable=variable, connection=CONNECTION | {"connect_timeout": 2}, **options)
+    for primary in primaries:
+        if "HOST" not in primary:
+            raise ImproperlyConfigured(f"{variable} needs a DATABASE_URL that begins with postgresql://.")
+        if place_of(primary) == place_of(config):
+            raise ImproperlyConfigured(
+                f"{variable} leads to the same server as DATABASE_URL; use the URL of a read replica."
+            )
+    return {**config, "ENGINE": "todo_project.db.postgresql_replica"}
+
+
+def place_of(config: Config) -> tuple[str, str, str]:
+    """Neon's pooled and direct endpoints lead to the same database."""
+    name, dot, domain = host_of(config).partition(".")
+    return f"{name.removesuffix('-pooler')}{dot}{domain}", str(config["PORT"] or 5432), config["NAME"]
+
+
+def host_of(config: Config) -> str:
+    options = config.get("OPTIONS", {})
+    return str(options.get("hostaddr") or config.get("HOST") or options.get("host") or "")
 
 
 def sqlite(config: Config, *, base_dir: Path, variable: str) -> Config:
@@ -77,20 +111,19 @@ def sqlite(config: Config, *, base_dir: Path, variable: str) -> Config:
     }
 
 
-def postgresql(config: Config, *, variable: str, pooler: bool) -> Config:
+def postgresql(config: Config, *, variable: str, pooler: bool, connection: Config) -> Config:
     if not config["NAME"]:
         raise ImproperlyConfigured(
             f"{variable} must contain the name of the database after the host, as in …/neondb."
         )
-    options = {**CONNECTION, **config.get("OPTIONS", {})}
+    options = {**connection, **config.get("OPTIONS", {})}
     refuse_unknown_options(options, variable)
     if pooler:
         refuse_startup_options(options, variable)
-    host = str(options.get("hostaddr") or config["HOST"] or options.get("host") or "")
     return {
         **config,
         "ENGINE": "todo_project.db.postgresql",
-        "OPTIONS": {**options, **tls(options, host=host, variable=variable)},
+        "OPTIONS": {**options, **tls(options, host=host_of(config), variable=variable)},
         "CONN_MAX_AGE": MAX_AGE,
         "CONN_HEALTH_CHECKS": True,
         "DISABLE_SERVER_SIDE_CURSORS": pooler,

@@ -16,6 +16,8 @@ from .errors import plan_is_stale, statement_is_missing
 
 T = TypeVar("T")
 
+Rows = list[tuple[Any, ...]]
+
 Statement = tuple[str, list[Any]]
 """SQL and its parameters."""
 
@@ -119,12 +121,15 @@ class CompiledQuery(_Compiled):
         super().__init__(build, **placeholders)
         self.is_prepared = prepare
 
-    def __call__(self, **values: Any) -> list[tuple[Any, ...]]:
+    def __call__(self, **values: Any) -> Rows:
         sql, params, convert = self.prepare(values)
-        rows: list[tuple[Any, ...]] = execute(
-            sql, params, lambda cursor: cursor.fetchall(), prepare=self.is_prepared
-        )
+        rows: Rows = execute(sql, params, lambda cursor: cursor.fetchall(), prepare=self.is_prepared)
         return [tuple(row) for row in convert(rows)] if convert else rows
+
+    def execute(self, database: Any, sql: str, params: list[Any]) -> Rows:
+        """Run a statement that contains this query on another database, which is a PostgreSQL."""
+        rows: Rows = database.execute_constant(sql, params, prepare=self.is_prepared).fetchall()
+        return rows
 
     def statement(self, **values: Any) -> Statement:
         """For a query whose rows need no conversion."""
@@ -143,13 +148,25 @@ class CompiledQuery(_Compiled):
         return sql, params, convert
 
 
-def fetch(querysets: Sequence[QuerySet[Any, Any]]) -> list[tuple[Any, ...]]:
+class UncompiledQuery:
     """The same without compiling once, for a query whose best plan depends on its values."""
-    sql, params, convert = _select(querysets)
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        rows = cursor.fetchall()
-    return [tuple(row) for row in convert(rows)] if convert else rows
+
+    def __init__(self, querysets: Sequence[QuerySet[Any, Any]]) -> None:
+        self.querysets = querysets
+
+    def __call__(self) -> Rows:
+        sql, params, convert = self.prepare({})
+        rows = self.execute(connection, sql, params)
+        return [tuple(row) for row in convert(rows)] if convert else rows
+
+    def prepare(self, values: dict[str, Any]) -> tuple[str, list[Any], Callable[[Any], Any] | None]:
+        return _select(self.querysets)
+
+    def execute(self, database: Any, sql: str, params: list[Any]) -> Rows:
+        with database.cursor() as cursor:
+            cursor.execute(sql, params)
+            rows: Rows = cursor.fetchall()
+            return rows
 
 
 def _select(

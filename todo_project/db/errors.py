@@ -8,6 +8,7 @@ from django.apps import apps
 from django.db import (
     DatabaseError,
     DataError,
+    Error,
     IntegrityError,
     InterfaceError,
     InternalError,
@@ -82,12 +83,12 @@ def plan_is_stale(error: DatabaseError) -> bool:
     return changed or statement_is_missing(error)
 
 
-def statement_is_missing(error: DatabaseError) -> bool:
+def statement_is_missing(error: Error) -> bool:
     """Whether a pooler sent the statement over another connection than the one that prepared it."""
     return sqlstate_of(error) in {UNKNOWN_STATEMENT, DUPLICATE_STATEMENT}
 
 
-def sqlstate_of(error: DatabaseError) -> str | None:
+def sqlstate_of(error: Error) -> str | None:
     return getattr(error.__cause__, "sqlstate", None)
 
 

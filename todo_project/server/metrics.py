@@ -8,12 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from todo_project.api.request_log import error_code_of, method_of, route_of
+from todo_project.db.replica import observers, wrap_statements
 
 REQUESTS = Counter("todo_requests", "Requests.", ["method", "route", "status"])
 ERRORS = Counter("todo_errors", "Error responses of the API.", ["code"])
@@ -25,6 +25,7 @@ DURATION = Histogram(
 )
 DATABASE_TIME = Counter("todo_database_seconds", "Time in SQL statements.", ["method", "route"])
 STATEMENTS = Counter("todo_database_statements", "SQL statements.", ["method", "route"])
+REPLICA_READS = Counter("todo_replica_reads", "Reads that the replica may serve.", ["outcome"])
 THREADS = Gauge("todo_threads", "Threads of all processes.", multiprocess_mode="livesum")
 BUSY_THREADS = Gauge("todo_busy_threads", "Threads that handle a request.", multiprocess_mode="livesum")
 BUILD = Gauge("todo_build_info", "Always 1; the label is the version.", ["version"], multiprocess_mode="max")
@@ -50,10 +51,11 @@ class MetricsMiddleware:
         self.get_response = get_response
         THREADS.set(settings.WEB_THREADS)
         BUILD.labels(settings.VERSION).set(1)
+        observers.append(lambda outcome: REPLICA_READS.labels(outcome).inc())
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         timer, started = StatementTimer(), time.perf_counter()
-        with BUSY_THREADS.track_inprogress(), connection.execute_wrapper(timer):
+        with BUSY_THREADS.track_inprogress(), wrap_statements(timer):
             response = self.get_response(request)
         labels = method_of(request), route_of(request) or "none"
         DURATION.labels(*labels).observe(time.perf_counter() - started)

@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, StatusCode
 
 from todo_project.api.request_log import current_request_id, error_code_of, method_of, route_of
+from todo_project.db.replica import wrap_statements
 
 
 class TracingMiddleware:
@@ -34,7 +35,7 @@ class TracingMiddleware:
         method, parent = method_of(request), extract(request.headers)
         with (
             self.tracer.start_as_current_span(method, parent, SpanKind.SERVER) as span,
-            connection.execute_wrapper(self.trace_statement),
+            wrap_statements(self.trace_statement),
         ):
             response = self.get_response(request)
             span.set_attributes(

@@ -21,7 +21,7 @@ DOMAIN = {
     "tasks.ledger": [
         "apps querysets",
         "models",
-        "kinds",
+        "kinds replica",
         "writes",
         "operations",
         "counts epochs problems single_statement sync trash",

@@ -174,3 +174,51 @@ def test_the_error_of_an_invalid_url_is_one_line_without_the_password(url, words
 )
 def test_a_relative_path_of_sqlite_starts_at_the_project_folder(url, name):
     assert configure(url)["NAME"] == name
+
+
+PRIMARY = configure("postgresql://ann:s3cret@db.example.com/todo?sslmode=verify-full")
+
+
+def configure_replica(url: str, *, primaries=(PRIMARY,)):
+    return database.configure_replica(
+        url, primaries=primaries, base_dir=Path("/srv/todo"), variable="DATABASE_REPLICA_URL"
+    )
+
+
+def test_a_replica_has_the_options_of_the_primary_but_gives_up_sooner():
+    config = configure_replica("postgresql://ann:s3cret@replica.example.com/todo?sslmode=verify-full")
+
+    assert config["OPTIONS"] == PRIMARY["OPTIONS"] | {"connect_timeout": 2}
+    same = ("CONN_MAX_AGE", "CONN_HEALTH_CHECKS", "DISABLE_SERVER_SIDE_CURSORS", "NAME", "USER")
+    assert [config[name] for name in same] == [PRIMARY[name] for name in same]
+    assert config["ENGINE"] == "todo_project.db.postgresql_replica"
+
+
+def test_nothing_is_prepared_on_a_pooled_replica():
+    assert configure_replica(POOLED)["DISABLE_SERVER_SIDE_CURSORS"] is True
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("postgresql://bob:other@db.example.com:5432/todo?connect_timeout=3", "leads to the same server as"),
+        ("postgresql:///todo?host=db.example.com", "leads to the same server as"),
+        ("sqlite:///db.sqlite3", "must begin with postgresql://"),
+        ("postgresql://ann@replica.example.com/todo?sslmode=prefer", "has sslmode=prefer"),
+        ("postgresql://ann@replica.example.com", "must contain the name of the database"),
+    ],
+)
+def test_a_url_that_is_no_replica_is_refused(url, words):
+    with pytest.raises(ImproperlyConfigured, match=f"^DATABASE_REPLICA_URL {words}"):
+        configure_replica(url)
+
+
+@pytest.mark.parametrize(("primary", "replica"), [(POOLED, DIRECT), (DIRECT, POOLED)])
+def test_neons_pooled_and_direct_urls_lead_to_the_same_server(primary, replica):
+    with pytest.raises(ImproperlyConfigured, match="^DATABASE_REPLICA_URL leads to the same server"):
+        configure_replica(replica, primaries=[configure(primary)])
+
+
+def test_sqlite_has_no_replica():
+    with pytest.raises(ImproperlyConfigured, match="^DATABASE_REPLICA_URL needs a DATABASE_URL that begins"):
+        configure_replica(POOLED, primaries=[configure("sqlite:///db.sqlite3")])

@@ -114,6 +114,18 @@ def test_the_server_uses_the_pooled_url():
     assert process.stdout.strip() == "ep-a-1-pooler.eu.aws.neon.tech"
 
 
+PRINT_DATABASES = "from django.conf import settings; print(*settings.DATABASES)"
+
+
+def test_the_server_uses_a_replica_and_commands_do_not():
+    replica = {"DATABASE_REPLICA_URL": PRODUCTION["DATABASE_URL"].replace("ep-a-1", "ep-b-2")}
+
+    server = python("-c", PRINT_DATABASES, DJANGO_SETTINGS_MODULE="todo_project.settings", **replica)
+    command = python("manage.py", "shell", "--no-imports", "-c", PRINT_DATABASES, **replica)
+
+    assert (server.stdout.split(), command.stdout.split()) == (["default", "replica"], ["default"])
+
+
 @pytest.fixture
 def https_only(settings):
     settings.SECURE_SSL_REDIRECT = True

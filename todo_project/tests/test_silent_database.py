@@ -116,8 +116,7 @@ def test_a_request_is_served_though_it_waits_for_a_thread_longer_than_an_idle_co
 
 
 def test_a_pooler_survives_the_end_of_an_outage_in_which_it_was_told_to_cancel(postgres, monkeypatch):
-    monkeypatch.setattr(postgresql, "outage", postgresql.Outage())
-    monkeypatch.setattr(postgresql, "RETRY_INTERVAL", 0)
+    monkeypatch.setattr(postgresql.Connection, "outage", postgresql.Outage(retry_interval=0))
     monkeypatch.setattr(postgresql.Connection, "timeout", 0.1)
     with contextlib.ExitStack() as stack:
         stack.callback(postgres.resume)

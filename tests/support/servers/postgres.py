@@ -1,15 +1,17 @@
-"""A PostgreSQL with an empty database for tests, at `url`."""
+"""A PostgreSQL with an empty database for tests, at `url`, and a standby of it."""
 
 import contextlib
 import importlib.util
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
+from tests.support.processes import becomes_true
 from tests.support.programs import require
 
 from .server import Server, ServerError, chown_to_server_user
@@ -38,6 +40,7 @@ def wheel_folders() -> Iterator[Path]:
 
 
 class Postgres(Server):
+    settings: Mapping[str, str] = {}
     stop_signal = signal.SIGINT  # ends its clients' connections; at SIGTERM it would wait for them
 
     def __init__(self, binaries: Path | None = None) -> None:
@@ -93,6 +96,7 @@ class Postgres(Server):
             "jit": "off",
             # In the folder, not in /dev/shm, where a killed server would leave it.
             "dynamic_shared_memory_type": "mmap",
+            **self.settings,
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return [self.binaries / "postgres", "-D", self.data, *options]
@@ -121,3 +125,47 @@ class CopiedPostgres(Postgres):
 
     def populate(self) -> None:
         """The original has the database."""
+
+
+class Standby(Postgres):
+    """Replicates a primary."""
+
+    # By default it waits for 5 s after it has lost the primary.
+    settings = {"wal_retrieve_retry_interval": "100ms"}
+
+    def __init__(self, primary: Postgres) -> None:
+        self.primary = primary
+        super().__init__(primary.binaries)
+
+    def prepare(self) -> None:
+        options = ["--write-recovery-conf", "--checkpoint=fast", "--no-sync", f"--pgdata={self.data}"]
+        self.run(self.binaries / "pg_basebackup", *options, f"--dbname={self.primary.url}")
+
+    def populate(self) -> None:
+        """It has what the primary has."""
+
+    def execute(self, statement: str) -> Any:
+        """Run a statement, and return the value that it returns."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            return (connection.execute(statement).fetchone() or [None])[0]
+
+    def pause(self) -> None:
+        """Replay nothing more until `proceed`."""
+        self.execute("SELECT pg_wal_replay_pause()")
+        assert becomes_true(lambda: self.execute("SELECT pg_get_wal_replay_pause_state()") == "paused")
+
+    def proceed(self) -> None:
+        self.execute("SELECT pg_wal_replay_resume()")
+
+    def catch_up(self) -> None:
+        """Wait until it has everything that the primary has now."""
+        with psycopg.connect(self.primary.url) as connection:
+            [position] = connection.execute("SELECT pg_current_wal_lsn()::text").fetchone() or [""]
+        assert becomes_true(lambda: self.execute(f"SELECT pg_last_wal_replay_lsn() >= '{position}'"))
+
+    def recreate(self) -> None:
+        """After a promotion, from which there is no way back."""
+        self.stop()
+        shutil.rmtree(self.data)
+        self.prepare()
+        self.start()

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from django.db.backends.postgresql import base
 
-from .connection import Connection, Result, outage
+from .connection import CANCEL_TIMEOUT, Connection, Outage, Result
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +29,12 @@ HEALTH_CHECK_AFTER = 30
 
 class DatabaseWrapper(base.DatabaseWrapper):
     Database: Any = SimpleNamespace(**{**vars(psycopg), "connect": Connection.connect})
+    variable = "DATABASE_URL"
     statement_timeout: float | None = None
     """Seconds for each statement; only the processes that serve requests have a limit."""
+    cancel_timeout: float = CANCEL_TIMEOUT
+    retry_delays: Sequence[float] = RETRY_DELAYS
+    outage = Outage()
     pooler_detected = False
     """Whether this process has found a pooler that DATABASE_POOLER does not declare."""
     used_at = 0.0
@@ -38,23 +42,24 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def get_new_connection(self, conn_params: Mapping[str, Any]) -> Connection:
         if self.statement_timeout is not None:
-            outage.raise_if_silent()
+            self.outage.raise_if_silent()
         try:
             connection = self._connect_with_retries(conn_params)
         except psycopg.errors.ConnectionTimeout:
-            outage.begin()
+            self.outage.begin()
             raise
-        connection.timeout = self.statement_timeout
+        connection.timeout, connection.cancel_timeout = self.statement_timeout, self.cancel_timeout
+        connection.outage = self.outage
         return connection
 
     def _connect_with_retries(self, conn_params: Mapping[str, Any]) -> Connection:
         """Only connecting is retried, because a statement that was sent may have taken effect."""
         started = time.monotonic()
-        for delay in RETRY_DELAYS:
+        for delay in self.retry_delays:
             try:
                 return super().get_new_connection(conn_params)
             except psycopg.OperationalError as error:
-                out_of_time = time.monotonic() - started > sum(RETRY_DELAYS)
+                out_of_time = time.monotonic() - started > sum(self.retry_delays)
                 if out_of_time or any(message in str(error) for message in PERMANENT_ERRORS):
                     raise
             time.sleep(delay)
@@ -104,14 +109,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self, sql: str, params: Sequence[Any], many: bool, context: Any, *, prepare: bool
     ) -> Result:
         self.validate_no_broken_transaction()
-        pooled = self.settings_dict["DISABLE_SERVER_SIDE_CURSORS"] or DatabaseWrapper.pooler_detected
+        pooled = self.settings_dict["DISABLE_SERVER_SIDE_CURSORS"] or self.pooler_detected
         with self.wrap_database_errors:
             return self.connection.execute_constant(sql, params, prepare=prepare and not pooled)
 
     def stop_preparing(self) -> None:
-        DatabaseWrapper.pooler_detected = True
+        type(self).pooler_detected = True
         logger.warning(
-            "Prepared statements are lost: DATABASE_URL points to a pooler. Set DATABASE_POOLER=true."
+            "Prepared statements are lost: %s points to a pooler. Set DATABASE_POOLER=true.", self.variable
         )
 
     def _has_no_pending_input(self) -> bool:

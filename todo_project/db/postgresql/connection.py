@@ -21,9 +21,6 @@ CANCEL_TIMEOUT = 1
 HEALTH_CHECK_TIMEOUT = 1
 """Seconds after which a connection counts as lost. The server may well accept a new one."""
 
-RETRY_INTERVAL = 2
-"""Seconds until one thread tries again to reach a silent server. Meanwhile, the others fail immediately."""
-
 MAX_STATEMENTS = 200
 """Prepared by each connection. Each takes memory of the server."""
 
@@ -43,9 +40,47 @@ class Result:
         return self.rows
 
 
+class Outage:
+    """A server that does not respond at all, as seen by all threads of this process."""
+
+    silent_until = 0.0
+    thread_that_tries: int | None = None
+
+    def __init__(self, retry_interval: float = 2) -> None:
+        self.retry_interval = retry_interval
+        """Seconds until one thread tries again. Meanwhile, the others fail immediately."""
+
+    def is_tested_by_this_thread(self) -> bool:
+        return bool(self.silent_until) and self.thread_that_tries == threading.get_ident()
+
+    def is_silent(self) -> bool:
+        """False also for the one thread that tries again."""
+        if not self.silent_until or self.is_tested_by_this_thread():
+            return False
+        if time.monotonic() < self.silent_until:
+            return True
+        self.thread_that_tries = threading.get_ident()
+        self.silent_until = time.monotonic() + 10  # The thread has succeeded or failed by then.
+        return False
+
+    def raise_if_silent(self) -> None:
+        if self.is_silent():
+            raise psycopg.OperationalError("The database server has not responded for some time.")
+
+    def begin(self, seconds: float | None = None) -> None:
+        self.thread_that_tries = None
+        self.silent_until = time.monotonic() + (self.retry_interval if seconds is None else seconds)
+
+    def end(self) -> None:
+        self.silent_until = 0.0
+
+
 class Connection(psycopg.Connection[Any]):
     timeout: float | None = None
     """Seconds for each statement, after which it is cancelled; None for no limit."""
+
+    cancel_timeout: float = CANCEL_TIMEOUT
+    outage = Outage()
 
     is_checked = False
     """Whether the statement is a health check."""
@@ -61,14 +96,14 @@ class Connection(psycopg.Connection[Any]):
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         if self.timeout is None:
             return super().wait(gen, interval, timeout)
-        outage.raise_if_silent()
+        self.outage.raise_if_silent()
         try:
             result = super().wait(gen, interval, HEALTH_CHECK_TIMEOUT if self.is_checked else self.timeout)
         except errors._WaitTimeout:
             if self.is_checked:
                 raise
             result = self._cancel(gen, interval)
-        outage.end()
+        self.outage.end()
         return result
 
     def execute_constant(self, sql: str, params: Sequence[Any], *, prepare: bool) -> Result:
@@ -115,13 +150,14 @@ class Connection(psycopg.Connection[Any]):
     def _cancel(self, gen: Any, interval: float) -> Any:
         """The result of a statement that took too long: usually QueryCanceled."""
         try:
-            if not outage.is_tested_by_this_thread():
-                self.cancel_safe(timeout=CANCEL_TIMEOUT)
-            return super().wait(gen, interval, CANCEL_TIMEOUT)
+            if not self.outage.is_tested_by_this_thread():
+                self.cancel_safe(timeout=self.cancel_timeout)
+            return super().wait(gen, interval, self.cancel_timeout)
         except errors.QueryCanceled:
+            self.outage.end()
             raise
         except psycopg.OperationalError:
-            outage.begin()
+            self.outage.begin()
             self.close()
             raise
 
@@ -135,31 +171,3 @@ def numbered(sql: str) -> bytes:
     """The SQL with $1, $2 … as the placeholders, as PostgreSQL reads it."""
     number = count(1)
     return re.sub("%[s%]", lambda found: f"${next(number)}" if found[0] == "%s" else "%", sql).encode()
-
-
-class Outage:
-    """A server that does not respond at all, as seen by all threads of this process."""
-
-    silent_until = 0.0
-    thread_that_tries: int | None = None
-
-    def is_tested_by_this_thread(self) -> bool:
-        return bool(self.silent_until) and self.thread_that_tries == threading.get_ident()
-
-    def raise_if_silent(self) -> None:
-        if not self.silent_until or self.is_tested_by_this_thread():
-            return
-        if time.monotonic() < self.silent_until:
-            raise psycopg.OperationalError("The database server has not responded for some time.")
-        self.thread_that_tries = threading.get_ident()
-        self.silent_until = time.monotonic() + 10  # The thread has succeeded or failed by then.
-
-    def begin(self) -> None:
-        self.thread_that_tries = None
-        self.silent_until = time.monotonic() + RETRY_INTERVAL
-
-    def end(self) -> None:
-        self.silent_until = 0.0
-
-
-outage = Outage()

@@ -16,9 +16,10 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from todo_project.config import database
 from todo_project.db.errors import EXHAUSTED, EXHAUSTED_HINT
 
-from .endpoints import Endpoint, connected, endpoints, is_missing_file, query
+from .endpoints import Endpoint, connected, endpoints, is_missing_file, place_of, query, replica_endpoint
 from .postgres import CHECKS, SAMPLES, connections, migrations
 from .redaction import redacted
+from .replicas import check_replica
 from .runner import Check, app_database_checks
 
 SLOW_ROUND_TRIP = 0.03
@@ -43,11 +44,12 @@ class Databases:
     def __init__(self, *, hosts: int = 1) -> None:
         self.hosts = hosts
         self.endpoints = endpoints()
+        self.replica = replica_endpoint()
         self.reached: list[Endpoint] = []
 
     def checks(self) -> Iterator[tuple[str, Check]]:
         for endpoint in self.endpoints:
-            yield endpoint.variable, partial(self.reach, endpoint)
+            yield endpoint.variable, partial(self.reach, endpoint, self.reached)
         yield "both URLs", self.compare
         yield "database", self.warn_if_unreachable
         for name, check in CHECKS.items():
@@ -55,8 +57,18 @@ class Databases:
         yield "connections", partial(self.run_inside, partial(connections, hosts=self.hosts))
         for name, app_check in app_database_checks.items():
             yield name, partial(self.run_app_check, app_check)
+        if self.replica:
+            yield self.replica.variable, self.compare_with_replica
 
-    def reach(self, endpoint: Endpoint) -> Iterator[CheckMessage]:
+    def compare_with_replica(self) -> Iterator[CheckMessage]:
+        reached: list[Endpoint] = []
+        for replica in filter(None, [self.replica]):
+            yield from self.reach(replica, reached)
+        if reached and self.reached:
+            with connected(self.reached[-1]) as primary, connected(reached[0]) as standby:
+                yield from check_replica(primary, standby)
+
+    def reach(self, endpoint: Endpoint, reached: list[Endpoint]) -> Iterator[CheckMessage]:
         if is_missing_file(endpoint):
             yield checks.Error(
                 "The file does not exist yet.",
@@ -67,7 +79,7 @@ class Databases:
         try:
             with connected(endpoint) as connection:
                 yield round_trip(connection, connecting=time.perf_counter() - started)
-                self.reached.append(endpoint)
+                reached.append(endpoint)
                 if connection.vendor == "postgresql":
                     yield tls_of(endpoint, connection)
                     yield pooling_of(endpoint, connection)
@@ -129,16 +141,6 @@ class Databases:
         if len(self.reached) == len(self.endpoints):
             with suppress(DatabaseError):
                 yield from check()
-
-
-def place_of(connection: BaseDatabaseWrapper) -> tuple[Any, ...]:
-    if connection.vendor != "postgresql":
-        return (connection.settings_dict["NAME"],)
-    [place] = query(
-        connection,
-        "SELECT oid, datname, pg_postmaster_start_time() FROM pg_database WHERE datname = current_database()",
-    )
-    return place
 
 
 def hint_for(error: Exception) -> str:

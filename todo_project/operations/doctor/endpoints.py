@@ -24,8 +24,7 @@ class Endpoint:
 
     @property
     def host(self) -> str:
-        options = self.config.get("OPTIONS", {})
-        return str(options.get("hostaddr") or self.config.get("HOST") or options.get("host") or "")
+        return database.host_of(self.config)
 
     @property
     def treated_as_pooler(self) -> bool:
@@ -35,6 +34,11 @@ class Endpoint:
 def endpoints() -> list[Endpoint]:
     """Both; settings.DATABASES has only the one that this process uses."""
     return [Endpoint(VARIABLES[name], config) for name, config in settings.DATABASE_ENDPOINTS.items()]
+
+
+def replica_endpoint() -> Endpoint | None:
+    config = settings.DATABASE_REPLICA
+    return Endpoint("DATABASE_REPLICA_URL", config) if config else None
 
 
 @contextmanager
@@ -58,3 +62,13 @@ def query(connection: BaseDatabaseWrapper, sql: str, *params: Any) -> list[tuple
     with connection.cursor() as cursor:
         cursor.execute(sql, params or None)
         return cursor.fetchall()
+
+
+def place_of(connection: BaseDatabaseWrapper) -> tuple[Any, ...]:
+    if connection.vendor != "postgresql":
+        return (connection.settings_dict["NAME"],)
+    [place] = query(
+        connection,
+        "SELECT oid, datname, pg_postmaster_start_time() FROM pg_database WHERE datname = current_database()",
+    )
+    return place

@@ -72,7 +72,7 @@ def judge_server(version: str, number: int, is_replica: bool, is_read_only: bool
     if is_replica or is_read_only:
         yield checks.Error(
             "The database rejects writes: it is a read replica or is set to read-only.",
-            hint="Use the URL of the primary compute; this application does not use replicas.",
+            hint="Use the URL of the primary compute; a read replica belongs in DATABASE_REPLICA_URL.",
         )
 
 

@@ -16,7 +16,14 @@ def redacted(error: BaseException) -> str:
 
 def secrets() -> set[str]:
     # urlsplit() raises on an invalid URL, which is just when a driver may quote it.
-    urls = " ".join([settings.DATABASE_URL, settings.DATABASE_URL_UNPOOLED, settings.CACHE_URL])
+    urls = " ".join(
+        [
+            settings.DATABASE_URL,
+            settings.DATABASE_URL_UNPOOLED,
+            settings.DATABASE_REPLICA_URL,
+            settings.CACHE_URL,
+        ]
+    )
     passwords = {*re.findall(r"://[^:/@ ]*:([^ ]*)@", urls), *re.findall(r"[?&]password=([^& ]+)", urls)}
     return {
         settings.SECRET_KEY,
