@@ -16,6 +16,7 @@ from tests.support.replicas import (
     killed,
     promoted,
     replay_paused,
+    request,
     sign_up,
     suspended,
     try_fault,
@@ -49,6 +50,7 @@ def new_user(stack):
     def new_user():
         session = sign_up(stack.gunicorn, Result())
         session.task = session("POST", "/tasks", {"title": "milk"}).json()
+        session.result = Result()  # Without the time for a password.
         stack.standby.catch_up()
         return session
 
@@ -128,8 +130,11 @@ def test_all_reads_come_from_the_replica_unless_it_is_behind(stack, alice):
 
 
 def test_the_primary_runs_only_the_query_that_authenticates(stack, alice):
+    measured = 'todo_database_statements_total{method="GET",route="/api/v1/tasks"}'
+
     def count():
-        return [server.log.count("execute todo_") for server in (stack.postgres, stack.standby)]
+        logged = [server.log.count("execute todo_") for server in (stack.postgres, stack.standby)]
+        return [*logged, stack.metrics().get(measured, 0)]
 
     with (
         configured(stack.postgres, "log_statement", "all"),
@@ -139,7 +144,7 @@ def test_the_primary_runs_only_the_query_that_authenticates(stack, alice):
         alice.get("/tasks")
         after = count()
 
-    assert [number - earlier for number, earlier in zip(after, before, strict=True)] == [1, 1]
+    assert [number - earlier for number, earlier in zip(after, before, strict=True)] == [1, 1, 2]
 
 
 @contextlib.contextmanager
@@ -250,7 +255,9 @@ def test_a_replica_that_is_down_causes_no_errors_and_serves_again_after_its_star
         for check in Writer.CHECKS * 6:
             writer.write()
             assert check(writer)
+        ready = request(stack.gunicorn, "GET", "/readyz")
 
+    assert ready.status_code == 200
     assert counts["served"] == 0
     assert alice.result.errors == 0
     assert alice.result.slowest < 2
@@ -270,8 +277,8 @@ def test_a_silent_replica_delays_reads_once_and_never_the_primary(stack, new_use
         later = time.monotonic() - started
 
     assert first == [session.task for session in sessions]
-    assert slowest < 3
-    assert later < 6, "every read waited"
+    assert slowest < 5
+    assert later < 10, "every read waited"
     assert sum(session.result.errors for session in sessions) == 0
 
 
@@ -298,7 +305,7 @@ def test_a_replica_that_takes_too_long_is_left_alone(stack, alice):
 
     assert page["results"] == [alice.task]
     assert first > 1
-    assert later < 1
+    assert later < 2.5
     assert counts == {"failed": 4}
 
 

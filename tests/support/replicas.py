@@ -4,7 +4,6 @@ import contextlib
 import http.client
 import json
 import random
-import re
 import threading
 import time
 from collections import Counter
@@ -27,7 +26,8 @@ USERS = 4
 MAX_TASKS = 20
 """Of a user, so that all fit on a page."""
 
-OUTCOME = re.compile(r'^todo_replica_reads_total\{outcome="(\w+)"\} (\S+)$', re.MULTILINE)
+METRIC = 'todo_replica_reads_total{{outcome="{}"}}'
+OUTCOMES = ("served", "behind", "failed")
 
 
 class Stack:
@@ -54,8 +54,14 @@ class Stack:
 
     def outcomes(self) -> Counter[str]:
         """How many reads the replica has served, and how many it has not, by the reason."""
+        metrics = self.metrics()
+        return Counter({outcome: int(metrics.get(METRIC.format(outcome), 0)) for outcome in OUTCOMES})
+
+    def metrics(self) -> dict[str, float]:
+        """The values by their names with labels."""
         text = request(self.gunicorn, "GET", "/metrics", METRICS_TOKEN).content.decode()
-        return Counter({outcome: int(float(number)) for outcome, number in OUTCOME.findall(text)})
+        lines = [line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#")]
+        return {name: float(value) for name, value in lines}
 
     def wait_until_served(self) -> None:
         """Wait until the replica serves a read."""

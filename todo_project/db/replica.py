@@ -58,7 +58,7 @@ class Replica:
         """The rows of a query; None if the primary has to answer.
 
         `current` returns one row if the replica is current, and none otherwise. If a query that may be slow
-        takes too long, the replica need not be slow.
+        takes too long, the replica is not left alone because of it.
         """
         database: Any = connections[REPLICA]
         rows, outcome = None, self.reason
