@@ -15,6 +15,7 @@ from tests.support.assertions import assert_error
 from tests.support.caller import Caller
 from tests.support.certificates import CERTIFICATE, write_certificate
 from tests.support.issuer import SECRET, Issuer, claims, private_key, public_jwk
+from tests.support.processes import TIMEOUT
 from todo_project.config import issuers
 
 
@@ -189,7 +190,7 @@ def test_the_whole_download_has_one_deadline(issuer, monkeypatch, part):
     issuer.dripping = part
 
     assert_error(me(issuer.token()), 503, "SERVICE_UNAVAILABLE")
-    assert issuer.was_hung_up.wait(timeout=2)
+    assert issuer.was_hung_up.wait(TIMEOUT)
 
 
 def test_a_silent_issuer_delays_a_request_by_three_seconds(issuer):
@@ -197,7 +198,7 @@ def test_a_silent_issuer_delays_a_request_by_three_seconds(issuer):
     started = time.monotonic()
 
     assert_error(me(issuer.token()), 503, "SERVICE_UNAVAILABLE")
-    assert time.monotonic() - started < 4
+    assert 3 <= time.monotonic() - started < 10
 
 
 def test_a_slow_lookup_of_the_host_is_abandoned(issuer, monkeypatch):
@@ -205,14 +206,14 @@ def test_a_slow_lookup_of_the_host_is_abandoned(issuer, monkeypatch):
     test_is_over = threading.Event()
 
     def look_up(*args):
-        test_is_over.wait(timeout=2)
+        test_is_over.wait(TIMEOUT)
         return []
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     started = time.monotonic()
 
     assert_error(me(issuer.token()), 503, "SERVICE_UNAVAILABLE")
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 10
     test_is_over.set()
 
 
@@ -220,7 +221,7 @@ def test_a_large_response_is_not_read_to_its_end(issuer):
     issuer.answer(200, issuer.content + b" " * 16 * 1024 * 1024)
 
     assert_error(me(issuer.token()), 503, "SERVICE_UNAVAILABLE")
-    assert issuer.was_hung_up.wait(timeout=2)
+    assert issuer.was_hung_up.wait(TIMEOUT)
 
 
 def test_keys_are_fetched_again_when_the_issuer_comes_back(issuer, clock):

@@ -289,13 +289,23 @@ def try_fault(stack: Stack, name: str, result: Result, *, seconds: float = 1.0) 
             for token in tokens
         }
         stop_writing, stop_following = threading.Event(), threading.Event()
+
+        def acknowledged() -> int:
+            return sum(len(each.acknowledged) for some in writers.values() for each in some)
+
+        def let_write() -> None:
+            """For some time, and on a busy machine for longer."""
+            goal = acknowledged() + 10
+            time.sleep(seconds)
+            assert becomes_true(lambda: acknowledged() >= goal or any(each.done() for each in writing))
+
         with ThreadPoolExecutor(USERS * (WRITERS + 1)) as pool:
             following = [pool.submit(follow, client(token), stop_following) for token in tokens]
             writing = [pool.submit(each.write, stop_writing) for some in writers.values() for each in some]
             try:
-                time.sleep(seconds)
+                let_write()
                 FAULTS[name](stack)
-                time.sleep(seconds)
+                let_write()
             finally:
                 stop_writing.set()
                 wait(writing, TIMEOUT)

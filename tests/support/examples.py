@@ -12,6 +12,8 @@ from typing import Any
 
 from django.conf import settings
 
+from .processes import TIMEOUT
+
 # For the script it is curl. What it receives goes to the log, too.
 CURL = """#!{python}
 import json, os, subprocess, sys
@@ -66,7 +68,7 @@ def run_examples(page: str, folder: Path, changes: dict[str, str], **variables: 
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=TIMEOUT,
         check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr

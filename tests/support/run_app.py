@@ -8,6 +8,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from .processes import TIMEOUT
 from .raw_http import ALICE, BOB, NOTE
 from .servers.gunicorn import ROOT, environment
 from .servers.postgres import CopiedPostgres, Postgres
@@ -76,6 +77,6 @@ def run_program(arguments: list[str], **changes: str | None) -> subprocess.Compl
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=TIMEOUT,
         check=False,
     )

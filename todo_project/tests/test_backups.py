@@ -11,6 +11,7 @@ from contextlib import closing
 import pytest
 from django.conf import settings
 
+from tests.support.processes import TIMEOUT
 from tests.support.programs import require
 from tests.support.run_app import prepared_postgres, prepared_sqlite, run_program
 from tests.support.servers.gunicorn import Gunicorn
@@ -51,7 +52,7 @@ class Machine:
                         ["bash", "-c", line],
                         env={"PATH": f"{path_of(program)}:/usr/bin:/bin", "DATABASE_URL": self.url},
                         check=True,
-                        timeout=60,
+                        timeout=TIMEOUT,
                     )
 
     def ask(self, method, path, body=None, token=None):

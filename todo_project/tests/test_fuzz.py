@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.processes import TIMEOUT
 from tests.support.raw_http import lines
 from tests.support.servers.gunicorn import ROOT, Gunicorn
 
@@ -33,7 +34,7 @@ def assert_finds_nothing(server, phases, examples, *more):
         env=server.environment,
         capture_output=True,
         text=True,
-        timeout=60 + 20 * EXAMPLES,
+        timeout=TIMEOUT + 20 * EXAMPLES,
         check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr

@@ -7,6 +7,7 @@ import pytest
 from django.conf import settings
 
 from tests.support.npm import node_modules
+from tests.support.processes import TIMEOUT
 
 pytestmark = pytest.mark.own_servers  # To run once, and not for each database.
 
@@ -30,7 +31,7 @@ def test_the_description_passes_the_recommended_rules(command):
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=TIMEOUT,
         check=False,
     )
 

@@ -211,7 +211,7 @@ def test_a_killed_master_leaves_no_process_that_keeps_the_port(sqlite_url):
         killed = time.monotonic()
 
         assert becomes_true(lambda: port_is_free(server.port))
-        assert time.monotonic() - killed < 5
+        assert time.monotonic() - killed < 15
         server.start()
 
 
@@ -250,7 +250,7 @@ def test_a_second_master_takes_over_without_a_failed_or_slow_request():
 
     for each in calls:
         each.result()
-    assert max(durations) < 3
+    assert max(durations) < 10
 
 
 def test_a_command_reports_missing_tables_without_a_traceback(tmp_path):
