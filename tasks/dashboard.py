@@ -28,8 +28,9 @@ def tasks(at: datetime) -> Figures:
     total = in_sample["open"] + in_sample["completed"] + in_sample["trashed"]
     counts = sample.extrapolate(in_sample, among=total)
     days = last_days(DAYS, at=at)
-    created = capped_counts(COUNT_LIMIT, [Task.objects.created_in(*span) for span in days])
-    completed = capped_counts(COUNT_LIMIT, [Task.objects.completed_in(*span) for span in days])
+    all_tasks = Task.objects.of_all_owners()
+    created = capped_counts(COUNT_LIMIT, [all_tasks.created_in(*span) for span in days])
+    completed = capped_counts(COUNT_LIMIT, [all_tasks.completed_in(*span) for span in days])
     return [
         *(
             estimated_tile(state, counts[state], sample, url=list_url(Task, state=state))

@@ -17,6 +17,7 @@ from todo_project.db.user_annotations import USER_ANNOTATIONS, NumberInJSON
 
 from .dates import EndOfDay, instant, later
 from .ledger.models import Link, OwnedObject
+from .ledger.querysets import OF_ALL_OWNERS
 from .querysets import LabelQuerySet, OrderedQuerySet, ProjectQuerySet, TaskQuerySet
 
 
@@ -111,11 +112,11 @@ class Project(OrderedObject):
             models.Index(
                 fields=["owner", "parent"], name="project_parent", condition=Q(parent__isnull=False)
             ),
-            models.Index(fields=["created_at"], name="project_all_created"),
+            models.Index(fields=["created_at"], name="project_all_created", condition=OF_ALL_OWNERS),
             models.Index(
                 fields=["deleted_at", "id"],
                 name="project_all_trashed",
-                condition=Q(deleted_at__isnull=False),
+                condition=OF_ALL_OWNERS & Q(deleted_at__isnull=False),
             ),
         ]
 
@@ -173,7 +174,7 @@ class Label(OrderedObject):
             ),
             color_check("label_color_format"),
         ]
-        indexes = [models.Index(fields=["created_at"], name="label_all_created")]
+        indexes = [models.Index(fields=["created_at"], name="label_all_created", condition=OF_ALL_OWNERS)]
 
     def __str__(self) -> str:
         return self.name
@@ -311,21 +312,21 @@ class Task(OrderedObject):
             ),
             # For the admin's lists of all owners' tasks, its dashboard and the purge command. Without the id
             # where few tasks have the same time.
-            models.Index(fields=["created_at"], name="task_all_created"),
+            models.Index(fields=["created_at"], name="task_all_created", condition=OF_ALL_OWNERS),
             models.Index(
                 fields=["completed_at"],
                 name="task_all_completed",
-                condition=Q(completed_at__isnull=False),
+                condition=OF_ALL_OWNERS & Q(completed_at__isnull=False),
             ),
             models.Index(
                 fields=["due_by", "id"],
                 name="task_all_open",
-                condition=Q(completed=False, deleted_at__isnull=True),
+                condition=OF_ALL_OWNERS & Q(completed=False, deleted_at__isnull=True),
             ),
             models.Index(
                 fields=["deleted_at", "id"],
                 name="task_all_trashed",
-                condition=Q(deleted_at__isnull=False),
+                condition=OF_ALL_OWNERS & Q(deleted_at__isnull=False),
             ),
         ]
 

@@ -13,7 +13,9 @@ from .trash import kinds_with_trash, prune_tombstones, purge_trash
 
 def trashed_before(at: datetime) -> QuerySet[Any]:
     """The primary keys of the objects of all kinds."""
-    rows, *others = (kind.model.objects.trashed_before(at).values("pk") for kind in kinds_with_trash())
+    rows, *others = (
+        kind.model.objects.of_all_owners().trashed_before(at).values("pk") for kind in kinds_with_trash()
+    )
     return rows.union(*others, all=True)
 
 

@@ -36,6 +36,11 @@ Ids = Collection[uuid.UUID] | QuerySet[Any, Any]
 """At least one; or a query for them."""
 
 
+OF_ALL_OWNERS = Q(version__gt=0)
+"""True for every object. Indexes for lists of all owners' objects have this condition, so that PostgreSQL
+does not choose them for a page of one owner: it would read the later objects of all others first."""
+
+
 class VersionedQuerySet(OwnedQuerySet):
     def since(self, version: int) -> Self:
         return self.filter(version__gt=version)
@@ -46,6 +51,10 @@ class VersionedQuerySet(OwnedQuerySet):
 
 class ObjectQuerySet(VersionedQuerySet):
     """Objects of one kind."""
+
+    def of_all_owners(self) -> Self:
+        """For lists that the indexes with this condition serve."""
+        return self.filter(OF_ALL_OWNERS)
 
     def live(self) -> Self:
         return self.filter(deleted_at__isnull=True)

@@ -76,7 +76,9 @@ def purge_trash(before: datetime) -> Iterator[int]:
     A batch is one transaction with objects of one kind and owner.
     """
     for kind in kinds_with_trash():
-        for owner in _owners(kind.model.objects.trashed_before(before).order_by("deleted_at")):
+        for owner in _owners(
+            kind.model.objects.of_all_owners().trashed_before(before).order_by("deleted_at")
+        ):
             number = BATCH_SIZE
             while number >= BATCH_SIZE:
                 with transaction.atomic():

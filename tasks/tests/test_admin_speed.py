@@ -272,6 +272,10 @@ def test_an_index_serves_each_list_and_its_count(superuser, page, index):
         cursor.execute("SET LOCAL enable_seqscan = off")
         if index.endswith(("search", "unique")):
             cursor.execute("SET LOCAL enable_indexscan = off")
+            # Of so few rows, reading all by any index would cost no more than searching.
+            cursor.execute(
+                "UPDATE pg_class SET reltuples = 1e6, relpages = 1 WHERE relname ~ '^(tasks|accounts)_'"
+            )
         else:
             cursor.execute("SET LOCAL enable_sort = off")
         for sql in query:

@@ -1,6 +1,7 @@
 """PostgreSQL reads a page from an index, whatever the number of the owner's tasks."""
 
 import datetime as dt
+import re
 
 import pytest
 from django.db import connection
@@ -51,6 +52,17 @@ def explained(sql):
     return list(nodes(plan["Plan"]))
 
 
+def explained_for_any(owner, sql):
+    """The plan that does not depend on the owner."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        generic = re.sub(rf"'{owner.pk}'|'{owner.pk.hex}'", "$1", sql)
+        cursor.execute(f"PREPARE page (uuid) AS {generic}".replace("%", "%%"))
+        plan = explained(f"EXECUTE page ('{owner.pk}')")
+        cursor.execute("DEALLOCATE page")
+    return plan
+
+
 def nodes(plan):
     yield plan
     for child in plan.get("Plans", []):
@@ -93,6 +105,27 @@ def test_a_page_is_read_from_an_index(as_alice, many_tasks, path, index):
         assert len(page) == LIMIT
         assert index in {node.get("Index Name") for node in plan}
         assert rows_read(plan) <= 3 * LIMIT
+
+
+def old_task(minute, *, trashed):
+    """The later it was created or deleted, the earlier it is due."""
+    at, due = (NOON + dt.timedelta(minutes=minutes) for minutes in (minute, -minute))
+    return {"title": "milk", "created_at": at, "due_at": due, "deleted_at": at if trashed else None}
+
+
+@pytest.mark.parametrize("path", ["/tasks", "/tasks?ordering=due&completed=false", "/trash"])
+def test_a_page_does_not_read_the_newer_tasks_of_others(as_alice, alice, bob, path):
+    """PostgreSQL plans a prepared query for an average owner, whose tasks are as new as those of others."""
+    for owner, times in ((alice, range(100)), (bob, range(100, 3100))):
+        for trashed in (False, True):
+            store_tasks(owner, *(old_task(time, trashed=trashed) for time in times))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    with CaptureQueriesContext(connection) as queries:
+        assert len(as_alice("get", path).json()["results"]) == 50
+    [sql] = [query["sql"] for query in queries.captured_queries if "tasks_task" in query["sql"]]
+
+    assert rows_read(explained_for_any(alice, sql)) <= 3 * 50
 
 
 def test_the_occurrences_of_a_task_are_read_from_an_index(as_alice, many_tasks):

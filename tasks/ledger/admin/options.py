@@ -73,6 +73,11 @@ class ObjectAdmin(BoundedModelAdmin):
 
     # The change list
 
+    def get_queryset(self, request: HttpRequest) -> ObjectQuerySet:
+        rows: Any = super().get_queryset(request)
+        objects: ObjectQuerySet = rows.of_all_owners()
+        return objects
+
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         return ["__str__", self.owner_display(request), self.time_column(request)]
 
