@@ -53,7 +53,14 @@ def with_labels(tasks: TaskQuerySet, choices: list[Any], moment: Moment) -> Task
     return tasks
 
 
-FILTERS = ledger.FILTERS | {
+FILTERS = {
+    # First, because the way to a task may lead through tasks that other filters leave out.
+    "root": Filter(
+        fields.UUIDField(help_text="Only this task and its subtasks at all levels."),
+        lambda tasks, root, moment: tasks.with_contents([root]),
+        plan_each_time=True,
+    ),
+    **ledger.FILTERS,
     "project": Filter(
         UUIDOrNoneField(help_text="Only tasks in this project; none: in the inbox."),
         lambda tasks, project, moment: (
@@ -67,11 +74,6 @@ FILTERS = ledger.FILTERS | {
         lambda tasks, parent, moment: tasks.without_parent() if parent == NONE else tasks.subtasks_of(parent),
         UUIDField(),
         constants=frozenset({NONE}),
-    ),
-    "root": Filter(
-        fields.UUIDField(help_text="Only this task and its subtasks at all levels."),
-        lambda tasks, root, moment: tasks.with_contents([root]),
-        plan_each_time=True,
     ),
     "label": Filter(
         LabelsField(

@@ -390,6 +390,8 @@ def test_tasks_are_filtered_by_parent_and_root(as_alice, family):
     assert titles(as_alice, f"root={task['id']}") == ["1", "2", "3", "4"]
     assert titles(as_alice, f"root={subtask['id']}") == ["2", "3"]
     assert titles(as_alice, f"root={UNKNOWN_ID}") == []
+    # The task itself need not pass the other filters.
+    assert titles(as_alice, f"root={task['id']}&q=4") == ["4"]
 
 
 def test_the_times_of_one_request_are_later_for_each_operation(as_alice, family):
