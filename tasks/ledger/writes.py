@@ -260,8 +260,11 @@ def _texts(rows: ObjectQuerySet) -> Any:
 @cache
 def _columns(kind: Kind) -> tuple[str, ...]:
     """In the order of the model's fields, as from_db() needs them."""
-    short = {*kind.columns} - {*kind.model.search_columns}
-    return tuple(field.name for field in kind.model._meta.concrete_fields if field.name in short)
+    return tuple(
+        field.name
+        for field in kind.model._meta.concrete_fields
+        if not field.generated and field.name not in kind.model.search_columns
+    )
 
 
 def store(writes: Sequence[Write], rows_for: RowsFor = owned) -> None:

@@ -1,6 +1,8 @@
 """/labels, and the labels of tasks."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from tasks.models import Label, Task, TaskLabel
 from tests.support.assertions import assert_error
@@ -348,3 +350,13 @@ def test_two_labels_exchange_their_names_in_one_request(as_alice, alice, labels)
     names = {each["id"]: each["name"] for each in send(as_alice, "get", "/labels")["results"]}
     assert (names[labels["errand"]], names[labels["home"]]) == ("home", "errand")
     assert_consistent(as_alice, alice)
+
+
+def test_naming_three_labels_makes_as_many_queries_as_naming_one(as_alice, labels):
+    def queries(*names):
+        with CaptureQueriesContext(connection) as captured:
+            create_task(as_alice, add_labels=[{"name": name} for name in names])
+        return len(captured)
+
+    queries("errand")  # compiles the SQL
+    assert queries("errand", "home", "urgent") == queries("errand")
