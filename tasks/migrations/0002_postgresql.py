@@ -8,7 +8,12 @@ from typing import Any
 
 from django.db import migrations
 
-from todo_project.db.migrations import AddOwnerToPrimaryKey, RunPostgreSQL
+from todo_project.db.migrations import (
+    FREQUENT_VACUUM,
+    AddOwnerToPrimaryKey,
+    RunPostgreSQL,
+    SetTableOptions,
+)
 
 FORWARD = """
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
@@ -20,24 +25,6 @@ CREATE INDEX label_search ON tasks_label USING gin (owner_id, UPPER(name::text) 
 """
 # The extensions are kept, because other applications of the database may use them.
 BACKWARD = "DROP INDEX label_search; DROP INDEX project_search; DROP INDEX task_search;"
-
-# By default, a fifth of the rows have to change before a vacuum. Of a large table that takes weeks, in which
-# dead rows fill its pages, the search reads its list of pending changes, and the counts read the table.
-VACUUM = """
-ALTER TABLE tasks_task SET (
-    autovacuum_vacuum_scale_factor = 0.02,
-    autovacuum_vacuum_insert_scale_factor = 0.02,
-    autovacuum_analyze_scale_factor = 0.02
-);
-"""
-DEFAULT_VACUUM = """
-ALTER TABLE tasks_task RESET (
-    autovacuum_vacuum_scale_factor,
-    autovacuum_vacuum_insert_scale_factor,
-    autovacuum_analyze_scale_factor
-);
-"""
-
 
 # The database compares texts as its language does. On SQLite the default is byte by byte.
 POSITIONS = "".join(
@@ -75,5 +62,5 @@ class Migration(migrations.Migration):
         AddReference("tasklabel", "label", "label"),
         RunPostgreSQL(POSITIONS.format(*['"C"'] * 3), POSITIONS.format(*['"default"'] * 3)),
         RunPostgreSQL(FORWARD, BACKWARD),
-        RunPostgreSQL(VACUUM, DEFAULT_VACUUM),
+        *(SetTableOptions(f"tasks_{table}", **FREQUENT_VACUUM) for table in ("task", "tasklabel")),
     ]

@@ -201,16 +201,26 @@ def page_of_clock(owner):
     return row.partition(",")[0]
 
 
-def test_large_tables_are_vacuumed_after_a_fiftieth_has_changed(db):
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT unnest(reloptions) FROM pg_class WHERE relname = 'tasks_task'")
-        options = {option for (option,) in cursor.fetchall()}
-
-    assert options == {
+@pytest.mark.parametrize(
+    "table", ["tasks_task", "tasks_tasklabel", "ledger_tombstone", "todo_project_idempotencykey"]
+)
+def test_large_tables_are_vacuumed_after_a_fiftieth_has_changed(db, table):
+    assert options_of(table) == {
         "autovacuum_vacuum_scale_factor=0.02",
         "autovacuum_vacuum_insert_scale_factor=0.02",
         "autovacuum_analyze_scale_factor=0.02",
     }
+
+
+@pytest.mark.parametrize("table", ["ledger_clock", "todo_project_idempotencyusage"])
+def test_rows_that_each_write_updates_have_free_space_beside_them(db, table):
+    assert options_of(table) == {"fillfactor=50"}
+
+
+def options_of(table):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT unnest(reloptions) FROM pg_class WHERE relname = %s", [table])
+        return {option for (option,) in cursor.fetchall()}
 
 
 def test_overdue_tasks_are_counted_in_an_index_of_open_tasks(as_alice, many_tasks):

@@ -32,3 +32,32 @@ class AddOwnerToPrimaryKey(RunPostgreSQL):
 
     def deconstruct(self) -> Any:
         return type(self).__name__, [self.table], {}
+
+
+class SetTableOptions(RunPostgreSQL):
+    """Storage parameters of a table."""
+
+    def __init__(self, table: str, **options: float) -> None:
+        values = ", ".join(f"{name} = {value}" for name, value in options.items())
+        super().__init__(
+            f"ALTER TABLE {table} SET ({values})", f"ALTER TABLE {table} RESET ({', '.join(options)})"
+        )
+        self.table, self.options = table, options
+
+    def deconstruct(self) -> Any:
+        return type(self).__name__, [self.table], self.options
+
+
+FREQUENT_VACUUM = {
+    "autovacuum_vacuum_scale_factor": 0.02,
+    "autovacuum_vacuum_insert_scale_factor": 0.02,
+    "autovacuum_analyze_scale_factor": 0.02,
+}
+"""By default, a fifth of the rows have to change before a vacuum. Of a large table that takes weeks, in which
+dead rows fill its pages and counts read the table.
+
+Still a share and not a number: a vacuum reads all indexes, however few rows have changed.
+"""
+
+HOT_UPDATES = {"fillfactor": 50}
+"""Free space in the pages, so that an update of columns without an index touches no index."""
