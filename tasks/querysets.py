@@ -39,12 +39,18 @@ class OrderedQuerySet(ObjectQuerySet):
 
     def nested_beyond(self, levels: int) -> Self:
         """In more levels; those in a circle are in infinitely many."""
-        return self.filter(**{f"{'parent__' * levels}isnull": False})
+        # The owner is in each join, because a distributed database joins only within an owner's rows.
+        within_owner = {f"{'parent__' * level}owner": F("owner") for level in range(1, levels)}
+        return self.filter(**{f"{'parent__' * levels}isnull": False}, **within_owner)
 
     def live_in_trash(self) -> Self:
         """Not in the trash themselves, but in an object that is."""
-        trashed = (Q(**{f"{name}__deleted_at__isnull": False}) for name in self.model.containers())
-        return self.live().filter(reduce(operator.or_, trashed))
+        live = self.live()
+        in_trashed = (
+            live.filter(**{f"{name}__deleted_at__isnull": False, f"{name}__owner": F("owner")})
+            for name in self.model.containers()
+        )
+        return live.filter(reduce(operator.or_, (Q(pk__in=rows.values("pk")) for rows in in_trashed)))
 
     def siblings_of(self, each: Any) -> Self:
         return self.filter(**{name: getattr(each, f"{name}_id") for name in self.model.siblings_share})
@@ -113,7 +119,7 @@ class TaskQuerySet(OrderedQuerySet):
         """Subtasks in another project than the task that they are in."""
         same = Q(parent__project=F("project"), project__isnull=False, parent__project__isnull=False)
         neither = Q(project__isnull=True, parent__project__isnull=True)
-        together = self.filter(same | neither).values("pk")
+        together = self.filter(same | neither, parent__owner=F("owner")).values("pk")
         return self.filter(parent__isnull=False).exclude(pk__in=together)
 
     def in_project(self, project_id: uuid.UUID) -> Self:

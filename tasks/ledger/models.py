@@ -18,9 +18,11 @@ from todo_project.db.user_annotations import USER_ANNOTATIONS, UserAnnotation
 
 from .querysets import ClockQuerySet, ObjectQuerySet, TombstoneQuerySet
 
+EPOCHS = 2**32 - 1
 
-def random_epoch() -> int:
-    return secrets.randbelow(2**32 - 1) + 1
+
+def random_epoch(below: int = EPOCHS + 1) -> int:
+    return secrets.randbelow(below - 1) + 1
 
 
 class Clock(models.Model):

@@ -94,14 +94,17 @@ class ObjectQuerySet(VersionedQuerySet):
         first = self.with_ids(ids)
         if "parent" not in self.model.containers():
             return first
-        sql, params = first.order_by().values("id", "owner_id", "parent_id").query.sql_with_params()
-        table = connection.ops.quote_name(self.model._meta.db_table)
+        # All steps read these rows: with their owner, each is of one node in a distributed database.
+        (start, start_params), (rows, params) = (
+            each.order_by().values("id", "owner_id", "parent_id").query.sql_with_params()
+            for each in (first, self)
+        )
         tree = (
-            f"WITH RECURSIVE tree (id, owner_id, parent_id) AS ({sql} UNION "  # noqa: S608
-            f"SELECT row.id, row.owner_id, row.parent_id FROM {table} AS row "
+            f"WITH RECURSIVE tree (id, owner_id, parent_id) AS ({start} UNION "  # noqa: S608
+            f"SELECT row.id, row.owner_id, row.parent_id FROM ({rows}) AS row "
             f"JOIN tree ON row.owner_id = tree.owner_id AND {step}) SELECT id FROM tree"
         )
-        return self.filter(pk__in=RawSQL(tree, params))  # noqa: S611
+        return self.filter(pk__in=RawSQL(tree, [*start_params, *params]))  # noqa: S611
 
     def search_text(self, text: str) -> Self:
         """The text in one of the model's search columns, case-insensitive."""

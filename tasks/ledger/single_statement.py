@@ -81,7 +81,10 @@ def perform_in_one_statement(owner: Any, operation: Operation, rows_for: RowsFor
     """Return None if the operation takes more than one statement, or if nothing was written."""
     fields = operation.kind.single_statement_fields.get(operation.verb, frozenset())
     names = operation.values.keys()
-    if connection.vendor != "postgresql" or operation.key is not None or not names or not names <= fields:
+    if operation.key is not None or not names or not names <= fields:
+        return None
+    # Citus returns only columns from a write.
+    if connection.vendor != "postgresql" or connection.is_distributed:  # type: ignore[attr-defined]
         return None
     if operation.verb == CREATE:
         return _create(owner, operation.kind, operation.values)

@@ -226,7 +226,7 @@ def test_a_deletion_that_bypasses_the_clock_is_a_conflict(as_alice, monkeypatch)
     original = Task.set_fields
 
     def delete_and_set_fields(self, values, *, at):
-        Task.objects.filter(pk=self.pk).delete()
+        Task.objects.filter(owner=self.owner, pk=self.pk).delete()
         return original(self, values, at=at)
 
     monkeypatch.setattr(Task, "set_fields", delete_and_set_fields)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.chaos import FAULTS, Result, Stack, table, try_fault
+from tests.support.chaos import Result, Stack, table, try_fault
 
 pytestmark = pytest.mark.own_servers
 
@@ -13,7 +13,7 @@ def stack():
         yield stack
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", Stack.faults)
 def test_a_fault_under_load_loses_doubles_and_hides_nothing(stack, fault):
     result = Result()
     try_fault(stack, fault, result, seconds=0.5)

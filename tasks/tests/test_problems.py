@@ -5,8 +5,11 @@ from django.core import checks
 from django.db import connection
 
 from tasks.ledger import diagnosis
+from tasks.ledger.kinds import kinds
+from tasks.ledger.problems import find_problems
 from tasks.models import Project, Task
 from tests.support.caller import UNKNOWN_ID
+from tests.support.one_owner import checked
 from tests.support.tasks import create_task
 
 
@@ -89,3 +92,9 @@ def test_a_label_that_does_not_exist_is_found(as_alice):
         cursor.execute("DELETE FROM tasks_label")
 
     assert found() == [f"A label of task {task['id']} does not exist."]
+
+
+@pytest.mark.postgres
+def test_every_statement_that_looks_for_problems_names_the_owner(tree, alice):
+    with checked():
+        assert [problem for kind in kinds.values() for problem in find_problems(kind, alice)] == []

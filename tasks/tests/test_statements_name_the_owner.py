@@ -1,4 +1,4 @@
-"""The purge and erase commands write owner by owner, so that each write belongs to one shard."""
+"""Commands write owner by owner, so that each write belongs to one shard."""
 
 import re
 from datetime import timedelta

@@ -214,7 +214,7 @@ def test_a_change_that_bypasses_the_clock_is_a_conflict_and_not_overwritten(as_a
     original = Task.set_fields
 
     def set_fields(self, values, *, at):
-        Task.objects.filter(pk=self.pk).update(title="by hand", version=1000)
+        Task.objects.filter(owner=self.owner, pk=self.pk).update(title="by hand", version=1000)
         return original(self, values, at=at)
 
     monkeypatch.setattr(Task, "set_fields", set_fields)

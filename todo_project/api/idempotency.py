@@ -93,7 +93,8 @@ def _run_and_store(record: IdempotencyKey, handle: Callable[[], Response]) -> Re
         response = handle()
     except ApiError as error:
         if error.commits_on_error:
-            record.delete()  # The key must not be committed with the failed request's other changes.
+            # The key must not be committed with the failed request's other changes.
+            IdempotencyKey.objects.filter(owner=record.owner_id, pk=record.pk).delete()
         raise
     record.status = response.status_code
     record.headers = {name: response[name] for name in STORED_HEADERS if name in response}

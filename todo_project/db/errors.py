@@ -97,7 +97,7 @@ def _sqlite_name(error: DatabaseError) -> str | None:
 
 
 SHARD_SUFFIX = re.compile(r"_\d{6,}$")
-"""Citus appends the number of the shard to the names of constraints."""
+"""Citus appends the number of the shard to the names of keys."""
 
 
 def violates(error: IntegrityError, constraint: str) -> bool:
@@ -122,14 +122,23 @@ def _rejection(error: IntegrityError) -> Rejected:
 
 
 def _constraint_name(error: IntegrityError) -> str | None:
-    """SQLite names check constraints and indexes, but lists the columns of a unique constraint."""
+    """SQLite names check constraints and indexes, but lists the columns of a unique constraint.
+
+    From another node, Citus passes on only the message, which ends with the name.
+    """
     if diagnosis := getattr(error.__cause__, "diag", None):
-        name: str | None = diagnosis.constraint_name
-        return SHARD_SUFFIX.sub("", name) if name else None
+        names = (
+            [diagnosis.constraint_name] if diagnosis.constraint_name else _quoted(diagnosis.message_primary)
+        )
+        return SHARD_SUFFIX.sub("", names[-1]) if names else None
     text = str(error)
     if named := re.search(r"CHECK constraint failed: (\w+)|index '(\w+)'", text):
         return named[1] or named[2]
     return _unique_by_columns().get(frozenset(re.findall(r"\w+\.\w+", text)))
+
+
+def _quoted(message: str | None) -> list[str]:
+    return re.findall(r'"(\w+)"', message or "")
 
 
 def _null_column(error: IntegrityError) -> str | None:

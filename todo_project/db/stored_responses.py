@@ -5,15 +5,14 @@ To change an owner's stored responses lock their IdempotencyUsage first, and the
 
 import re
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 
 import orjson
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.db import transaction
-from django.db.models import Count, F, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Count, F, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from todo_project.models import IdempotencyKey, IdempotencyUsage
@@ -30,7 +29,8 @@ def store(record: IdempotencyKey, *, expired_before: datetime) -> str | None:
     """Write and count a response. Return the name of a quota that it exceeds; the caller then rolls back."""
     columns = ("status", "headers", "body", "size", "is_reduced")
     response = update_statement(
-        IdempotencyKey.objects.filter(pk=record.pk), **{name: getattr(record, name) for name in columns}
+        IdempotencyKey.objects.filter(owner=record.owner_id, pk=record.pk),
+        **{name: getattr(record, name) for name in columns},
     )
     usage = IdempotencyUsage.objects.filter(pk=record.owner_id)
     few_keys = usage.filter(keys__lt=settings.QUOTA_IDEMPOTENCY_KEYS)
@@ -82,13 +82,13 @@ def forget_objects(owner_ids: Collection[uuid.UUID], object_ids: Iterable[uuid.U
     if not mentioning:
         return
     _lock(owner_ids)
-    records = list(IdempotencyKey.objects.filter(pk__in=mentioning))
+    records = list(IdempotencyKey.objects.filter(owner__in=owner_ids, pk__in=mentioning))
     saved: Counter[uuid.UUID] = Counter()
     for record in records:
         saved[record.owner_id] += record.size
         reduce(record)
         saved[record.owner_id] -= record.size
-    update_many(records, ["body", "size", "is_reduced"], key=["id"])
+    update_many(records, ["body", "size", "is_reduced"], key=["owner", "id"])
     for owner_id, size in saved.items():
         _subtract(owner_id, size=size)
 
@@ -101,16 +101,14 @@ def reduce(record: IdempotencyKey) -> None:
 
 def wrong_usages(owner_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     """The owners whose totals differ from their stored responses, by one statement without locks."""
-    by_owner = IdempotencyKey.objects.filter(owner=OuterRef("pk")).order_by().values("owner")
-    owners = get_user_model().objects.filter(pk__in=owner_ids)
-    totals = owners.annotate(
-        keys=Coalesce(Subquery(by_owner.values(total=Count("pk"))), 0),
-        size=Coalesce(Subquery(by_owner.values(total=Sum("size"))), 0),
-        counted_keys=Coalesce("idempotency_usage__keys", 0),
-        counted_size=Coalesce("idempotency_usage__size", 0),
-    )
-    wrong = totals.exclude(keys=F("counted_keys"), size=F("counted_size"))
-    return set(wrong.values_list("pk", flat=True))
+    counted = IdempotencyUsage.objects.filter(pk__in=owner_ids).values_list("owner", "keys", "size")
+    by_owner = IdempotencyKey.objects.filter(owner__in=owner_ids).order_by().values("owner")
+    stored = by_owner.values_list("owner", -Count("pk"), -Sum("size"))
+    differences: dict[uuid.UUID, list[int]] = defaultdict(lambda: [0, 0])
+    for owner_id, keys, size in counted.union(stored, all=True):
+        differences[owner_id][0] += keys
+        differences[owner_id][1] += size
+    return {owner_id for owner_id, difference in differences.items() if any(difference)}
 
 
 @transaction.atomic

@@ -24,6 +24,23 @@ def of_shard(db):
     return rename
 
 
+CITUS_ERROR = """
+CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE check_violation USING MESSAGE =
+    'new row for relation "tests_note_102010" violates check constraint "note_rank_not_negative"'; END $$;
+CREATE TRIGGER fail BEFORE INSERT ON {} FOR EACH ROW EXECUTE FUNCTION fail();
+"""
+
+
+@pytest.mark.postgres
+def test_a_constraint_that_only_the_message_of_another_node_names_is_recognized(notes_alice):
+    with connection.cursor() as cursor:
+        cursor.execute(CITUS_ERROR.format(Note._meta.db_table))
+
+    response = notes_alice("post", "/notes", {"title": "milk", "rank": -1})
+
+    assert_error(response, 400, "VALIDATION_ERROR", field="rank", constraint="negative")
+
+
 @pytest.mark.postgres
 def test_a_violated_check_constraint_is_a_validation_error(notes_alice, of_shard):
     of_shard(Note, "note_rank_not_negative")
