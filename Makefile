@@ -6,6 +6,7 @@
 # make fuzz          send generated requests for some minutes
 # make bench         measure what each request costs, for a few minutes
 # make chaos         kill servers under load, for ten minutes at most
+# make hosts         the same with three hosts behind nginx
 # make format        fix style
 # make openapi       regenerate docs/openapi.yaml
 # make requirements  pin the newest package versions
@@ -31,7 +32,7 @@ DATA_LAYER := $(wildcard tasks/tests/test_*race*.py) \
 	$(addprefix accounts/tests/test_,export.py refresh.py sign_in.py races.py) \
 	$(addprefix todo_project/tests/test_,compiled_queries.py conditional.py database.py idempotency.py pagination.py purge.py)
 
-.PHONY: run test coverage lint check fuzz bench chaos format openapi requirements help
+.PHONY: run test coverage lint check fuzz bench chaos hosts format openapi requirements help
 # A recipe that fails leaves no half-written file.
 .DELETE_ON_ERROR:
 
@@ -76,6 +77,9 @@ bench: .venv/dev
 
 chaos: .venv/dev
 	$(BIN)/python benchmarks/chaos.py
+
+hosts: .venv/dev
+	$(BIN)/python benchmarks/chaos.py --hosts
 
 format: .venv/dev
 	$(BIN)/ruff check --fix .

@@ -15,10 +15,10 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 
@@ -39,22 +39,39 @@ SILENCE = 3.0
 """Seconds of a pause or a lock: shorter than the server's deadlines."""
 
 
-class Stack:
-    """gunicorn with two processes, PgBouncer and PostgreSQL."""
+class Servers:
+    """What clients send requests to, and what can happen to it."""
 
-    def __enter__(self) -> "Stack":
+    faults: Mapping[str, Callable[[Any], None]]
+
+    def __enter__(self) -> Self:
         with contextlib.ExitStack() as on_failure:
-            self.postgres = on_failure.enter_context(prepared_postgres())
-            self.pgbouncer = on_failure.enter_context(PgBouncer(self.postgres.url))
-            urls = {"DATABASE_URL": self.pgbouncer.url, "DATABASE_URL_UNPOOLED": self.postgres.url}
-            self.gunicorn = on_failure.enter_context(
-                Gunicorn(**urls, DATABASE_POOLER="true", WEB_CONCURRENCY="2")
-            )
+            self.start(on_failure.enter_context)
             self.servers = on_failure.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.servers.close()
+
+    def start(self, enter: Callable[[Any], Any]) -> None:
+        """Start each server with `enter`."""
+        raise NotImplementedError
+
+    def connect(self) -> http.client.HTTPConnection:
+        raise NotImplementedError
+
+
+class Stack(Servers):
+    """gunicorn with two processes, PgBouncer and PostgreSQL."""
+
+    def start(self, enter: Callable[[Any], Any]) -> None:
+        self.postgres = enter(prepared_postgres())
+        self.pgbouncer = enter(PgBouncer(self.postgres.url))
+        urls = {"DATABASE_URL": self.pgbouncer.url, "DATABASE_URL_UNPOOLED": self.postgres.url}
+        self.gunicorn = enter(Gunicorn(**urls, DATABASE_POOLER="true", WEB_CONCURRENCY="2"))
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.gunicorn.port, timeout=TIMEOUT)
 
 
 def kill_worker(stack: Stack) -> None:
@@ -87,7 +104,7 @@ def reload_server(stack: Stack) -> None:
     assert becomes_true(lambda: len(stack.gunicorn.pids) >= workers + 2)
 
 
-def kill_database(stack: Stack) -> None:
+def kill_database(stack: Any) -> None:
     stack.postgres.kill()
     stack.postgres.start()
 
@@ -122,7 +139,7 @@ def kill_pooler(stack: Stack) -> None:
     stack.pgbouncer.start()
 
 
-FAULTS: dict[str, Callable[[Stack], None]] = {
+Stack.faults = {
     "kill -9 of a worker": kill_worker,
     "kill -9 of the master": kill_master,
     "kill -9 of the server": kill_server,
@@ -172,9 +189,8 @@ class Result:
 class Client:
     """A user on a connection of their own."""
 
-    def __init__(self, stack: Stack, result: Result, token: str = "") -> None:
-        self.port, self.result, self.token = stack.gunicorn.port, result, token
-        self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
+    def __init__(self, servers: Servers, result: Result, token: str = "") -> None:
+        self.result, self.token, self.connection = result, token, servers.connect()
 
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         """The status and the body of a response; 0 if there was none."""
@@ -275,13 +291,13 @@ def follow(client: Client, stop: threading.Event) -> dict[str, Any]:
         is_last = is_last or stop.is_set()
 
 
-def try_fault(stack: Stack, name: str, result: Result, *, seconds: float = 1.0) -> None:
+def try_fault(servers: Servers, name: str, result: Result, *, seconds: float = 1.0) -> None:
     """Let writers write before, during and after a fault; then compare everything with everything."""
     result.tries += 1
     with contextlib.ExitStack() as clients:
 
         def client(token: str = "") -> Client:
-            return clients.enter_context(contextlib.closing(Client(stack, result, token)))
+            return clients.enter_context(contextlib.closing(Client(servers, result, token)))
 
         tokens = [sign_up(client()) for _ in range(USERS)]
         writers = {
@@ -304,7 +320,7 @@ def try_fault(stack: Stack, name: str, result: Result, *, seconds: float = 1.0) 
             writing = [pool.submit(each.write, stop_writing) for some in writers.values() for each in some]
             try:
                 let_write()
-                FAULTS[name](stack)
+                servers.faults[name](servers)
                 let_write()
             finally:
                 stop_writing.set()

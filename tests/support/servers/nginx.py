@@ -1,4 +1,4 @@
-"""The nginx of deploy/nginx.conf in front of a gunicorn, with ports and a certificate of the tests' own."""
+"""nginx as in deploy/nginx.conf before one or more gunicorns, with ports and a certificate of its own."""
 
 import contextlib
 import shutil
@@ -38,8 +38,8 @@ def find_nginx() -> str | None:
 class Nginx(Server):
     """HTTPS on `port`, HTTP on `http_port`."""
 
-    def __init__(self, upstream_port: int) -> None:
-        self.upstream_port = upstream_port
+    def __init__(self, *upstream_ports: int) -> None:
+        self.upstream = "\n".join(f"server 127.0.0.1:{port};" for port in upstream_ports)
         self.http_port = free_port()
         super().__init__()
 
@@ -54,7 +54,7 @@ class Nginx(Server):
         for old, new in {
             "listen 80;": f"listen 127.0.0.1:{self.http_port};",
             "listen 443 ": f"listen 127.0.0.1:{self.port} ",
-            "127.0.0.1:8000": f"127.0.0.1:{self.upstream_port}",
+            "server 127.0.0.1:8000;": self.upstream,
             "/etc/letsencrypt/live/api.example.com/fullchain.pem": f"{self.folder}/{CERTIFICATE}",
             "/etc/letsencrypt/live/api.example.com/privkey.pem": f"{self.folder}/{KEY}",
         }.items():
