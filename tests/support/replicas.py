@@ -238,10 +238,13 @@ def connections_terminated(stack: Stack) -> Iterator[None]:
 
 @contextlib.contextmanager
 def conflict_with_recovery(stack: Stack) -> Iterator[None]:
-    """The standby cancels queries whose table is locked on the primary."""
-    with psycopg.connect(stack.postgres.url, autocommit=True) as connection:
-        for _ in range(20):
-            connection.execute("VACUUM FULL tasks_label")
+    """The standby cancels queries of a table that the primary rewrites."""
+    with (
+        stack.standby.configured("max_standby_streaming_delay", "0"),
+        psycopg.connect(stack.postgres.url, autocommit=True) as connection,
+    ):
+        for _ in range(50):
+            connection.execute("VACUUM FULL tasks_task")
     yield
 
 

@@ -23,7 +23,7 @@ REPLICA = "replica"
 MAX_MISSES = 20
 """Reads in a row that the replica did not serve; then this process leaves it alone for a while."""
 
-PAUSE = 1
+PAUSE = 0.2
 """Seconds. One that does not respond in time is left alone for longer."""
 
 

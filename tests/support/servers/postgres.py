@@ -101,6 +101,23 @@ class Postgres(Server):
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return [self.binaries / "postgres", "-D", self.data, *options]
 
+    @contextlib.contextmanager
+    def configured(self, name: str, value: str) -> Iterator[None]:
+        """Change a setting of the running server for a while."""
+        with psycopg.connect(self.url) as connection:
+            [previous] = connection.execute(f"SHOW {name}").fetchone() or [""]
+        self._configure(name, value)
+        try:
+            yield
+        finally:
+            self._configure(name, previous)
+
+    def _configure(self, name: str, value: str) -> None:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+            connection.execute("SELECT pg_reload_conf()")
+            assert becomes_true(lambda: connection.execute(f"SHOW {name}").fetchone() == (value,))
+
     def is_ready(self) -> bool:
         # As pg_ctl does: the server writes its process id first and its state, after recovery, in line 8.
         with contextlib.suppress(FileNotFoundError):
