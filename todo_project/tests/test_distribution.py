@@ -5,6 +5,8 @@ from django.core.management import CommandError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from tasks.kinds import TASK
+from tasks.ledger.operations import perform_for_owners
 from tests.support.caller import Caller
 from tests.support.commands import run
 from tests.support.one_owner import NotOfOneOwner, checked
@@ -179,3 +181,14 @@ def test_a_personal_token_is_found_without_the_clocks_of_other_users(citus, as_a
     create_task(as_alice)
 
     assert len(Caller(token)("get", "/tasks").json()["results"]) == 1
+
+
+@pytest.mark.postgres
+def test_an_action_of_staff_locks_the_clocks_of_one_owner_at_a_time(citus, as_alice, as_bob, alice, bob):
+    tasks = [create_task(caller)["id"] for caller in (as_alice, as_bob)]
+    with CaptureQueriesContext(connection) as queries:
+        changed = perform_for_owners(TASK, "complete", tasks)
+
+    locks = [query["sql"] for query in queries if "FOR NO KEY UPDATE" in query["sql"]]
+    assert {task.owner_id for task in changed if task.completed} == {alice.pk, bob.pk}
+    assert [sum(owner.pk.hex in sql.replace("-", "") for owner in (alice, bob)) for sql in locks] == [1, 1]
