@@ -19,8 +19,9 @@ INHERITED = ("COVERAGE_DIRECTORY", "HOME", "PATH", "PYTHONPATH", "TMPDIR")
 
 DEFAULTS = {
     # What runs in processes of its own. To measure the rest, too, would take each of them a second.
-    "COVERAGE_SOURCES": "todo_project/config,todo_project/db/postgresql,todo_project/management,"
-    "todo_project/operations,todo_project/server,todo_project/settings.py,todo_project/wsgi.py",
+    "COVERAGE_SOURCES": "tasks/ledger/replica.py,todo_project/config,todo_project/db/postgresql,"
+    "todo_project/db/replica.py,todo_project/management,todo_project/operations,todo_project/server,"
+    "todo_project/settings.py,todo_project/wsgi.py",
     "ENV_FILE": os.devnull,
     "SECRET_KEY": "a key for tests only, which no deployment uses for its signatures",
     "ALLOWED_HOSTS": "127.0.0.1",
