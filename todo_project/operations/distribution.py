@@ -55,6 +55,7 @@ def statements() -> Iterator[str]:
     new = [table for table in (*accounts, *owned) if table not in done]
     if not new:
         return
+    first = next((table for table in owned if table in done), owned[0])
     # A foreign key leads from a distributed table only to another one, so neither of the two can be first.
     keys = query(FOREIGN_KEYS, {"tables": owned, "done": done})
     # On several connections, a transaction would not see its own new shards.
@@ -65,16 +66,10 @@ def statements() -> Iterator[str]:
         if table in accounts:
             yield f"SELECT create_reference_table('{table}')"
         else:
-            together = "none" if table == owned[0] else owned[0]
+            together = "none" if table == first else first
             yield f"SELECT create_distributed_table('{table}', '{OWNER}', colocate_with => '{together}')"
     for table, name, definition in keys:
         yield f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}"
-
-
-def is_possible() -> bool:
-    return connection.vendor == "postgresql" and bool(
-        query("SELECT 1 FROM pg_extension WHERE extname = 'citus'")
-    )
 
 
 def query(sql: str, params: Any = None) -> list[tuple[Any, ...]]:

@@ -154,15 +154,22 @@ def test_the_command_prints_the_statements_and_executes_them_once(citus):
 
 
 @pytest.mark.postgres
-def test_a_table_that_is_new_is_distributed_beside_the_others(citus):
+@pytest.mark.parametrize(
+    ("new", "beside"),
+    [
+        ("tasks_tasklabel", "todo_project_idempotencykey"),
+        ("todo_project_idempotencykey", "todo_project_idempotencyusage"),
+    ],
+)
+def test_a_table_that_is_new_is_distributed_beside_the_others(citus, new, beside):
     run("distribute")
-    query("DELETE FROM pg_dist_partition WHERE logicalrelid = 'tasks_label'::regclass RETURNING 1")
+    query("DELETE FROM pg_dist_partition WHERE logicalrelid = %s::regclass RETURNING 1", new)
 
     statements = run("distribute", "--dry-run")[0].splitlines()
 
-    [distribution] = [each for each in statements if each.startswith("SELECT")]
-    assert "('tasks_label', 'owner_id', colocate_with => 'todo_project_idempotencykey')" in distribution
-    assert len(statements) == 4  # The table of links has a foreign key to it.
+    distribution = f"SELECT create_distributed_table('{new}', 'owner_id', colocate_with => '{beside}');"
+    assert [each for each in statements if each.startswith("SELECT")] == [distribution]
+    assert len([each for each in statements if " ADD CONSTRAINT " in each]) == (new == "tasks_tasklabel") * 2
 
 
 @pytest.mark.postgres

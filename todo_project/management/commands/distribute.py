@@ -25,7 +25,7 @@ exit codes: 0 success; 1 error; 130 interrupted. Either all tables are distribut
         parser.add_argument("--dry-run", action="store_true", help="only print the SQL")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not distribution.is_possible():
+        if not getattr(connection, "is_distributed", False):
             raise CommandError(
                 "The database has no extension citus. Install Citus on all nodes and add them to the "
                 f"coordinator, or do without distribution. {self.state_after_failure}"
