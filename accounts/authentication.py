@@ -12,6 +12,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from todo_project.db.compiled import CompiledQuery
+from todo_project.db.distribution import is_distributed
 from todo_project.db.user_annotations import USER_ANNOTATIONS
 
 from . import identities, tokens
@@ -93,7 +94,7 @@ def set_annotations(user: User, values: Iterable[Any]) -> None:
 def authenticate_personal_token(token: str) -> tuple[User, Credential]:
     now = timezone.now()
     live = PersonalToken.objects.live(at=now).filter(hash=tokens.digest(token), user__is_active=True)
-    if is_distributed():
+    if is_distributed():  # One query would read the clocks of all users.
         found = live.select_related("user").first()
         annotated = found and with_annotations(found.user_id)
     else:
@@ -103,11 +104,6 @@ def authenticate_personal_token(token: str) -> tuple[User, Credential]:
     found.record_use(at=now)
     set_annotations(found.user, (getattr(annotated, name) for name in USER_ANNOTATIONS))
     return found.user, Credential(frozenset(found.scopes), personal_token=found)
-
-
-def is_distributed() -> bool:
-    """Whether the query for a user whose id it does not name would read the clocks of all users."""
-    return getattr(connection, "is_distributed", False)
 
 
 def with_annotations(user_id: uuid.UUID | None) -> User | None:

@@ -16,6 +16,7 @@ from django.db.models import UUIDField
 
 from todo_project.api.errors import Conflict, Gone, NotFound, PreconditionFailed, ValidationFailed
 from todo_project.db.compiled import CompiledQuery
+from todo_project.db.distribution import is_distributed
 
 from .kinds import ALLOWED_IN_TRASH, CREATE, Kind, Lookup, OwnersRows, RowsFor, owned
 from .models import Clock, OwnedObject, Tombstone
@@ -100,9 +101,7 @@ def perform_for_owners(
     """
     named = kind.model.objects.filter(pk__in=ids)
     owners = set(named.values_list("owner", flat=True))
-    if len(owners) > 1 and getattr(
-        connection, "is_distributed", False
-    ):  # Citus locks rows of one owner at a time.
+    if len(owners) > 1 and is_distributed():  # Citus locks rows of one owner at a time.
         each_owners = (named.filter(owner=owner).values_list("pk", flat=True) for owner in sorted(owners))
         return [each for pks in each_owners for each in perform_for_owners(kind, verb, list(pks), values)]
     clocks = Clock.objects.lock_many(owners)

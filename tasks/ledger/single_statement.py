@@ -32,6 +32,7 @@ from todo_project.db.compiled import (
     execute,
     insert_from_statement,
 )
+from todo_project.db.distribution import is_distributed
 
 from .kinds import CREATE, Kind, RowsFor, owned
 from .models import Clock
@@ -84,7 +85,7 @@ def perform_in_one_statement(owner: Any, operation: Operation, rows_for: RowsFor
     if operation.key is not None or not names or not names <= fields:
         return None
     # Citus returns only columns from a write.
-    if connection.vendor != "postgresql" or connection.is_distributed:  # type: ignore[attr-defined]
+    if connection.vendor != "postgresql" or is_distributed():
         return None
     if operation.verb == CREATE:
         return _create(owner, operation.kind, operation.values)

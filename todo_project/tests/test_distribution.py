@@ -11,6 +11,7 @@ from tests.support.caller import Caller
 from tests.support.commands import run
 from tests.support.one_owner import NotOfOneOwner, checked
 from tests.support.tasks import create_task
+from todo_project.db.distribution import is_distributed
 from todo_project.operations.distribution import OWNER, account_models, owned_models
 
 pytestmark = pytest.mark.django_db
@@ -130,9 +131,11 @@ def citus(monkeypatch):
     for name in ("owned_models", "account_models"):
         found = [model for model in globals()[name]() if not model.__module__.startswith("tests.")]
         monkeypatch.setattr(f"todo_project.operations.distribution.{name}", lambda found=found: found)
-    monkeypatch.setattr("todo_project.db.postgresql.base.DatabaseWrapper._is_distributed", None)
+    is_distributed.cache_clear()
     with connection.cursor() as cursor:
         cursor.execute(CITUS)
+    yield
+    is_distributed.cache_clear()
 
 
 @pytest.mark.postgres

@@ -39,7 +39,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """Whether this process has found a pooler that DATABASE_POOLER does not declare."""
     used_at = 0.0
     health_check_done: bool
-    _is_distributed: bool | None = None
 
     def get_new_connection(self, conn_params: Mapping[str, Any]) -> Connection:
         if self.statement_timeout is not None:
@@ -75,16 +74,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self.health_check_done = True
         self.used_at = now
         super().close_if_health_check_failed()
-
-    @property
-    def is_distributed(self) -> bool:
-        """Whether the database is distributed by Citus. Each process asks once."""
-        if DatabaseWrapper._is_distributed is None:
-            self.ensure_connection()
-            with self.wrap_database_errors:
-                found = self.connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'citus'")
-                DatabaseWrapper._is_distributed = found.fetchone() is not None
-        return DatabaseWrapper._is_distributed
 
     def create_cursor(self, name: str | None = None) -> Any:
         """Closing a named cursor is a statement, whose errors Django does not convert."""

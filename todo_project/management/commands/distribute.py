@@ -3,6 +3,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.db import connection, transaction
 
+from todo_project.db.distribution import is_distributed
 from todo_project.operations import distribution
 from todo_project.operations.commands import OperatorCommand
 
@@ -25,7 +26,7 @@ exit codes: 0 success; 1 error; 130 interrupted. Either all tables are distribut
         parser.add_argument("--dry-run", action="store_true", help="only print the SQL")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not getattr(connection, "is_distributed", False):
+        if not is_distributed():
             raise CommandError(
                 "The database has no extension citus. Install Citus on all nodes and add them to the "
                 f"coordinator, or do without distribution. {self.state_after_failure}"
