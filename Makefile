@@ -43,16 +43,10 @@ run: .venv/runtime .env
 
 # All three runs, though one fails.
 test: .venv/dev
-	@$(MAKE) --no-print-directory --keep-going test-sqlite test-postgres test-pgbouncer
-
-test-sqlite:
-	@$(PYTEST)
-
-test-postgres:
-	@$(PYTEST) --postgres
-
-test-pgbouncer:
-	@$(PYTEST) --pgbouncer $(DATA_LAYER)
+	@$(PYTEST) || failed=1; \
+	$(PYTEST) --postgres || failed=1; \
+	$(PYTEST) --pgbouncer $(DATA_LAYER) || failed=1; \
+	exit $${failed:-0}
 
 # The first report is of no test, but also of the files that no test imports.
 coverage: .venv/dev
@@ -69,7 +63,7 @@ lint: .venv/dev
 	$(MANAGE) makemigrations --check --dry-run
 	$(MANAGE) spectacular --validate --fail-on-warn --file /dev/null
 
-# Lint and the tests on SQLite at once, though one fails; then the other runs beside those, of which many only wait.
+# Both at once, though one fails.
 check:
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 lint coverage
 
