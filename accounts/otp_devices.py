@@ -40,7 +40,7 @@ def replace(user: User, app: TOTPDevice) -> list[str]:
 
 
 def remove(user: User) -> None:
-    User.objects.select_for_update().get(pk=user.pk)  # Otherwise two at once would leave two devices.
+    User.objects.select_for_update().get(pk=user.pk)  # Otherwise, two requests would leave two devices.
     for model in (TOTPDevice, StaticDevice):
         model.objects.filter(user=user).delete()
 

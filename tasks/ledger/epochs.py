@@ -1,5 +1,6 @@
 """New epochs, which make all clients start over after the database was restored from a backup."""
 
+import secrets
 from collections.abc import Iterator
 
 from django.contrib.auth import get_user_model
@@ -8,7 +9,7 @@ from django.db.models import F
 
 from todo_project.db.querysets import key_batches
 
-from .models import EPOCHS, Clock, random_epoch
+from .models import EPOCHS, Clock
 
 BATCH_SIZE = 1000
 SKIPPED_VERSIONS = 1_000_000
@@ -23,7 +24,7 @@ def start_new_epochs() -> Iterator[int]:
     for batch in key_batches(get_user_model().objects.all(), BATCH_SIZE):
         with transaction.atomic():
             Clock.objects.bulk_create([Clock(owner_id=key) for key in batch], ignore_conflicts=True)
-            # Random, because each was, and never the same.
-            other = (F("epoch") - 1 + random_epoch(below=EPOCHS)) % EPOCHS + 1
+            # As random as before, and never the same: the distance is 1 to EPOCHS - 1.
+            other = (F("epoch") + secrets.randbelow(EPOCHS - 1)) % EPOCHS + 1
             Clock.objects.filter(pk__in=batch).update(epoch=other, tick=F("tick") + SKIPPED_VERSIONS)
         yield len(batch)

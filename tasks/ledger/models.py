@@ -21,8 +21,8 @@ from .querysets import ClockQuerySet, ObjectQuerySet, TombstoneQuerySet
 EPOCHS = 2**32 - 1
 
 
-def random_epoch(below: int = EPOCHS + 1) -> int:
-    return secrets.randbelow(below - 1) + 1
+def random_epoch() -> int:
+    return secrets.randbelow(EPOCHS) + 1
 
 
 class Clock(models.Model):

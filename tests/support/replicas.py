@@ -28,6 +28,7 @@ MAX_TASKS = 20
 
 METRIC = 'todo_replica_reads_total{{outcome="{}"}}'
 OUTCOMES = ("served", "behind", "failed")
+Fault = contextlib.AbstractContextManager[None]
 
 
 class Stack:
@@ -189,35 +190,28 @@ def follows(follower: Follower, tasks: dict[str, dict[str, Any]]) -> bool:
 
 
 @contextlib.contextmanager
-def no_fault(stack: Stack) -> Iterator[None]:
-    yield
-
-
-@contextlib.contextmanager
-def replay_paused(stack: Stack) -> Iterator[None]:
-    stack.standby.pause()
+def between(begin: Callable[[], None], end: Callable[[], None]) -> Iterator[None]:
+    begin()
     try:
         yield
     finally:
-        stack.standby.proceed()
+        end()
 
 
-@contextlib.contextmanager
-def killed(stack: Stack) -> Iterator[None]:
-    stack.standby.kill()
-    try:
-        yield
-    finally:
-        stack.standby.start()
+def no_fault(stack: Stack) -> Fault:
+    return contextlib.nullcontext()
 
 
-@contextlib.contextmanager
-def suspended(stack: Stack) -> Iterator[None]:
-    stack.standby.suspend()
-    try:
-        yield
-    finally:
-        stack.standby.resume()
+def replay_paused(stack: Stack) -> Fault:
+    return between(stack.standby.pause, stack.standby.proceed)
+
+
+def killed(stack: Stack) -> Fault:
+    return between(stack.standby.kill, stack.standby.start)
+
+
+def suspended(stack: Stack) -> Fault:
+    return between(stack.standby.suspend, stack.standby.resume)
 
 
 @contextlib.contextmanager
@@ -248,18 +242,17 @@ def conflict_with_recovery(stack: Stack) -> Iterator[None]:
     yield
 
 
-@contextlib.contextmanager
-def promoted(stack: Stack) -> Iterator[None]:
+def promoted(stack: Stack) -> Fault:
     """And written to: the versions there are then others than those of the primary."""
-    stack.standby.execute("SELECT pg_promote()")
-    stack.standby.execute("UPDATE ledger_clock SET tick = tick + 1 RETURNING tick")
-    try:
-        yield
-    finally:
-        stack.standby.recreate()
+
+    def promote() -> None:
+        stack.standby.execute("SELECT pg_promote()")
+        stack.standby.execute("UPDATE ledger_clock SET tick = tick + 1 RETURNING tick")
+
+    return between(promote, stack.standby.recreate)
 
 
-FAULTS: dict[str, Callable[[Stack], contextlib.AbstractContextManager[None]]] = {
+FAULTS: dict[str, Callable[[Stack], Fault]] = {
     "none": no_fault,
     "replay paused": replay_paused,
     "kill -9": killed,
