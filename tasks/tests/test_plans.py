@@ -2,13 +2,14 @@
 
 import datetime as dt
 import re
+import uuid
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from tasks.ledger.models import Clock
+from tasks.ledger.models import Clock, Tombstone
 from tests.support.caller import pages
 from tests.support.organisation import create_label, create_project
 from tests.support.tasks import create_task, store_tasks
@@ -180,6 +181,23 @@ def test_a_page_of_the_sync_feed_is_read_from_an_index(as_alice, many_tasks):
 
         assert len(page["changes"]) == LIMIT
         assert rows_read(plan) <= 2 * LIMIT
+
+
+def test_a_page_of_the_sync_feed_reads_no_more_of_each_kind_than_it_returns(as_alice, alice, many_tasks):
+    purged = (uuid.uuid4() for _ in range(500))
+    Tombstone.objects.bulk_create(
+        Tombstone(owner=alice, kind="task", object_id=each, version=version, purged_at=NOON)
+        for version, each in enumerate(purged, 2401)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE ledger_tombstone")
+    with CaptureQueriesContext(connection) as queries:
+        assert len(as_alice("get", f"/sync?limit={LIMIT}").json()["changes"]) == LIMIT
+    [sql] = [query["sql"] for query in queries if "tasks_task" in query["sql"]]
+
+    # One more task, the first tombstone and the clocks of both users.
+    assert rows_read(explained(sql)) <= LIMIT + 4
+    assert rows_read(explained_for_any(alice, sql)) <= LIMIT + 4
 
 
 def test_a_write_keeps_the_owners_clock_on_its_page(as_alice, alice):
