@@ -61,9 +61,10 @@ class TextField(CharField):
 
 class ChoiceField(serializers.ChoiceField):
     def to_internal_value(self, data: Any) -> Any:
-        if type(data) not in {type(choice) for choice in self.choices}:
+        choice = super().to_internal_value(data)
+        if type(choice) is not type(data):
             self.fail("invalid_choice", input=data)
-        return super().to_internal_value(data)
+        return choice
 
 
 class UUIDField(serializers.UUIDField):

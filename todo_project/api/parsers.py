@@ -1,6 +1,7 @@
 """Parses JSON, with limits on size and depth, and rejects text that a database cannot store."""
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import IO, Any
 
 import orjson
@@ -52,15 +53,11 @@ def check_complexity(data: Any) -> None:
         seen += len(level)
         if seen > MAX_VALUES:
             raise PayloadTooLarge(f"The body has more than {MAX_VALUES} values. Split the request.")
-        if any(isinstance(value, str) and "\0" in value for value in level):
+        if "\0" in "".join([value for value in level if isinstance(value, str)]):
             raise MalformedRequest("The body contains the character NUL (\\u0000), which cannot be stored.")
-        level = [inner for value in level for inner in _inside(value)]
-        if not level:
+        containers = [value for value in level if isinstance(value, dict | list)]
+        if not containers:
             return
+        values = [value.values() for value in containers if isinstance(value, dict)]
+        level = [*chain.from_iterable([*containers, *values])]  # Iterating over an object returns its keys.
     raise MalformedRequest(f"The body is nested more than {MAX_DEPTH} levels deep.")
-
-
-def _inside(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return [*value.keys(), *value.values()]
-    return value if isinstance(value, list) else []

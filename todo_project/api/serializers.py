@@ -99,9 +99,10 @@ class StrictSerializer(serializers.Serializer[Any]):
                 pass
         return values, errors
 
-    def _read_only_defaults(self) -> dict[str, Any]:
-        """None: read-only fields here have no defaults, which DRF looks for in each request."""
-        return {}
+    def run_validators(self, value: Any) -> None:
+        """As in DRF, which however looks for defaults of read-only fields first, in each request."""
+        if self.validators:
+            super().run_validators(value)
 
     def _error(self, name: str) -> serializers.ErrorDetail:
         code = "read_only" if name in self.fields else "unknown"

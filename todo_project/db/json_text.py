@@ -26,9 +26,15 @@ from django.db.models import (
 
 from .fields import JSONTextField, UUIDListField
 
+ENCODED = {bool, int, str, type(None), uuid.UUID, dt.date}
+"""The types of most values of an object, which the JSON encoder writes in the same way."""
+
 
 def as_dict(row: Model, fields: tuple[str, ...]) -> dict[str, Any]:
-    return {key: as_json(getattr(row, attribute)) for key, attribute in _attributes(type(row), fields)}
+    return {
+        key: value if type(value := getattr(row, attribute)) in ENCODED else as_json(value)
+        for key, attribute in _attributes(type(row), fields)
+    }
 
 
 @cache
