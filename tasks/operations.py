@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from todo_project.api.errors import Conflict, QuotaExceeded, ValidationFailed, quota_limit
 
 from .dates import later
-from .ledger.kinds import CREATE, DELETE, RESTORE, UPDATE, Lookup, purge, restore, trash
+from .ledger.kinds import CREATE, DELETE, RESTORE, UPDATE, FindObject, Lookup, purge, restore, trash
 from .ledger.operations import Operation
 from .ledger.querysets import ObjectQuerySet
 from .ledger.writes import Write
@@ -33,14 +33,15 @@ Values = Mapping[str, Any]
 # What operations read besides their own objects
 
 
-def read_for_tasks(operations: Sequence[Operation]) -> Iterator[Lookup]:
+def read_for_tasks(operations: Sequence[Operation], find: FindObject) -> Iterator[Lookup]:
     values = [each.values for each in operations]
     moving = {each.id for each in operations if each.values.keys() & {"project", "parent"}}
     restoring = _ids(operations, RESTORE)
     completing, reopening = _ids(operations, COMPLETE), _ids(operations, REOPEN)
     for each in operations:
-        if each.object and each.values.get("completed", each.object.completed) != each.object.completed:
-            (reopening if each.object.completed else completing).add(each.object.pk)
+        task = find(Task, each.id) if "completed" in each.values else None
+        if task and task.completed != each.values["completed"]:
+            (reopening if task.completed else completing).add(task.pk)
     named = [one for each in values for name in ("labels", "add_labels") for one in each.get(name, ())]
     yield from _lookup(_tasks_with_contents, moving | completing | reopening)
     yield from _lookup(_tasks_with_containers, restoring | reopening | _named(values, "parent"))
@@ -52,7 +53,7 @@ def read_for_tasks(operations: Sequence[Operation]) -> Iterator[Lookup]:
     yield from _neighbours(Task, operations)
 
 
-def read_for_projects(operations: Sequence[Operation]) -> Iterator[Lookup]:
+def read_for_projects(operations: Sequence[Operation], find: FindObject) -> Iterator[Lookup]:
     moving = {each.id for each in operations if "parent" in each.values}
     parents = _named([each.values for each in operations], "parent")
     yield from _lookup(_projects_with_contents, moving | _ids(operations, ARCHIVE, UNARCHIVE))
@@ -60,7 +61,7 @@ def read_for_projects(operations: Sequence[Operation]) -> Iterator[Lookup]:
     yield from _neighbours(Project, operations)
 
 
-def read_for_labels(operations: Sequence[Operation]) -> Iterator[Lookup]:
+def read_for_labels(operations: Sequence[Operation], find: FindObject) -> Iterator[Lookup]:
     yield from _named_labels(each.values["name"] for each in operations if "name" in each.values)
     yield from _lookup(_tasks_with_label, _ids(operations, DELETE))
     yield from _neighbours(Label, operations)
@@ -151,7 +152,10 @@ def update_task(task: Task, values: Values, write: Write) -> set[str]:
     return changed | complete(task, {}, write) if completed else changed
 
 
-RELATIONS = {"project", "parent", "labels", "add_labels", "remove_labels", "repeat", *DIRECTIONS}
+PLACE = {"project", "parent", *DIRECTIONS}
+"""Fields that move a task."""
+
+RELATIONS = {"labels", "add_labels", "remove_labels", "repeat", *PLACE}
 """Fields whose change is more than setting a column."""
 
 
@@ -221,6 +225,8 @@ def restore_task(task: Task, values: Values, write: Write) -> set[str]:
 
 
 def move_task(task: Task, values: Values, write: Write) -> set[str]:
+    if task.position and not values.keys() & PLACE:
+        return set()
     siblings, project_id, parent_id = task.sibling_key, task.project_id, task.parent_id
     if values.get("project", project_id) != project_id:
         project_id, parent_id = values["project"], None

@@ -22,6 +22,10 @@ Verb = Callable[[Any, Mapping[str, Any], Any], set[str]]
 """Changes an object by values, as part of a Write, and returns the names of the changed columns."""
 
 
+FindObject = Callable[[type[Any], uuid.UUID | None], Any]
+"""Returns the stored object of an operation by its model and id, or None."""
+
+
 def update(each: OwnedObject, values: Mapping[str, Any], write: Any) -> set[str]:
     return each.set_fields(values, at=write.at)
 
@@ -79,7 +83,7 @@ class Kind:
     bodies: Mapping[str, str] = field(default_factory=dict)
     """The dotted paths of the serializers of what verbs take, besides creating and updating."""
 
-    reads: Callable[[Sequence[Any]], Iterable["Lookup"]] | None = None
+    reads: Callable[[Sequence[Any], FindObject], Iterable["Lookup"]] | None = None
     """Returns which other objects operations on this kind need. Their verbs find them in the Write."""
 
     single_statement_fields: Mapping[str, Set[str]] = field(default_factory=dict)
@@ -127,7 +131,7 @@ class Kind:
         final = {} if self.has_trash else {DELETE: purge}
         return {**VERBS, **final, **self.verbs}
 
-    @property
+    @cached_property
     def bulk_verbs(self) -> list[str]:
         """The verbs that a bulk request may use; purging has routes of its own."""
         own = [verb for verb in self.verbs if verb not in VERBS]

@@ -5,8 +5,8 @@ It locks the owner's clock before it reads an object, so no other write comes be
 
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -18,7 +18,7 @@ from todo_project.api.errors import Conflict, Gone, NotFound, PreconditionFailed
 from todo_project.db.compiled import CompiledQuery
 from todo_project.db.distribution import is_distributed
 
-from .kinds import ALLOWED_IN_TRASH, CREATE, Kind, Lookup, OwnersRows, RowsFor, owned
+from .kinds import ALLOWED_IN_TRASH, CREATE, FindObject, Kind, Lookup, OwnersRows, RowsFor, owned
 from .models import Clock, OwnedObject, Tombstone
 from .querysets import ObjectQuerySet
 from .writes import Draft, Write, contents, read, store
@@ -36,8 +36,6 @@ class Operation:
     """With CREATE: the client's name for the object, from which its id is computed."""
     versions: Collection[int] | None = None
     """The versions that the object may have before the first operation, 0 if it is new; None for any."""
-    object: Any = None
-    """The stored object, for Kind.reads."""
     path: str | None = None
     """The path for error messages, such as operations.3, if the request has several operations."""
 
@@ -112,8 +110,9 @@ def perform_for_owners(
 
     writes = {owner_id: Write(clock, rows) for owner_id, clock in clocks.items()}
     selected = [each for each in named.all() if each.owner_id in clocks and kind.allows(verb, each)]
-    operations = [Operation(kind, verb, each.pk, values or {}, object=each) for each in selected]
-    for each in [*selected, *read(_lookups(operations), rows)]:
+    operations = [Operation(kind, verb, each.pk, values or {}) for each in selected]
+    by_id = {each.pk: each for each in selected}
+    for each in [*selected, *read(_lookups(operations, lambda model, pk: by_id.get(pk)), rows)]:
         writes[each.owner_id].load(each)
     for each in selected:
         write = writes[each.owner_id]
@@ -124,8 +123,8 @@ def perform_for_owners(
     return [each for each in selected if writes[each.owner_id].drafts[each.pk].columns]
 
 
-def _lookups(operations: Sequence[Operation]) -> list[Lookup]:
-    """What the operations need besides their own objects."""
+def _lookups(operations: Sequence[Operation], find: FindObject) -> list[Lookup]:
+    """What the operations need besides their own objects, which `find` returns."""
     by_kind: dict[Kind, list[Operation]] = defaultdict(list)
     for operation in operations:
         by_kind[operation.kind].append(operation)
@@ -137,7 +136,7 @@ def _lookups(operations: Sequence[Operation]) -> list[Lookup]:
             ids |= {one.id for one in each if one.id and one.values.keys() & containers}
             found += (Lookup(find, frozenset(ids)) for find in contents(kind))
         if kind.reads:
-            found += kind.reads(each)
+            found += kind.reads(each, find)
     return found
 
 
@@ -147,32 +146,27 @@ def _load(write: Write, operations: Sequence[Operation], owner: Any, rows_for: R
         if object_id := operation.object_id(owner):
             ids[operation.kind].add(object_id)
     for kind, each in ids.items():
-        found: Iterable[OwnedObject]
-        if len(operations) == 1:
-            # Without a lock: the UPDATE of a single object is guarded by its version.
-            found = _load_one(kind, rows_for, owner, *each)
-        else:
-            # Locked, in case a writer has not locked the clock.
-            found = rows_for(kind, owner).with_ids(each).select_for_update()
-        write.load(*found)
-    operations = [replace(each, object=write.find(each.kind.model, each.id)) for each in operations]
-    write.load(*read(_lookups(operations), write.rows))
-
-
-def _load_one(kind: Kind, rows_for: RowsFor, owner: Any, object_id: uuid.UUID) -> list[OwnedObject]:
-    columns = [column.attname for column in kind.model._meta.concrete_fields]
-    rows = _load_query(kind, rows_for)(owner=owner.pk, id=object_id)
-    return [kind.model.from_db(connection.alias, columns, row) for row in rows]
+        # Locked if there are several, in case a writer has not locked the clock. The UPDATE of a single
+        # object is guarded by its version.
+        query = _load_query(kind, rows_for, lock=len(operations) > 1)
+        columns = _columns(kind)
+        rows = query(owner=owner.pk, ids=each)
+        write.load(*(kind.model.from_db(connection.alias, columns, row) for row in rows))
+    write.load(*read(_lookups(operations, write.find), write.rows))
 
 
 @cache
-def _load_query(kind: Kind, rows_for: RowsFor) -> CompiledQuery:
-    columns = [column.attname for column in kind.model._meta.concrete_fields]
-    return CompiledQuery(
-        lambda owner, id: rows_for(kind, owner).filter(pk=id).values_list(*columns),  # noqa: A006
-        owner=UUIDField(),
-        id=UUIDField(),
-    )
+def _load_query(kind: Kind, rows_for: RowsFor, *, lock: bool) -> CompiledQuery:
+    def build(owner: Any, ids: Any) -> Any:
+        rows = rows_for(kind, owner).with_ids(ids)
+        return (rows.select_for_update() if lock else rows).values_list(*_columns(kind))
+
+    return CompiledQuery(build, owner=UUIDField(), ids=[UUIDField()])
+
+
+@cache
+def _columns(kind: Kind) -> list[str]:
+    return [column.attname for column in kind.model._meta.concrete_fields]
 
 
 def _purged(operations: Sequence[Operation], owner: Any, write: Write) -> set[uuid.UUID]:

@@ -27,13 +27,20 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
-from todo_project.db.compiled import CompiledQuery, CompiledUpdate, Statement, update_many
+from todo_project.db.compiled import (
+    AnyOf,
+    CompiledQuery,
+    CompiledUpdate,
+    Placeholders,
+    Statement,
+    update_many,
+)
 from todo_project.db.querysets import OwnedQuerySet
 
 BATCH_SIZE = 1000
 
-Ids = Collection[uuid.UUID] | QuerySet[Any, Any]
-"""At least one; or a query for them."""
+Ids = Collection[uuid.UUID] | QuerySet[Any, Any] | Placeholders
+"""At least one; or a query or placeholders for them."""
 
 
 OF_ALL_OWNERS = Q(version__gt=0)
@@ -79,7 +86,7 @@ class ObjectQuerySet(VersionedQuerySet):
         return self.filter(updated_at__gt=at)
 
     def with_ids(self, ids: Ids) -> Self:
-        return self.filter(pk__in=ids)
+        return self.filter(AnyOf("pk", ids) if isinstance(ids, Placeholders) else Q(pk__in=ids))
 
     def with_contents(self, ids: Ids) -> Self:
         """The objects with these ids, and those that are in them."""

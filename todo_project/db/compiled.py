@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from typing import Any, TypeVar
 
+import orjson
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
-from django.db.models import Expression, Model, QuerySet, Value
+from django.db.models import BooleanField, Expression, Func, Model, QuerySet, Value
 from django.db.models.sql import DeleteQuery, UpdateQuery
 
 from .errors import plan_is_stale, statement_is_missing
@@ -80,15 +81,43 @@ class Placeholder(Value):
         return "%s", [self]
 
 
+class Placeholders(Placeholder):
+    """One placeholder for any number of values, for AnyOf."""
+
+    def bind(self, values: Mapping[str, Any], database: Any) -> Any:
+        bound = [self.output_field.get_db_prep_value(each, database) for each in values[self.value]]
+        return bound if database.vendor == "postgresql" else orjson.dumps(bound).decode()
+
+
+class AnyOf(Func):
+    """Whether a column has one of the values of Placeholders: the same SQL for any number of them."""
+
+    output_field = BooleanField()
+    arity = 2
+    template = "%(expressions)s)"
+    arg_joiner = " = ANY("
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(
+            compiler,
+            connection,
+            template="%(expressions)s))",
+            arg_joiner=" IN (SELECT value FROM json_each(",
+            **context,
+        )
+
+
+def _placeholder(name: str, field: Any) -> Any:
+    """For a value of the field, for each of the values of a tuple of fields, or for a list of values."""
+    if isinstance(field, tuple):
+        return tuple(Placeholder(name, each, part) for part, each in enumerate(field))
+    return Placeholders(name, *field) if isinstance(field, list) else Placeholder(name, field)
+
+
 class _Compiled:
     def __init__(self, build: Callable[..., Any], **placeholders: Any) -> None:
         self.build = build
-        self.placeholders = {
-            name: tuple(Placeholder(name, each, part) for part, each in enumerate(field))
-            if isinstance(field, tuple)
-            else Placeholder(name, field)
-            for name, field in placeholders.items()
-        }
+        self.placeholders = {name: _placeholder(name, field) for name, field in placeholders.items()}
         self.compiled: dict[str, tuple[str, list[Any], Callable[[Any], Any] | None]] = {}
 
     def compile(self) -> tuple[str, list[Any], Callable[[Any], Any] | None]:
