@@ -15,14 +15,13 @@ from todo_project.api.conditional import etag
 from todo_project.api.errors import RateLimited
 from todo_project.api.filters import Filter, Moment, apply_filters
 from todo_project.db.compiled import CompiledQuery, UncompiledQuery
-from todo_project.db.counting import query_timeout
 from todo_project.db.json_text import JSONText
 from todo_project.db.keyset import Keyset, keyset_for
 from todo_project.db.locks import LockNotAvailable
 
 from .kinds import Kind, RowsFor, kinds
 from .querysets import ObjectQuerySet
-from .replica import read
+from .replica import read, read_within
 
 Fields = frozenset[str]
 ALL_FIELDS = Fields()
@@ -107,28 +106,17 @@ class ObjectPage:
         }
 
     def page(self, keyset: Keyset, position: list[Any] | None, limit: int) -> list[tuple[str, ...]]:
+        query, values = self._query(keyset, position, limit)
+        source: Any = {"owner": self.owner, "may_use_replica": self.may_use_replica}
         timeouts = [each.timeout for each in self.filters.values() if each.timeout]
         if not timeouts:
-            return self._page(keyset, position, limit)
+            return read(query, values, **source)
         try:
             # One at a time, on all servers, which leaves processors to other users. Refusing a second one at
             # once would break a search box that sends a request for each letter.
-            with query_timeout(min(timeouts), lock=f"search {self.owner.pk}"):
-                return self._page(keyset, position, limit, may_be_slow=True)
+            return read_within(min(timeouts), query, values, lock=f"search {self.owner.pk}", **source)
         except LockNotAvailable as error:
             raise RateLimited(retry_after=1) from error
-
-    def _page(
-        self, keyset: Keyset, position: list[Any] | None, limit: int, *, may_be_slow: bool = False
-    ) -> list[tuple[str, ...]]:
-        query, values = self._query(keyset, position, limit)
-        return read(
-            query,
-            values,
-            owner=self.owner,
-            may_use_replica=self.may_use_replica,
-            may_be_slow=may_be_slow,
-        )
 
     def _query(
         self, keyset: Keyset, position: list[Any] | None, limit: int

@@ -7,6 +7,7 @@ from django.db import connections
 from django.db.models import BigIntegerField, IntegerField, UUIDField, Value
 
 from todo_project.db.compiled import CompiledQuery, Rows, UncompiledQuery
+from todo_project.db.counting import query_timeout, rows_within
 from todo_project.db.replica import REPLICA, replica
 
 from .models import Clock
@@ -23,24 +24,47 @@ CURRENT_CLOCK = CompiledQuery(
 
 
 def read(
-    query: CompiledQuery | UncompiledQuery,
-    values: Mapping[str, Any],
-    *,
-    owner: Any,
-    may_use_replica: bool,
-    may_be_slow: bool = False,
+    query: CompiledQuery | UncompiledQuery, values: Mapping[str, Any], *, owner: Any, may_use_replica: bool
 ) -> Rows:
     """The rows of a query for the owner.
 
     The replica answers if the owner's clock is there exactly where it was when the request was authenticated.
     Not if it is further: a commit can be visible there first, and the next read may go to the primary.
     """
+    rows = _read_from_replica(query, values, owner) if may_use_replica and _has_replica(owner) else None
+    return query(**values) if rows is None else rows
+
+
+def read_within(
+    seconds: float,
+    query: CompiledQuery | UncompiledQuery,
+    values: Mapping[str, Any],
+    *,
+    owner: Any,
+    may_use_replica: bool,
+    lock: str,
+) -> Rows:
+    """The same for a query that may be slow, with the timeout and the lock of query_timeout()."""
+    if not (may_use_replica and _has_replica(owner)):
+        return rows_within(seconds, query, values, lock=lock)
+    with query_timeout(seconds, lock=lock):
+        rows = _read_from_replica(query, values, owner, may_be_slow=True)
+        return query(**values) if rows is None else rows
+
+
+def _has_replica(owner: Any) -> bool:
     # An owner without an epoch has no clock, and so no objects.
-    if may_use_replica and REPLICA in connections.settings and owner.epoch:
-        current = CURRENT_CLOCK.statement(
-            owner=owner.pk, epoch=owner.epoch, tick=owner.tick, prune_count=owner.prune_count
-        )
-        rows = replica.read(query, values, current=current, may_be_slow=may_be_slow)
-        if rows is not None:
-            return rows
-    return query(**values)
+    return REPLICA in connections.settings and bool(owner.epoch)
+
+
+def _read_from_replica(
+    query: CompiledQuery | UncompiledQuery,
+    values: Mapping[str, Any],
+    owner: Any,
+    *,
+    may_be_slow: bool = False,
+) -> Rows | None:
+    current = CURRENT_CLOCK.statement(
+        owner=owner.pk, epoch=owner.epoch, tick=owner.tick, prune_count=owner.prune_count
+    )
+    return replica.read(query, values, current=current, may_be_slow=may_be_slow)

@@ -25,7 +25,7 @@ SINGLE_STATEMENTS: list[tuple[str, str, Any, int]] = [
 
 BUDGETS: list[tuple[str, str, Any, int]] = [
     ("get", "/tasks", None, 2),
-    ("get", "/tasks?q=milk&ordering=-due&completed=false", None, 3),
+    ("get", "/tasks?q=milk&ordering=-due&completed=false", None, 2),
     ("get", "/tasks?project={project}&ordering=position", None, 2),
     ("get", "/tasks?label={label}&label=none&archived=true", None, 2),
     ("get", "/tasks?root={live}", None, 2),

@@ -1,7 +1,7 @@
 """Counts with a bounded cost, for any number of rows."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
@@ -9,8 +9,8 @@ from django.db import connection, transaction
 from django.db.models import QuerySet, Value
 from django.db.models.sql.datastructures import BaseTable
 
-from .compiled import execute
-from .locks import lock_until_commit
+from .compiled import CompiledQuery, Rows, UncompiledQuery, execute
+from .locks import lock_errors, lock_statement, lock_until_commit
 
 # At most 8 MB of a table is read. Smaller tables are counted exactly.
 MAX_PAGES = 1000
@@ -33,16 +33,16 @@ class SampledTable(BaseTable):
         return f"{sql} TABLESAMPLE SYSTEM (%s) REPEATABLE (0)", [*params, self.percent]
 
 
-Rows = TypeVar("Rows", bound=QuerySet[Any])
+Q = TypeVar("Q", bound=QuerySet[Any])
 
 
-class Sample(Generic[Rows]):
+class Sample(Generic[Q]):
     """The rows to count: all, or a sample of a large table on PostgreSQL.
 
     SQLite cannot sample, so there only query_timeout() bounds the cost.
     """
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: Q) -> None:
         self.rows = rows
         self.is_all = True
         if connection.vendor != "postgresql":
@@ -82,6 +82,27 @@ def capped_counts(limit: int, querysets: Iterable[QuerySet[Any]]) -> list[int]:
         return list(cursor.fetchone())
 
 
+def rows_within(
+    seconds: float, query: CompiledQuery | UncompiledQuery, values: Mapping[str, Any], *, lock: str
+) -> Rows:
+    """The rows of a query within query_timeout(), in one round trip on PostgreSQL."""
+    if connection.vendor != "postgresql":
+        with query_timeout(seconds):
+            return query(**values)
+    limits, limit_params = lock_statement(lock, **_timeouts(seconds))
+    sql, params, convert = query.prepare(dict(values))
+    with lock_errors(), connection.cursor() as cursor:
+        # Sent together, the two statements are one transaction.
+        cursor.execute(f"{limits}; {sql}", [*limit_params, *params])
+        cursor.nextset()
+        rows: Rows = cursor.fetchall()
+    return [tuple(row) for row in convert(rows)] if convert else rows
+
+
+def _timeouts(seconds: float) -> dict[str, float]:
+    return {"statement_timeout": seconds, "lock_timeout": seconds / 2}
+
+
 @contextmanager
 def query_timeout(seconds: float, *, lock: str = "") -> Iterator[None]:
     """Cancel queries that take longer, with an OperationalError.
@@ -93,7 +114,7 @@ def query_timeout(seconds: float, *, lock: str = "") -> Iterator[None]:
         # SET LOCAL is safe behind a pooler. On SQLite a transaction would block writers.
         with transaction.atomic():
             if lock:
-                lock_until_commit(lock, statement_timeout=seconds, lock_timeout=seconds / 2)
+                lock_until_commit(lock, **_timeouts(seconds))
             else:
                 milliseconds = max(1, round(seconds * 1000))
                 execute(

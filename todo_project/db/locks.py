@@ -1,8 +1,11 @@
 """Locks by name, which exclude each other on all servers of a PostgreSQL database."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.db import OperationalError, connection
 
-from .compiled import execute
+from .compiled import Statement, execute
 from .errors import LOCK_NOT_AVAILABLE, sqlstate_of
 
 
@@ -11,19 +14,31 @@ class LockNotAvailable(OperationalError):
 
 
 def lock_until_commit(name: str, **timeouts: float) -> None:
-    """Wait for a lock, and hold it until the end of the transaction. Does nothing on SQLite.
+    """Wait for a lock, and hold it until the end of the transaction. Does nothing on SQLite."""
+    if connection.vendor == "postgresql":
+        sql, params = lock_statement(name, **timeouts)
+        with lock_errors():
+            execute(sql, params, lambda cursor: None)
 
-    The timeouts are settings of PostgreSQL in seconds, for the transaction. A lock of the session would not
-    be safe behind a pooler.
+
+def lock_statement(name: str, **timeouts: float) -> Statement:
+    """The timeouts are settings of PostgreSQL in seconds, for the transaction.
+
+    A lock of the session would not be safe behind a pooler.
     """
-    if connection.vendor != "postgresql":
-        return
     # PostgreSQL evaluates the columns in their order.
     columns = [f"set_config('{setting}', %s, true)" for setting in timeouts]
     columns.append("pg_advisory_xact_lock(hashtextextended(%s, 0))")
-    params = [*(f"{seconds * 1000:.0f}ms" for seconds in timeouts.values()), name]
+    return f"SELECT {', '.join(columns)}", [
+        *(f"{seconds * 1000:.0f}ms" for seconds in timeouts.values()),
+        name,
+    ]
+
+
+@contextmanager
+def lock_errors() -> Iterator[None]:
     try:
-        execute(f"SELECT {', '.join(columns)}", params, lambda cursor: None)
+        yield
     except OperationalError as error:
         if sqlstate_of(error) == LOCK_NOT_AVAILABLE:
             raise LockNotAvailable from error
