@@ -15,6 +15,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from todo_project.admin.forms import SingleLineField
 from todo_project.api.addresses import client_address
+from todo_project.db.compiled import execute_all
 
 from . import login_guard, otp_devices
 from .errors import TooManyAttempts
@@ -45,7 +46,7 @@ class GuardedLoginForm(AdminAuthenticationForm):
         user = self.get_user()
         # None if a field was already invalid.
         if user is not None:
-            login_guard.failures(user, self.address).delete()
+            execute_all(login_guard.forget_failures(user, self.address))
         return cleaned
 
     @property

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from django.db.models import CharField, Count, DateTimeField, Min, Q, QuerySet, Value
 
-from todo_project.db.compiled import CompiledQuery
+from todo_project.db.compiled import CompiledDelete, CompiledQuery, Statement
 from todo_project.db.locks import lock_until_commit
 
 from .errors import TooManyAttempts
@@ -91,9 +91,16 @@ def record_failure(email: str, address: str, *, at: datetime) -> None:
     FailedLogin.objects.create(email=email, address=address, at=at)
 
 
-def failures(user: User, address: str) -> QuerySet[Any, Any]:
-    """To delete after a sign-in; those from other addresses still count."""
-    return FailedLogin.objects.for_account(user.email or "").from_address(address)
+def forget_failures(user: User, address: str) -> Statement:
+    """The DELETE after a sign-in; failures from other addresses still count."""
+    return FORGET_FAILURES.statement(email=user.email or "", address=address)
+
+
+FORGET_FAILURES = CompiledDelete(
+    lambda email, address: FailedLogin.objects.for_account(email).from_address(address),
+    email=CharField(),
+    address=CharField(),
+)
 
 
 def clear_account_failures(email: str) -> None:

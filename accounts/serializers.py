@@ -115,10 +115,6 @@ class PasswordChangeSerializer(StrictSerializer):
     current_password = PasswordField()
     new_password = PasswordField()
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        validate_new_password(attrs["new_password"], self.context["request"].user, field="new_password")
-        return attrs
-
 
 class DeletionSerializer(StrictSerializer):
     password = PasswordField(required=False, help_text="Required if the account has a password.")

@@ -10,7 +10,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 
 from todo_project.api.addresses import client_address
-from todo_project.db.compiled import delete_statement, execute_all, insert_statement
+from todo_project.db.compiled import execute_all, insert_statement
 
 from . import login_guard, tokens
 from .errors import InvalidToken, PasswordHasChanged, TokenReused
@@ -27,7 +27,7 @@ def sign_in(user: User, request: Request, *, at: datetime) -> dict[str, Any]:
         user, at=at, user_agent=printable(request.headers.get("User-Agent", "")), address=address
     )
     stored = execute_all(
-        delete_statement(login_guard.failures(user, address)),
+        login_guard.forget_failures(user, address),
         insert_statement(session),
         user.sign_in_statement(at=at),
     )

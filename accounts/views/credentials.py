@@ -98,7 +98,9 @@ class PersonalTokenViewSet(CredentialViewSet):
     )
     def create(self, request: SignedInRequest) -> Response:
         """Only this response contains the token: store it. The name must be new, so a retry is 409."""
-        body = validated_body(request, PersonalTokenSerializer)
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        body = serializer.validated_data
         reauthentication.lock_account(request)
         request.auth.require(*body["scopes"])  # No token creates one with more rights than its own.
         token, secret = PersonalToken.issue(

@@ -13,8 +13,13 @@ from todo_project.operations.exporting import spooled
 from .. import erasure, reauthentication
 from ..authentication import SignedInRequest
 from ..scopes import TASKS_READ
-from ..serializers import DeletionSerializer, PasswordChangeSerializer, UserSerializer
-from .base import NO_STORE, AccountView, validated_body
+from ..serializers import (
+    DeletionSerializer,
+    PasswordChangeSerializer,
+    UserSerializer,
+    validate_new_password,
+)
+from .base import NO_STORE, AccountView, profile_of, validated_body
 
 
 @extend_schema(tags=["me"])
@@ -22,7 +27,7 @@ class ProfileView(AccountView):
     @endpoint("getProfile", "Get your profile", responses={200: UserSerializer})
     def get(self, request: SignedInRequest) -> Response:
         """The profile also has your ID, from which clients compute the IDs of objects that have a `key`."""
-        return Response(UserSerializer(request.user).data)
+        return Response(profile_of(request.user))
 
     @endpoint(
         "updateProfile",
@@ -39,7 +44,7 @@ class ProfileView(AccountView):
             setattr(user, field, value)
         if changes:
             user.save(update_fields=list(changes))
-        return Response(UserSerializer(user).data)
+        return Response(profile_of(user))
 
     @endpoint(
         "deleteAccount",
@@ -52,7 +57,7 @@ class ProfileView(AccountView):
         """It cannot be undone. Users without a password need a sign-in of the last ten minutes."""
         password = validated_body(request, DeletionSerializer).get("password")
         reauthentication.confirm_deletion(request, password, at=timezone.now())
-        profile = UserSerializer(request.user).data
+        profile = profile_of(request.user)
         erasure.erase(request.user)
         return Response(profile)
 
@@ -68,10 +73,11 @@ class PasswordView(AccountView):
     def post(self, request: SignedInRequest) -> Response:
         """The session of this request, personal access tokens and identities are kept."""
         body = validated_body(request, PasswordChangeSerializer)
+        validate_new_password(body["new_password"], request.user, field="new_password")
         now = timezone.now()
         reauthentication.confirm_password(request, body["current_password"], field="current_password", at=now)
         request.user.change_password(body["new_password"], at=now, keep=request.auth.session)
-        return Response(UserSerializer(request.user).data)
+        return Response(profile_of(request.user))
 
 
 @extend_schema(tags=["me"])

@@ -34,7 +34,7 @@ from ..serializers import (
     UserSerializer,
     validate_new_password,
 )
-from .base import NO_STORE, PublicView, validated_body
+from .base import NO_STORE, PublicView, profile_of, validated_body
 
 
 @extend_schema(tags=["auth"])
@@ -52,7 +52,7 @@ class RegisterView(PublicView):
             raise Forbidden("Registration is closed. Ask an administrator for an account.")
         body = validated_body(request, RegistrationSerializer)
         user = User.objects.create_user(id=self.get_key_owner(request) or uuid.uuid4(), **body)
-        return Response(UserSerializer(user).data, status=201, headers=NO_STORE)
+        return Response(profile_of(user), status=201, headers=NO_STORE)
 
     def get_key_owner(self, request: Request) -> uuid.UUID | None:
         """The new user, whose ID follows from the whole request, so that a retry finds the stored response.
@@ -84,7 +84,7 @@ class TokenView(PublicView):
         if not isinstance(user, User):
             raise InvalidCredentials
         pair = sessions.sign_in(user, request, at=timezone.now())
-        return Response({**pair, "user": UserSerializer(user).data}, headers=NO_STORE)
+        return Response({**pair, "user": profile_of(user)}, headers=NO_STORE)
 
 
 @extend_schema(tags=["auth"])
@@ -165,7 +165,7 @@ class PasswordResetConfirmView(PublicView):
         user = password_reset.lock_user_of_token(body["token"])
         validate_new_password(body["new_password"], user, field="new_password")
         password_reset.set_password(user, body["new_password"], at=timezone.now())
-        return Response(UserSerializer(user).data)
+        return Response(profile_of(user))
 
     def get_key_owner(self, request: Request) -> uuid.UUID | None:
         """The user whom the token names. Only the same request, with the token, finds the stored response."""

@@ -263,6 +263,18 @@ class CompiledUpdate(_Compiled):
         return sql, list(params), None
 
 
+class CompiledDelete(_Compiled):
+    """The DELETE of rows without related rows. `build` takes the placeholders and returns the rows."""
+
+    def statement(self, **values: Any) -> Statement:
+        sql, params, _ = self.prepare(values)
+        return sql, params
+
+    def compile(self) -> tuple[str, list[Any], None]:
+        sql, params = delete_statement(self.build(**self.placeholders))
+        return sql, params, None
+
+
 def _literal(value: Any) -> str:
     text: str = connection.ops.compose_sql("%s", [value])  # type: ignore[attr-defined]
     return text.replace("%", "%%")
