@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from enum import IntEnum
 from http import HTTPStatus
-from threading import Lock, Thread
+from threading import Lock, Thread, get_ident
 from typing import Any
 
 from django.conf import settings
@@ -49,6 +49,9 @@ SEND_TIMEOUT = 10
 
 STATEMENT_TIMEOUT = 6
 """Seconds for each SQL statement, so that a request to a silent database gets 503 within ten."""
+
+LONG_REQUEST = 0.002
+"""Seconds that requests wait for the serving thread before another one serves them."""
 
 READABLE = select.EPOLLIN | select.EPOLLONESHOT
 """Reported to one thread, and not again until the connection waits again."""
@@ -92,7 +95,10 @@ class ResponseSocket:
 
 
 class Worker(ThreadWorker):
-    """Threads wait for connections with a complete request, and handle one at a time.
+    """One thread serves the connections with a complete request, until a request takes long.
+
+    Then another thread takes over, and the first one waits for its next turn. Threads that served at the
+    same time would take the processor, the interpreter's lock and warm caches from each other.
 
     gunicorn's main thread would hand each request to a thread, and each connection back. Here it only
     accepts connections and closes those that are late.
@@ -104,6 +110,10 @@ class Worker(ThreadWorker):
         self.deadlines: dict[Any, float] = {}
         """When the requests that threads are reading must have arrived, by connection."""
         self.lock = Lock()
+        self.next_thread = Lock()
+        """Held by the thread that serves as soon as the serving one is too slow."""
+        self.serving_thread = 0
+        self.requests_begun = 0
         self.place = _connections.tolist().index(0)
         super().__init__(*args, **kwargs)
 
@@ -157,13 +167,30 @@ class Worker(ThreadWorker):
     def serve_clients(self) -> None:
         """The work of a thread."""
         while True:
-            for descriptor, _ in self.clients.poll(maxevents=1):
-                if conn := self.waiting.pop(descriptor, None):
-                    try:
-                        self.serve(conn)
-                    except BaseException:  # A thread must not end.
-                        logger.exception("unhandled error")
-                        self.close(conn)
+            with self.next_thread:
+                if self.serving_thread:
+                    self.wait_for_turn()
+                self.serving_thread = this_thread = get_ident()
+            while self.serving_thread == this_thread:
+                for descriptor, _ in self.clients.poll(maxevents=1):
+                    self.requests_begun += 1
+                    if conn := self.waiting.pop(descriptor, None):
+                        try:
+                            self.serve(conn)
+                        except BaseException:  # A thread must not end.
+                            logger.exception("unhandled error")
+                            self.close(conn)
+
+    def wait_for_turn(self) -> None:
+        """Wait until a request waits, and the serving thread has begun none for a while."""
+        requests = select.poll()
+        requests.register(self.clients, select.POLLIN)
+        while True:
+            requests.poll()
+            begun = self.requests_begun
+            time.sleep(LONG_REQUEST)
+            if self.requests_begun == begun and requests.poll(0):
+                return
 
     def serve(self, conn: Any) -> None:
         if conn.state == State.CLOSING:

@@ -1,4 +1,4 @@
-"""One user occupies at most half of the threads of a process."""
+"""Quick requests share a thread, and one user occupies at most half of the threads of a process."""
 
 import contextlib
 import socket
@@ -18,6 +18,31 @@ INSERT = """
     SELECT gen_random_uuid(), owner_id, 'waits', 0, '{}', 1, now() FROM todo_project_note
 """
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+
+
+PATIENT = "--worker-class tests.support.servers.patient_worker.PatientWorker"
+DATABASE_CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'todo'"
+
+
+@pytest.mark.own_servers
+def test_quick_requests_of_many_connections_are_served_by_one_thread(postgres):
+    with (
+        Gunicorn(
+            settings=SERVED, DATABASE_URL=postgres.url, ALLOWED_HOSTS=HOST, GUNICORN_CMD_ARGS=PATIENT
+        ) as server,
+        psycopg.connect(postgres.url) as operator,
+        contextlib.ExitStack() as stack,
+    ):
+        clients = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port), TIMEOUT))
+            for _ in range(8)
+        ]
+        for _ in range(5):
+            for client in clients:
+                client.sendall(VALID_REQUEST)
+            assert [receive(client).status_code for client in clients] == [200] * 8
+
+        assert operator.execute(DATABASE_CONNECTIONS).fetchone() == (1,)
 
 
 @pytest.mark.own_servers
