@@ -180,13 +180,13 @@ class TaskQuerySet(OrderedQuerySet):
     def overdue(self, *, at: datetime, today: date) -> Self:
         return self.filter(is_overdue(at=at, today=today))
 
-    def overdue_everywhere(self, *, at: datetime) -> Self:
-        """In every time zone. Counting them reads an index only, and no rows."""
-        return self.open().filter(due_by__lt=at - MAX_UTC_OFFSET)
+    def overdue_before(self, first: datetime) -> Self:
+        """Those due before the present and before today in UTC. Counting them reads an index only."""
+        return self.open().filter(due_by__lt=first)
 
-    def overdue_only_here(self, *, at: datetime, today: date) -> Self:
-        """Those overdue that are not overdue in every time zone."""
-        return self.overdue(at=at, today=today).filter(due_by__gte=at - MAX_UTC_OFFSET)
+    def overdue_between(self, first: datetime, last: datetime, *, at: datetime, today: date) -> Self:
+        """Those due between the present and today in UTC, whichever is first."""
+        return self.overdue(at=at, today=today).filter(due_by__gte=first, due_by__lt=last)
 
     def not_overdue(self, *, at: datetime, today: date) -> Self:
         not_due = (Q(due_at__isnull=True) | Q(due_at__gte=at)) & (

@@ -1,6 +1,6 @@
 """The numbers of a user's tasks."""
 
-from datetime import datetime
+from datetime import UTC, datetime, time
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -31,7 +31,8 @@ def count_tasks(
 ) -> tuple[dict[str, Any], datetime]:
     """The numbers, and the time until which they stay the same unless a task is changed."""
     today = now.astimezone(zone).date()
-    values = {"owner": user.pk, "now": now, "today": today}
+    first, last = sorted((now, datetime.combine(today, time.min, UTC)))
+    values = {"owner": user.pk, "now": now, "today": today, "first": first, "last": last}
     found: Any = read(_numbers(rows_for), values, owner=user, may_use_replica=may_use_replica)
     counts, overdue, next_due = found[0] if found else ({}, 0, None)
     states = {**counts.get(TASK.name, {}), "overdue": overdue}
@@ -54,13 +55,20 @@ def count_tasks(
 
 @cache
 def _numbers(rows_for: RowsFor) -> CompiledQuery:
-    def build(owner: Any, now: Any, today: Any) -> Any:
+    def build(owner: Any, now: Any, today: Any, first: Any, last: Any) -> Any:
         tasks: Any = rows_for(TASK, owner).live()
         return counts_and(
             owner,
-            overdue=NumberOf(tasks.overdue_everywhere(at=now))
-            + NumberOf(tasks.overdue_only_here(at=now, today=today)),
+            overdue=NumberOf(tasks.overdue_before(first))
+            + NumberOf(tasks.overdue_between(first, last, at=now, today=today)),
             next_due=Subquery(tasks.next_due(at=now).values("due_by")[:1]),
         )
 
-    return CompiledQuery(build, owner=UUIDField(), now=DateTimeField(), today=DateField())
+    return CompiledQuery(
+        build,
+        owner=UUIDField(),
+        now=DateTimeField(),
+        today=DateField(),
+        first=DateTimeField(),
+        last=DateTimeField(),
+    )
