@@ -375,6 +375,5 @@ LOGGING = {
         # Its warnings are about the omitted body of HEAD responses.
         "gunicorn.http.wsgi": {"level": "ERROR"},
         "gunicorn.error": {"handlers": [], "propagate": True, "filters": ["slow_clients"]},
-        "gunicorn.access": {"handlers": [], "propagate": False},
     },
 }

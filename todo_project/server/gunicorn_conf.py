@@ -43,7 +43,7 @@ secure_scheme_headers: dict[str, str] = {}
 control_socket_disable = True
 # It would bypass ResponseSocket, which holds the head back until the body comes.
 sendfile = False
-accesslog = None
+logger_class = "todo_project.server.logger.ServerLogger"
 logconfig_dict = settings.LOGGING
 
 

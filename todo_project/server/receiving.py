@@ -8,6 +8,8 @@ PEEK_SIZE = 65_536
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
+_PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)  # Enumerations compute it in Python each time.
+
 _content_length = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n", re.IGNORECASE)
 _chunked = re.compile(rb"\r\ntransfer-encoding:[^\r\n]*chunked[ \t]*\r\n", re.IGNORECASE)
 _expects_continue = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re.IGNORECASE)
@@ -21,7 +23,7 @@ def is_complete(sock: socket.socket, read_ahead: bytes, *, max_body: int, is_rep
     """
     expected = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT)
     try:
-        received = sock.recv(PEEK_SIZE, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        received = sock.recv(PEEK_SIZE, _PEEK)
         missing = bytes_missing(read_ahead + received, max_body=max_body)
         if is_reported and len(received) < expected:
             missing = 0  # The client sends no more, or the kernel or PEEK_SIZE allows no more.
