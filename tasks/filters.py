@@ -11,7 +11,7 @@ from rest_framework import serializers
 
 from todo_project.api import fields
 from todo_project.api.fields import UUID_PATTERN, DayField, TimeZoneField
-from todo_project.api.filters import Filter, Moment
+from todo_project.api.filters import Context, Filter
 from todo_project.api.pagination import PageParameters
 from todo_project.api.parameters import (
     NumberField,
@@ -47,7 +47,7 @@ class LabelsField(serializers.Field[Any, Any, Any, Any]):
         return [each if each == NONE else [uuid.UUID(label) for label in each.split(",")] for each in data]
 
 
-def with_labels(tasks: TaskQuerySet, choices: list[Any], moment: Moment) -> TaskQuerySet:
+def with_labels(tasks: TaskQuerySet, choices: list[Any], context: Context) -> TaskQuerySet:
     for each in choices:
         tasks = tasks.without_labels() if each == NONE else tasks.with_any_label(each)
     return tasks
@@ -57,13 +57,13 @@ FILTERS = {
     # First, because the way to a task may lead through tasks that other filters leave out.
     "root": Filter(
         fields.UUIDField(help_text="Only this task and its subtasks at all levels."),
-        lambda tasks, root, moment: tasks.with_contents([root]),
+        lambda tasks, root, context: tasks.with_contents([root]),
         plan_each_time=True,
     ),
     **ledger.FILTERS,
     "project": Filter(
         UUIDOrNoneField(help_text="Only tasks in this project; none: in the inbox."),
-        lambda tasks, project, moment: (
+        lambda tasks, project, context: (
             tasks.without_project() if project == NONE else tasks.in_project(project)
         ),
         UUIDField(),
@@ -71,7 +71,9 @@ FILTERS = {
     ),
     "parent": Filter(
         UUIDOrNoneField(help_text="Only direct subtasks of this task; none: only top-level tasks."),
-        lambda tasks, parent, moment: tasks.without_parent() if parent == NONE else tasks.subtasks_of(parent),
+        lambda tasks, parent, context: (
+            tasks.without_parent() if parent == NONE else tasks.subtasks_of(parent)
+        ),
         UUIDField(),
         constants=frozenset({NONE}),
     ),
@@ -85,7 +87,7 @@ FILTERS = {
     ),
     "series": Filter(
         fields.UUIDField(help_text="Only occurrences of this repeating task."),
-        lambda tasks, series, moment: tasks.in_series(series),
+        lambda tasks, series, context: tasks.in_series(series),
         UUIDField(),
     ),
     "archived": Filter(
@@ -94,30 +96,30 @@ FILTERS = {
             help_text="true: also tasks in archived projects. They are left out by default, unless `project` "
             "is sent.",
         ),
-        lambda tasks, archived, moment: tasks if archived else tasks.in_active_projects(),
+        lambda tasks, archived, context: tasks if archived else tasks.in_active_projects(context.owner),
     ),
     "completed": Filter(
         TrueFalseField(help_text="true: only completed tasks; false: only open ones."),
-        lambda tasks, completed, moment: tasks.completed() if completed else tasks.open(),
+        lambda tasks, completed, context: tasks.completed() if completed else tasks.open(),
     ),
     "priority": Filter(
         serializers.ChoiceField(choices=Priority.choices, help_text="Only tasks of this priority."),
-        lambda tasks, priority, moment: tasks.with_priority(priority),
+        lambda tasks, priority, context: tasks.with_priority(priority),
         IntegerField(),
     ),
     "due": Filter(
         serializers.ChoiceField(choices=["none"], help_text="Only tasks that are never due."),
-        lambda tasks, none, moment: tasks.never_due(),
+        lambda tasks, none, context: tasks.never_due(),
     ),
     "due_from": Filter(
         DayField(help_text="Only tasks due on this day or later, in `tz`."),
-        lambda tasks, day, moment: tasks.due_from(*day),
+        lambda tasks, day, context: tasks.due_from(*day),
         (DateField(), DateTimeField()),
         in_zone=lambda day, zone: (day, start_of_day(day, zone)),
     ),
     "due_until": Filter(
         DayField(help_text="Only tasks due on this day or earlier, in `tz`."),
-        lambda tasks, day, moment: tasks.due_until(*day),
+        lambda tasks, day, context: tasks.due_until(*day),
         (DateField(), DateTimeField(), DateTimeField()),
         in_zone=lambda day, zone: (day, end := end_of_day(day, zone), max(end, end_of_day(day, UTC))),
     ),
@@ -128,22 +130,22 @@ FILTERS = {
             help_text="true: only open tasks whose due time has passed, or whose due day has ended in `tz`; "
             "false: the others."
         ),
-        lambda tasks, overdue, moment: (tasks.overdue if overdue else tasks.not_overdue)(
-            at=moment.now, today=moment.today
+        lambda tasks, overdue, context: (tasks.overdue if overdue else tasks.not_overdue)(
+            at=context.now, today=context.today
         ),
         depends_on_time=True,
     ),
     "starts_until": Filter(
         DayField(help_text="Only tasks with a start date on this day or earlier."),
-        lambda tasks, day, moment: tasks.starting_until(day),
+        lambda tasks, day, context: tasks.starting_until(day),
         DateField(),
     ),
     "available": Filter(
         TrueFalseField(
             help_text="true: only tasks without a start date after today in `tz`; false: the others."
         ),
-        lambda tasks, available, moment: (tasks.available if available else tasks.not_available)(
-            moment.today
+        lambda tasks, available, context: (tasks.available if available else tasks.not_available)(
+            context.today
         ),
         depends_on_time=True,
     ),
@@ -160,7 +162,7 @@ ORDERINGS = {
 PROJECT_FILTERS = ledger.FILTERS | {
     "parent": Filter(
         UUIDOrNoneField(help_text="Only projects directly in this one; none: only top-level projects."),
-        lambda projects, parent, moment: (
+        lambda projects, parent, context: (
             projects.without_parent() if parent == NONE else projects.directly_in(parent)
         ),
         UUIDField(),
@@ -168,7 +170,7 @@ PROJECT_FILTERS = ledger.FILTERS | {
     ),
     "archived": Filter(
         TrueFalseField(default=False, help_text="true: also archived projects; by default without."),
-        lambda projects, archived, moment: projects if archived else projects.active(),
+        lambda projects, archived, context: projects if archived else projects.active(),
     ),
 }
 LABEL_ORDERINGS = {

@@ -128,9 +128,10 @@ class TaskQuerySet(OrderedQuerySet):
     def without_project(self) -> Self:
         return self.filter(project__isnull=True)
 
-    def in_active_projects(self) -> Self:
+    def in_active_projects(self, owner: Any) -> Self:
         projects = self.model._meta.get_field("project").related_model.objects
-        archived = projects.archived().filter(owner=OuterRef("owner"), pk=OuterRef("project"))
+        # Not the owner of the outer query, which a distributed database takes for any owner.
+        archived = projects.for_user(owner).archived().filter(pk=OuterRef("project"))
         # For EXISTS, PostgreSQL may read the archived projects of all owners. For NOT IN it expects that half
         # of the tasks are left out, and prefers plans that sort all tasks for a page.
         number = Subquery(archived.values_list(Value(1)), output_field=IntegerField())

@@ -20,7 +20,7 @@ from .sync import Position
 def time_filter(meaning: str, condition: Callable[[Any, datetime], ObjectQuerySet]) -> Filter:
     return Filter(
         InstantField(help_text=f"Only objects {meaning} this time."),
-        lambda rows, at, moment: condition(rows, at),
+        lambda rows, at, context: condition(rows, at),
         models.DateTimeField(),
     )
 
@@ -28,7 +28,7 @@ def time_filter(meaning: str, condition: Callable[[Any, datetime], ObjectQuerySe
 SEARCH = {
     "q": Filter(
         TextField(max_length=200, help_text="Text to search for."),
-        lambda rows, text, moment: rows.search_text(text),
+        lambda rows, text, context: rows.search_text(text),
         models.TextField(),
         plan_each_time=True,
         timeout=2,  # A short or frequent word reads the texts of all of the owner's objects.
@@ -37,7 +37,7 @@ SEARCH = {
 FILTERS = SEARCH | {
     "ids": Filter(
         UUIDListField(max_length=100, help_text="Only objects with these IDs."),
-        lambda rows, ids, moment: rows.with_ids(ids),
+        lambda rows, ids, context: rows.with_ids(ids),
         plan_each_time=True,
     ),
     "created_before": time_filter("created before", ObjectQuerySet.created_before),

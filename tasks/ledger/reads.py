@@ -13,7 +13,7 @@ from django.utils.crypto import salted_hmac
 
 from todo_project.api.conditional import etag
 from todo_project.api.errors import RateLimited
-from todo_project.api.filters import Filter, Moment, apply_filters
+from todo_project.api.filters import Context, Filter, apply_filters
 from todo_project.db.compiled import CompiledQuery, UncompiledQuery
 from todo_project.db.json_text import JSONText
 from todo_project.db.keyset import Keyset, keyset_for
@@ -98,7 +98,7 @@ class ObjectPage:
     ) -> None:
         self.selection, self.owner, self.model = selection, owner, selection.kind.model
         self.may_use_replica = may_use_replica
-        self.moment = Moment.of(at, zone)
+        self.context = Context.of(owner, at, zone)
         self.filters = {name: each for name, each in filters.items() if name in query}
         self.values = {
             name: each.in_zone(query[name], zone) if each.in_zone else query[name]
@@ -123,7 +123,7 @@ class ObjectPage:
     ) -> tuple[CompiledQuery | UncompiledQuery, dict[str, Any]]:
         """With the values of its placeholders."""
         if any(each.plan_each_time and not each.value for each in self.filters.values()):
-            rows = apply_filters(self.selection.rows(self.owner), self.filters, self.values, at=self.moment)
+            rows = apply_filters(self.selection.rows(self.owner), self.filters, self.values, self.context)
             return UncompiledQuery(keyset.ranges(self.selection.as_json(rows, keyset), position, limit)), {}
         parameters = {
             name: value
@@ -138,7 +138,7 @@ class ObjectPage:
             None if position is None else tuple(value is not None for value in position),
             limit,
         )
-        now, today = self.moment.now, self.moment.today
+        now, today = self.context.now, self.context.today
         return compiled, {
             "owner": self.owner.pk, "now": now, "today": today, "position": position, **parameters,
         }  # fmt: skip
@@ -161,7 +161,7 @@ def _page(
 
     def build(owner: Any, now: Any, today: Any, position: Any, **placeholders: Any) -> list[ObjectQuerySet]:
         values = {**dict(constants), **placeholders}
-        rows = apply_filters(selection.rows(owner), by_name, values, at=Moment(now, today))
+        rows = apply_filters(selection.rows(owner), by_name, values, Context(owner, now, today))
         after = known and [
             value if is_known else None for value, is_known in zip(position, known, strict=True)
         ]

@@ -15,22 +15,23 @@ Rows = TypeVar("Rows", bound=QuerySet[Any, Any])
 
 
 @dataclass(frozen=True)
-class Moment:
-    """The time of a request, and the day that it is on in the user's time zone."""
+class Context:
+    """Whose rows are listed, the time of the request, and the day that it is on in the user's time zone."""
 
+    owner: Any
     now: Any
     today: Any
 
     @classmethod
-    def of(cls, now: datetime, zone: ZoneInfo) -> "Moment":
-        return cls(now, now.astimezone(zone).date())
+    def of(cls, owner: Any, now: datetime, zone: ZoneInfo) -> "Context":
+        return cls(owner, now, now.astimezone(zone).date())
 
 
 @dataclass(frozen=True)
 class Filter:
     parameter: serializers.Field[Any, Any, Any, Any]
-    apply: Callable[[Any, Any, Moment], Any]
-    """A function of the rows, the parameter's value and the time of the request."""
+    apply: Callable[[Any, Any, Context], Any]
+    """A function of the rows, the parameter's value and the context of the request."""
 
     value: Any = None
     """The model field of the SQL parameter; None if values such as true and false lead to different SQL."""
@@ -52,10 +53,10 @@ class Filter:
 
 
 def apply_filters(
-    rows: Rows, filters: Mapping[str, Filter], values: Mapping[str, Any], *, at: Moment
+    rows: Rows, filters: Mapping[str, Filter], values: Mapping[str, Any], context: Context
 ) -> Rows:
     for name, each in filters.items():
-        rows = each.apply(rows, values[name], at)
+        rows = each.apply(rows, values[name], context)
     return rows
 
 
