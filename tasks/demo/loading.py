@@ -41,7 +41,8 @@ def fill(world: World, *, password: str, report: Report) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             # A batch may take longer than a request; immediate constraints need no memory until the commit.
-            cursor.execute("SET LOCAL statement_timeout = 0; SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute("SET LOCAL statement_timeout = 0")
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
     _create_users(world, password, report)
 
     def after_batch(kind: Kind, done: int) -> None:

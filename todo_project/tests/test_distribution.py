@@ -1,6 +1,9 @@
 """The conditions of a distribution by owner with Citus, and the command, on a PostgreSQL without Citus."""
 
+import re
+
 import pytest
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.management import CommandError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -13,6 +16,7 @@ from tests.support.one_owner import NotOfOneOwner, checked
 from tests.support.tasks import create_task
 from todo_project.db.distribution import is_distributed
 from todo_project.operations.distribution import OWNER, account_models, owned_models
+from todo_project.operations.doctor import postgres as postgres_checks
 
 pytestmark = pytest.mark.django_db
 
@@ -43,7 +47,8 @@ CITUS = """
 INSERT INTO pg_extension VALUES (1, 'citus', 10, 11, false, '13.0', NULL, NULL);
 CREATE TABLE pg_dist_partition (logicalrelid regclass, partmethod "char", repmodel "char");
 CREATE FUNCTION create_reference_table(text) RETURNS void LANGUAGE sql AS
-    $$ INSERT INTO pg_dist_partition VALUES ($1::regclass, 'n', 't') $$;
+    $$ INSERT INTO pg_dist_partition VALUES ($1::regclass, 'n', 't');
+       ALTER SEQUENCE django_admin_log_id_seq RESTART $$;
 CREATE FUNCTION create_distributed_table(text, text, colocate_with text) RETURNS void LANGUAGE sql AS
     $$ INSERT INTO pg_dist_partition VALUES ($1::regclass, 'h', 's') $$;
 """
@@ -138,6 +143,21 @@ def citus(monkeypatch):
     is_distributed.cache_clear()
 
 
+def begin_session():
+    """With the settings of the role in this database."""
+    [(settings,)] = query(
+        "SELECT setconfig FROM pg_db_role_setting JOIN pg_database ON pg_database.oid = setdatabase "
+        "WHERE datname = current_database() AND setrole = current_user::regrole"
+    )
+    assert sorted(settings) == [
+        "citus.enable_local_execution=off",
+        "citus.multi_shard_modify_mode=sequential",
+        "citus.propagate_set_commands=local",
+    ]
+    for each in settings:
+        query("SELECT set_config(%s, %s, true)", *each.split("="))
+
+
 @pytest.mark.postgres
 def test_the_command_prints_the_statements_and_executes_them_once(citus):
     before = query(FOREIGN_KEYS, [*OWNED], [*OWNED])
@@ -147,12 +167,14 @@ def test_the_command_prints_the_statements_and_executes_them_once(citus):
 
     assert undistributed == [(0,)]
     assert executed == printed
+    assert printed.startswith("ALTER ROLE ")
     assert "ALTER TABLE tasks_task DROP CONSTRAINT task_project_of_owner;\n" in printed
     assert printed.index("('accounts_user')") < printed.index("('tasks_task', 'owner_id', colocate_with => ")
     assert {
         table for (table,) in query("SELECT logicalrelid::text FROM pg_dist_partition")
     } == OWNED | ACCOUNTS
     assert sorted(query(FOREIGN_KEYS, [*OWNED], [*OWNED])) == sorted(before)
+    begin_session()
     assert run("distribute")[0] == "All tables are distributed already.\n"
 
 
@@ -171,8 +193,43 @@ def test_a_table_that_is_new_is_distributed_beside_the_others(citus, new, beside
     statements = run("distribute", "--dry-run")[0].splitlines()
 
     distribution = f"SELECT create_distributed_table('{new}', 'owner_id', colocate_with => '{beside}');"
-    assert [each for each in statements if each.startswith("SELECT")] == [distribution]
+    assert [each for each in statements if each.startswith("SELECT create_")] == [distribution]
     assert len([each for each in statements if " ADD CONSTRAINT " in each]) == (new == "tasks_tasklabel") * 2
+
+
+@pytest.mark.postgres
+def test_identity_columns_continue_after_the_distribution(citus, alice):
+    first, second = (LogEntry(user=alice, action_flag=CHANGE, object_repr="milk") for _ in range(2))
+    first.save()
+    run("distribute")
+    second.save()
+
+    assert second.pk > first.pk
+
+
+def diagnosed():
+    return [f"{each.msg} {each.hint}" for each in postgres_checks.citus(connection)]
+
+
+@pytest.mark.postgres
+def test_the_doctor_reports_missing_settings_and_tables_that_are_not_distributed(citus):
+    missing, undistributed = diagnosed()
+    run("distribute")
+    begin_session()
+    well = diagnosed()
+    query("DELETE FROM pg_dist_partition WHERE logicalrelid = 'tasks_task'::regclass RETURNING 1")
+
+    assert "Run once: ALTER ROLE " in missing
+    assert " SET citus.multi_shard_modify_mode = 'sequential'; ALTER ROLE " in missing
+    assert {*re.findall(r"\w+_\w+", undistributed)} == OWNED | ACCOUNTS
+    assert well == ["The tables are distributed, and the role has the settings that it needs. None"]
+    [again] = diagnosed()
+    assert again.startswith("These tables are not distributed: tasks_task. Stop the server, and run ")
+
+
+@pytest.mark.postgres
+def test_the_doctor_says_nothing_about_a_database_without_citus():
+    assert diagnosed() == []
 
 
 @pytest.mark.postgres

@@ -9,6 +9,7 @@ from django.core.checks import CheckMessage
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.recorder import MigrationRecorder
 
+from todo_project.operations import distribution
 from todo_project.server.probes import migrations_in_code
 
 from .endpoints import endpoints, query
@@ -183,6 +184,24 @@ def connections(connection: BaseDatabaseWrapper, *, hosts: int) -> Iterator[Chec
         yield checks.Info(summary)
 
 
+def citus(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
+    """Nothing for a database without Citus."""
+    if not query(connection, "SELECT FROM pg_extension WHERE extname = 'citus'"):
+        return
+    if missing := distribution.missing_settings(connection):
+        yield checks.Error(
+            f"The role {role_of(connection)} does not have the settings that Citus needs.",
+            hint=f"Run once: {' '.join(f'{statement};' for statement in missing)}",
+        )
+    if tables := distribution.new_tables(connection):
+        yield checks.Error(
+            f"These tables are not distributed: {', '.join(tables)}.",
+            hint="Stop the server, and run `python manage.py distribute`.",
+        )
+    if not missing and not tables:
+        yield checks.Info("The tables are distributed, and the role has the settings that it needs.")
+
+
 def size(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
     [(pretty,)] = query(connection, "SELECT pg_size_pretty(pg_database_size(current_database()))")
     yield checks.Info(f"The size of the database is {pretty}.")
@@ -196,5 +215,6 @@ CHECKS = {
     "role": role,
     "extensions": extensions,
     "indexes": indexes,
+    "citus": citus,
     "size": size,
 }
