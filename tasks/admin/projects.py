@@ -54,15 +54,15 @@ class ProjectAdmin(ObjectAdmin):
     def unarchive(self, request: HttpRequest, projects: Any) -> list[Project]:
         return self.perform(UNARCHIVE, projects)
 
-    def affected(self, action: str, selected: Any) -> list[Any]:
+    def affected(self, action: str, selected: Any, rows: Any) -> list[Any]:
         ids = selected.live().values("pk")
         match action:
             case "archive":
-                return [Project.objects.with_contents(ids).live().active()]
+                return [rows(Project).with_contents(ids).live().active()]
             case "unarchive":
-                archived_along = Project.objects.with_contents(ids).live().archived_with(selected)
-                return [archived_along | Project.objects.with_containers(ids).archived()]
-        return super().affected(action, selected)
+                archived_along = rows(Project).with_contents(ids).live().archived_with(selected)
+                return [archived_along | rows(Project).with_containers(ids).archived()]
+        return super().affected(action, selected, rows)
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         return [

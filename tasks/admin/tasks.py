@@ -102,17 +102,17 @@ class TaskAdmin(ObjectAdmin):
     def remove_label(self, request: HttpRequest, tasks: Any, label: uuid.UUID) -> list[Task]:
         return self.perform(UPDATE, tasks, {"remove_labels": [label]})
 
-    def affected(self, action: str, selected: Any) -> list[Any]:
+    def affected(self, action: str, selected: Any, rows: Any) -> list[Any]:
         ids = selected.live().values("pk")
         match action:
             case "complete":
-                return [Task.objects.with_contents(ids).live().open()]
+                return [rows(Task).with_contents(ids).live().open()]
             case "reopen":
-                completed_along = Task.objects.with_contents(ids).live().completed_with(selected)
-                return [completed_along | Task.objects.with_containers(ids).completed()]
+                completed_along = rows(Task).with_contents(ids).live().completed_with(selected)
+                return [completed_along | rows(Task).with_containers(ids).completed()]
             case "move":
-                return [Task.objects.with_contents(selected.live().without_parent().values("pk"))]
-        return super().affected(action, selected)
+                return [rows(Task).with_contents(selected.live().without_parent().values("pk"))]
+        return super().affected(action, selected, rows)
 
     # The change list
 

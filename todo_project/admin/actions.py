@@ -13,7 +13,7 @@ offers the actions that the admin lists in `page_actions`.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -26,7 +26,7 @@ from django.contrib.admin.utils import model_ngettext
 from django.contrib.auth import get_permission_codename
 from django.contrib.contenttypes.models import ContentType
 from django.db import DatabaseError, transaction
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
@@ -34,7 +34,7 @@ from django.utils.text import get_text_list
 
 from todo_project.api.errors import ApiError
 
-from .changelist import BoundedPaginator, bounded_counts
+from .changelist import BoundedPaginator
 
 MAX_ROWS = 10_000
 """An action is one transaction, and blocks the owners of all its rows until it ends."""
@@ -137,7 +137,7 @@ class BulkAction:
             "unchanged": self.unchanged(model_admin, count, count - number),
             "sample": [(row, getattr(row, owner_field) if owner_field else "") for row in sample],
             "remaining": type(count)(number - len(sample)),
-            "also_affected": named_counts(model_admin.also_affected(self.__name__, queryset)),
+            "also_affected": named_counts(model_admin.count_affected(self.__name__, queryset)),
             "form": form,
             "token": token,
             "selection_has_changed": request.POST.get("confirmed", token) != token,
@@ -214,10 +214,9 @@ class ActionForm(forms.Form):
         raise NotImplementedError
 
 
-def named_counts(querysets: Sequence[QuerySet[Any]]) -> str:
+def named_counts(counts: Mapping[type[Model], int]) -> str:
     """Such as "2 projects and 12 tasks"; empty if there are no rows."""
-    counts = zip(bounded_counts(querysets), querysets, strict=True)
-    names = [f"{count} {model_ngettext(rows.model._meta, count)}" for count, rows in counts if count]
+    names = [f"{count} {model_ngettext(model._meta, count)}" for model, count in counts.items() if count]
     return get_text_list(names, "and")
 
 

@@ -26,13 +26,13 @@ class CappedCount(int):
         return f"{int(self)}+"
 
 
-def _capped(count: int) -> int:
+def capped(count: int) -> int:
     return count if count <= COUNT_LIMIT else CappedCount(COUNT_LIMIT)
 
 
 def bounded_counts(querysets: Sequence[QuerySet[Any]]) -> list[int]:
     """The number of rows of each queryset, up to COUNT_LIMIT, in one query."""
-    return [_capped(count) for count in capped_counts(COUNT_LIMIT + 1, querysets)] if querysets else []
+    return [capped(count) for count in capped_counts(COUNT_LIMIT + 1, querysets)] if querysets else []
 
 
 class BoundedPaginator(Paginator):
@@ -44,7 +44,7 @@ class BoundedPaginator(Paginator):
         if not isinstance(rows, QuerySet):
             return len(rows)
         # Keeps the order of the list, so that the same index serves both queries.
-        return _capped(rows.values("pk")[: COUNT_LIMIT + 1].count())
+        return capped(rows.values("pk")[: COUNT_LIMIT + 1].count())
 
 
 class FixedOrderChangeList(ChangeList):

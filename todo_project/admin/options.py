@@ -10,7 +10,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import get_user_model
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.db import DatabaseError
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -216,9 +216,9 @@ class BoundedModelAdmin(admin.ModelAdmin):
             except ValidationError as error:
                 raise BadRequest("A selected key is invalid.") from error
 
-    def also_affected(self, action: str, queryset: Any) -> list[QuerySet[Any]]:
-        """The other rows that an action on these rows changes."""
-        return []
+    def count_affected(self, action: str, queryset: Any) -> dict[type[Model], int]:
+        """The number of other rows that an action on these rows changes."""
+        return {}
 
     def history_name(self, row: Any) -> str:
         """The name of the row in history entries of bulk actions."""

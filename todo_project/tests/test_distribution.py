@@ -10,6 +10,8 @@ from django.test.utils import CaptureQueriesContext
 
 from tasks.kinds import TASK
 from tasks.ledger.operations import perform_for_owners
+from tasks.models import Task
+from tests.support.admin_client import TASKS, run_action
 from tests.support.caller import Caller
 from tests.support.commands import run
 from tests.support.one_owner import NotOfOneOwner, checked
@@ -250,6 +252,10 @@ def test_a_personal_token_is_found_without_the_clocks_of_other_users(citus, as_a
     assert len(Caller(token)("get", "/tasks").json()["results"]) == 1
 
 
+def owners_in(sql, *users):
+    return [user.email for user in users if user.pk.hex in sql.replace("-", "")]
+
+
 @pytest.mark.postgres
 def test_an_action_of_staff_locks_the_clocks_of_one_owner_at_a_time(citus, as_alice, as_bob, alice, bob):
     tasks = [create_task(caller)["id"] for caller in (as_alice, as_bob)]
@@ -258,4 +264,19 @@ def test_an_action_of_staff_locks_the_clocks_of_one_owner_at_a_time(citus, as_al
 
     locks = [query["sql"] for query in queries if "FOR NO KEY UPDATE" in query["sql"]]
     assert {task.owner_id for task in changed if task.completed} == {alice.pk, bob.pk}
-    assert [sum(owner.pk.hex in sql.replace("-", "") for owner in (alice, bob)) for sql in locks] == [1, 1]
+    assert sorted(owners_in(sql, alice, bob) for sql in locks) == [[alice.email], [bob.email]]
+
+
+@pytest.mark.postgres
+def test_the_confirmation_of_an_action_of_staff_follows_references_of_one_owner_at_a_time(
+    citus, superuser, as_alice, as_bob, alice, bob
+):
+    for caller in (as_alice, as_bob):
+        create_task(caller, "in it", parent=create_task(caller, "milk")["id"])
+    tasks = Task.objects.filter(title="milk")
+    with CaptureQueriesContext(connection) as queries:
+        page = run_action(superuser, TASKS, "trash", tasks, confirm=False)
+
+    recursive = [query["sql"] for query in queries if "RECURSIVE" in query["sql"]]
+    assert "Also affected: 2 tasks." in page.content.decode()
+    assert sorted(owners_in(sql, alice, bob) for sql in recursive) == [[alice.email], [bob.email]]

@@ -1,3 +1,4 @@
+from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
@@ -6,21 +7,23 @@ from django.contrib.admin.models import DELETION
 from django.contrib.admin.utils import model_ngettext, unquote
 from django.contrib.auth import get_user_model
 from django.core.exceptions import MultipleObjectsReturned, PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.forms.utils import pretty_name
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.utils.text import get_text_list
 
 from todo_project.admin.actions import Condition, bulk_action
-from todo_project.admin.changelist import bounded_counts
+from todo_project.admin.changelist import COUNT_LIMIT, capped
 from todo_project.admin.csv import csv_response
 from todo_project.admin.forms import OwnersAutocomplete
 from todo_project.admin.inlines import LatestInline
 from todo_project.admin.options import BoundedModelAdmin
 from todo_project.admin.search import indexed_words, is_autocomplete, parse_uuid, reject_search
 from todo_project.api.errors import ApiError
+from todo_project.db.counting import capped_counts
+from todo_project.db.distribution import is_distributed
 
-from ..kinds import CREATE, DELETE, PURGE, RESTORE, UPDATE, Kind
+from ..kinds import CREATE, DELETE, PURGE, RESTORE, UPDATE, Kind, OwnersRows, Rows
 from ..models import Clock
 from ..operations import Operation, perform, perform_for_owners
 from ..querysets import ObjectQuerySet
@@ -39,9 +42,18 @@ class OperationFailed(Exception):
         self.error = error
 
 
-def contents_of(kind: Kind, selected: Any) -> list[Any]:
+def contents_of(kind: Kind, selected: Any, rows: Rows) -> list[Any]:
     """What is in these objects, and the objects themselves, of each kind."""
-    return [find(lambda model: model.objects.all(), selected.values("pk")) for find in contents(kind)]
+    return [find(rows, selected.values("pk")) for find in contents(kind)]
+
+
+def by_owner(selection: Any) -> list[tuple[Any, Rows]]:
+    """Selected objects, and the objects that may be in them or contain them."""
+    if not is_distributed():
+        return [(selection, lambda model: model.objects.all())]
+    # Citus follows references of one owner at a time.
+    owners = [get_user_model()(pk=pk) for pk in sorted(set(selection.values_list("owner", flat=True)))]
+    return [(selection.for_user(owner), OwnersRows(owner)) for owner in owners]
 
 
 class ObjectAdmin(BoundedModelAdmin):
@@ -124,20 +136,28 @@ class ObjectAdmin(BoundedModelAdmin):
     def perform(self, verb: str, objects: Any, values: Mapping[str, Any] | None = None) -> list[Any]:
         return perform_for_owners(self.kind, verb, objects.values_list("pk", flat=True), values)
 
-    def also_affected(self, action: str, queryset: Any) -> list[QuerySet[Any]]:
-        selected = self.kind.model.objects.with_ids(queryset.order_by().values("pk"))
-        affected = self.affected(action, selected)
-        return [rows.exclude(pk__in=selected) if rows.model is self.model else rows for rows in affected]
+    def count_affected(self, action: str, queryset: Any) -> dict[type[Model], int]:
+        counts: Counter[type[Model]] = Counter()
+        for selection, rows in by_owner(queryset.order_by()):
+            selected = rows(self.kind.model).with_ids(selection.values("pk"))
+            affected = [
+                each.exclude(pk__in=selected) if each.model is self.model else each
+                for each in self.affected(action, selected, rows)
+            ]
+            numbers = capped_counts(COUNT_LIMIT + 1, affected) if affected else []
+            counts.update(dict(zip([each.model for each in affected], numbers, strict=True)))
+        return {model: capped(count) for model, count in counts.items()}
 
-    def affected(self, action: str, selected: Any) -> list[Any]:
+    def affected(self, action: str, selected: Any, rows: Any) -> list[Any]:
         """The objects that change along with the selected ones, besides perhaps these themselves."""
         match action:
             case "trash":
-                return [rows.live() for rows in contents_of(self.kind, selected.live())]
+                return [each.live() for each in contents_of(self.kind, selected.live(), rows)]
             case "restore":
-                return [rows.trashed_with(selected) for rows in contents_of(self.kind, selected.trashed())]
+                trashed = contents_of(self.kind, selected.trashed(), rows)
+                return [each.trashed_with(selected) for each in trashed]
             case "purge":
-                return [rows.trashed() for rows in contents_of(self.kind, selected.trashed())]
+                return [each.trashed() for each in contents_of(self.kind, selected.trashed(), rows)]
         return []
 
     @bulk_action(
@@ -301,12 +321,9 @@ class ObjectAdmin(BoundedModelAdmin):
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         objects = list(objs)
         selected = self.kind.model.objects.with_ids([each.pk for each in objects])
-        affected = self.also_affected("purge", selected)
-        names = [f"{rows.model._meta.verbose_name_plural} in it" for rows in affected]
-        counts = {
-            model_ngettext(self.opts, len(objects)): len(objects),
-            **dict(zip(names, bounded_counts(affected), strict=True)),
-        }
+        counts = {model_ngettext(self.opts, len(objects)): len(objects)}
+        for model, count in self.count_affected("purge", selected).items():
+            counts[f"{model._meta.verbose_name_plural} in it"] = count
         return [str(each) for each in objects], counts, set(), []
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
