@@ -106,7 +106,7 @@ def authenticate_personal_token(token: str) -> tuple[User, Credential]:
     return found.user, Credential(frozenset(found.scopes), personal_token=found)
 
 
-def with_annotations(user_id: uuid.UUID | None) -> User | None:
+def with_annotations(user_id: uuid.UUID) -> User | None:
     user: User | None = User.objects.with_annotations().filter(pk=user_id).first()
     return user
 
@@ -126,6 +126,7 @@ def authenticate_external_token(token: str) -> tuple[User, Credential]:
 def find_user(issuer: str, subject: str) -> User | None:
     known = User.objects.with_identity(issuer=issuer, subject=subject)
     if is_distributed():
-        return with_annotations(known.values_list("pk", flat=True).first())
+        user_id = known.values_list("pk", flat=True).first()
+        return user_id and with_annotations(user_id)
     user: User | None = known.with_annotations().first()
     return user

@@ -8,6 +8,7 @@ from django.core.management import CommandError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from accounts.authentication import find_user
 from tasks.kinds import TASK
 from tasks.ledger.operations import perform_for_owners
 from tasks.models import Task
@@ -250,6 +251,14 @@ def test_a_personal_token_is_found_without_the_clocks_of_other_users(citus, as_a
     create_task(as_alice)
 
     assert len(Caller(token)("get", "/tasks").json()["results"]) == 1
+
+
+@pytest.mark.postgres
+def test_an_identity_of_no_user_is_looked_up_in_one_query(citus):
+    with CaptureQueriesContext(connection) as queries:
+        assert find_user("https://id.example.com", "unknown") is None
+
+    assert len(queries) == 1
 
 
 def owners_in(sql, *users):
