@@ -22,7 +22,8 @@ SQLITE_CANCELED = "SQLITE_INTERRUPT"
 FEATURE_NOT_SUPPORTED, UNKNOWN_STATEMENT, DUPLICATE_STATEMENT = "0A000", "26000", "42P05"
 LOCK_NOT_AVAILABLE = "55P03"
 CONTENTION = {"40001", "40P01", LOCK_NOT_AVAILABLE}  # the others are serialization failure and deadlock
-
+UNCONFIRMED_COMMIT = "could not commit transaction for shard"
+"""A part of the message of Citus when a node has not confirmed a commit."""
 
 EXHAUSTED = ("too many", "connection slots", "no more connections allowed", "query_wait_timeout")
 """Parts of the messages of PostgreSQL and PgBouncer that no connection is left."""
@@ -64,8 +65,8 @@ def diagnose(error: DatabaseError) -> Rejected | Unavailable | None:
         return Unavailable(contention=True)
     if isinstance(error, OperationalError | InterfaceError) or sqlstate == READ_ONLY or plan_is_stale(error):
         return Unavailable()
-    # The driver's own, such as unexpected results from a pooler that has lost its connection.
-    if isinstance(error, InternalError) and sqlstate is None:
+    # Without a code, it is the driver's own: a pooler that has lost its connection sends unexpected results.
+    if isinstance(error, InternalError) and (sqlstate is None or UNCONFIRMED_COMMIT in str(error)):
         return Unavailable()
     return None
 

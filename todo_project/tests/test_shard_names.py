@@ -24,21 +24,43 @@ def of_shard(db):
     return rename
 
 
-CITUS_ERROR = """
-CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE check_violation USING MESSAGE =
-    'new row for relation "tests_note_102010" violates check constraint "note_rank_not_negative"'; END $$;
-CREATE TRIGGER fail BEFORE INSERT ON {} FOR EACH ROW EXECUTE FUNCTION fail();
-"""
+@pytest.fixture
+def fail_with(notes_alice):
+    """Have each INSERT fail with this error of another node."""
+
+    def fail_with(condition, message):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS "
+                f"$$ BEGIN RAISE {condition} USING MESSAGE = '{message}'; END $$"
+            )
+            cursor.execute(
+                f"CREATE TRIGGER fail BEFORE INSERT ON {Note._meta.db_table} "
+                "FOR EACH ROW EXECUTE FUNCTION fail()"
+            )
+
+    return fail_with
 
 
 @pytest.mark.postgres
-def test_a_constraint_that_only_the_message_of_another_node_names_is_recognized(notes_alice):
-    with connection.cursor() as cursor:
-        cursor.execute(CITUS_ERROR.format(Note._meta.db_table))
+def test_a_constraint_that_only_the_message_of_another_node_names_is_recognized(notes_alice, fail_with):
+    fail_with(
+        "check_violation",
+        'new row for relation "tests_note_102010" violates check constraint "note_rank_not_negative"',
+    )
 
     response = notes_alice("post", "/notes", {"title": "milk", "rank": -1})
 
     assert_error(response, 400, "VALIDATION_ERROR", field="rank", constraint="negative")
+
+
+@pytest.mark.postgres
+def test_a_commit_that_another_node_did_not_confirm_may_be_repeated(notes_alice, fail_with):
+    fail_with("internal_error", "could not commit transaction for shard 102010 on at least one active node")
+
+    response = notes_alice("post", "/notes", {"title": "milk"})
+
+    assert_error(response, 503, "SERVICE_UNAVAILABLE")
 
 
 @pytest.mark.postgres
