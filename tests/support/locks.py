@@ -7,6 +7,8 @@ from typing import TypeVar
 
 from django.db import connection, transaction
 
+from todo_project.db.distribution import is_distributed
+
 from .processes import becomes_true
 from .threads import run_together
 
@@ -21,12 +23,22 @@ WAITING = """
     )
 """
 
+WAITING_ON_CITUS = """
+    SELECT EXISTS (
+        SELECT FROM citus_lock_waits
+        JOIN pg_locks AS held ON held.pid = citus_pid_for_gpid(waiting_gpid)
+        JOIN pg_database ON pg_database.oid = held.database
+        WHERE datname = current_database()
+    )
+"""
+"""The lock may be on any node."""
+
 
 def lock_is_awaited() -> bool:
     """Whether a connection to this test's database waits for a lock."""
     # Not pg_stat_activity, which is cached within a transaction.
     with connection.cursor() as cursor:
-        cursor.execute(WAITING)
+        cursor.execute(WAITING_ON_CITUS if is_distributed() else WAITING)
         return bool(cursor.fetchone()[0])
 
 
