@@ -22,6 +22,7 @@ from tests.support.replicas import (
     suspended,
     try_fault,
 )
+from tests.support.servers.postgres import Postgres
 from todo_project.config import database
 from todo_project.operations.doctor import replicas
 from todo_project.operations.doctor.databases import Databases
@@ -67,8 +68,8 @@ def alice(new_user):
 def findings(stack, settings, django_db_blocker):
     """Returns what the doctor says of a replica at this URL."""
 
-    def findings(url):
-        urls = {"DATABASE_URL": stack.postgres.url, "DATABASE_REPLICA_URL": url}
+    def findings(url, *, primary=stack.postgres):
+        urls = {"DATABASE_URL": primary.url, "DATABASE_REPLICA_URL": url}
         first, second = (
             database.configure(url, base_dir=settings.BASE_DIR, variable=variable)
             for variable, url in urls.items()
@@ -340,6 +341,13 @@ def test_the_doctor_finds_a_replica_that_lags_and_has_other_migrations(stack, fi
     assert lag.startswith("DATABASE_REPLICA_URL lags behind by more than 0.2 s; ")
     assert lag.endswith(" are missing.")
     assert migrations == "The migrations of DATABASE_REPLICA_URL differ from those of DATABASE_URL."
+
+
+def test_the_doctor_finds_a_replica_of_another_database(stack, findings):
+    with Postgres() as another:
+        *_, finding = findings(stack.standby.url, primary=another)
+
+    assert finding.startswith("DATABASE_REPLICA_URL does not lead to a read replica of this database")
 
 
 def test_the_doctor_finds_that_both_urls_lead_to_the_same_server(stack, findings):

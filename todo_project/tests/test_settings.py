@@ -71,16 +71,29 @@ def python(*arguments, **environment):
     )
 
 
-@pytest.mark.parametrize(("name", "value"), INVALID)
-def test_an_invalid_value_is_one_line_that_names_the_setting(name, value, monkeypatch):
-    variables = {**PRODUCTION, "HTTPS_ONLY": "false", "TRUSTED_PROXY_COUNT": "0", name: value}
-    monkeypatch.setattr(Env, "ENVIRON", {each: text for each, text in variables.items() if text is not None})
-    spec = find_spec("todo_project.settings")
-    assert spec
-    assert spec.loader
+@pytest.fixture
+def load(monkeypatch):
+    """Returns the settings of a process with another environment."""
 
+    def load(**environment):
+        variables = {**PRODUCTION, **environment}
+        monkeypatch.setattr(
+            Env, "ENVIRON", {each: text for each, text in variables.items() if text is not None}
+        )
+        spec = find_spec("todo_project.settings")
+        assert spec
+        assert spec.loader
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+@pytest.mark.parametrize(("name", "value"), INVALID)
+def test_an_invalid_value_is_one_line_that_names_the_setting(name, value, load):
     with pytest.raises(ImproperlyConfigured) as error:
-        spec.loader.exec_module(module_from_spec(spec))
+        load(**{"HTTPS_ONLY": "false", "TRUSTED_PROXY_COUNT": "0", name: value})
 
     [line] = str(error.value).splitlines()
     assert name in line
@@ -124,6 +137,25 @@ def test_the_server_uses_a_replica_and_commands_do_not():
     command = python("manage.py", "shell", "--no-imports", "-c", PRINT_DATABASES, **replica)
 
     assert (server.stdout.split(), command.stdout.split()) == (["default", "replica"], ["default"])
+
+
+@pytest.mark.parametrize("variable", ["DATABASE_URL", "DATABASE_URL_UNPOOLED"])
+def test_neither_url_of_the_primary_is_one_of_a_replica(load, variable):
+    urls = {
+        "DATABASE_URL": "postgresql://ann:s3cret@pooler.example.com/todo?sslmode=verify-full",
+        "DATABASE_URL_UNPOOLED": "postgresql://ann:s3cret@db.example.com/todo?sslmode=verify-full",
+    }
+
+    with pytest.raises(ImproperlyConfigured, match="^DATABASE_REPLICA_URL leads to the same server"):
+        load(**urls, DATABASE_REPLICA_URL=urls[variable])
+
+
+@pytest.mark.parametrize("pooler", [True, False])
+def test_the_setting_for_poolers_includes_the_replica(load, pooler):
+    url = "postgresql://ann:s3cret@replica.example.com/todo?sslmode=verify-full"
+    loaded = load(DATABASE_REPLICA_URL=url, DATABASE_POOLER=str(pooler).lower())
+
+    assert loaded.DATABASE_REPLICA["DISABLE_SERVER_SIDE_CURSORS"] is pooler
 
 
 @pytest.fixture
