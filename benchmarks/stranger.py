@@ -5,11 +5,13 @@
     python benchmarks/stranger.py --connections 32 --seconds 10 "search"
 
 Starts PostgreSQL and gunicorn with two processes, and fills the database: one user has 100,000 tasks, one has
-100,000 in the trash, and the stranger has 200. Each request is repeated on all connections without a rate
-limit. Prints its median time, and the stranger's median and 95th percentile without and beside it.
+100,000 in the trash, and the stranger has 200. Each request is repeated on all connections, without a rate
+limit unless --limit sets one. Prints its median time, and the stranger's median and 95th percentile without
+and beside it.
 """
 
 import argparse
+import hashlib
 import http.client
 import json
 import multiprocessing
@@ -33,23 +35,57 @@ from tests.support.servers.postgres import Postgres
 
 API = "/api/v1"
 QUOTA = 100_000
-STRANGER, OWNER, HOARDER = "stranger@example.com", "owner@example.com", "hoarder@example.com"
-"""The users with 200 tasks, with 100,000, and with 100,000 in the trash."""
+MAX_RATIO = 3
+OWNER, HOARDER = "owner@example.com", "hoarder@example.com"
+"""The users with 100,000 tasks, and with 100,000 in the trash."""
+
+STRANGERS = [f"stranger{number}@example.com" for number in range(10)]
+"""Users with 200 tasks, who take turns because of the rate limit."""
+
+OBJECTS = 500
+"""The quotas of projects and labels."""
 
 FILL = f"""
 INSERT INTO tasks_task (
-    id, owner_id, title, description, completed, completed_at, priority, due_at, created_at, updated_at,
-    deleted_at, version, position, labels
+    id, owner_id, title, description, completed, completed_at, priority, due_at, start_date, created_at,
+    updated_at, deleted_at, version, position, project_id, parent_id, series, labels
 )
 SELECT
-    gen_random_uuid(), %(owner)s, words(n, 6), words(n + 7, %(words)s), n %% 2 = 0,
+    id_of('task', n), %(owner)s, words(n, 6), words(n + 7, %(words)s), n %% 2 = 0,
     CASE WHEN n %% 2 = 0 THEN now() END, n %% 3,
-    CASE WHEN n %% 4 = 0 THEN now() + n * interval '1 minute' END, now() - n * interval '1 minute',
+    CASE WHEN n %% 4 = 0 THEN now() + n * interval '1 minute' END,
+    CASE WHEN n %% 5 = 0 THEN current_date + n %% 1000 - 500 END, now() - n * interval '1 minute',
     now() - n * interval '1 minute', CASE WHEN %(trashed)s THEN now() END, n,
-    {positions.last_in_sql("n::bigint")}, '[]'
+    {positions.last_in_sql("n::bigint")},
+    CASE WHEN %(labels)s > 0 AND n %% 4 = 1 THEN id_of('project', 0)
+        WHEN %(labels)s > 0 AND n %% 4 = 3 THEN id_of('project', n %% {OBJECTS}) END,
+    CASE WHEN n %% 2 = 0 AND n > 2 THEN id_of('task', 2) END, CASE WHEN n %% 3 = 0 THEN id_of('task', 3) END,
+    (
+        SELECT coalesce(json_agg(label ORDER BY label)::text, '[]')
+        FROM generate_series(1, %(labels)s) AS k, id_of('label', (n + k * 7) %% {OBJECTS}) AS label
+    )
 FROM generate_series(1, %(number)s) AS n
 """
-WORDS = """
+"""Half of the tasks are in one tree, and those of a user with labels in one project and in many others."""
+
+ORGANISE = f"""
+INSERT INTO tasks_project (id, owner_id, name, archived_at, created_at, updated_at, version, position)
+SELECT
+    id_of('project', n), %(owner)s, words(n, 3), CASE WHEN n %% 2 = 1 THEN now() END, now(), now(),
+    {QUOTA} + 1 + n, {positions.last_in_sql("n::bigint")}
+FROM generate_series(0, {OBJECTS - 1}) AS n;
+INSERT INTO tasks_label (id, owner_id, name, comparable_name, created_at, updated_at, version, position)
+SELECT
+    id_of('label', n), %(owner)s, 'label ' || n, 'label ' || n, now(), now(),
+    {QUOTA + OBJECTS} + 1 + n, {positions.last_in_sql("n::bigint")}
+FROM generate_series(0, {OBJECTS - 1}) AS n
+"""
+LINK = """
+INSERT INTO tasks_tasklabel (owner_id, task_id, label_id)
+SELECT owner_id, id, label::uuid FROM tasks_task, json_array_elements_text(labels::json) AS label
+"""
+FUNCTIONS = """
+CREATE FUNCTION id_of(kind text, n int) RETURNS uuid LANGUAGE sql AS $$ SELECT md5(kind || n)::uuid $$;
 CREATE FUNCTION words(seed int, number int) RETURNS text LANGUAGE sql AS $$
     SELECT string_agg((ARRAY['buy','milk','bread','call','station','nation','meeting','report','garden',
         'letter','ticket','train','window','paper','morning','evening'])[1 + hashint4(seed * 1000 + n) & 15],
@@ -77,9 +113,78 @@ class Result:
     statuses: Counter[int] = field(default_factory=Counter)
 
 
-def loads(ids: list[str]) -> dict[str, Load]:
+def id_of(kind: str, number: int) -> str:
+    """The same as the function of the database."""
+    return str(uuid.UUID(hashlib.md5(f"{kind}{number}".encode(), usedforsecurity=False).hexdigest()))
+
+
+LABELS = [id_of("label", number) for number in range(100)]
+IDS = {
+    "ids": ",".join(id_of("task", number) for number in range(1, 101)),
+    "tree": id_of("task", 2),
+    "series": id_of("task", 3),
+    "project": id_of("project", 0),
+    "label": LABELS[0],
+    "other": LABELS[7],
+    "labels": ",".join(LABELS),
+    "unknown": id_of("label", -1),
+}
+LISTS = [f"ordering={name}" for name in ("updated_at", "-updated_at", "due", "-due", "position")] + [
+    "limit=200",
+    "limit=200&fields=id",
+    "ids={ids}",
+    "priority=3",
+    "due=none",
+    "completed=true&priority=3",
+    "due=none&completed=false&priority=3",
+    "available=false&priority=3",
+    "due_from=2999-01-01",
+    "due_until=1990-01-01",
+    "due_before=1990-01-01T00:00:00Z",
+    "created_before=1990-01-01T00:00:00Z&ordering=due",
+    "updated_after=2999-01-01T00:00:00Z",
+    *(
+        f"starts_until=1990-01-01&ordering={name}"
+        for name in ("created_at", "updated_at", "due", "priority", "-title")
+    ),
+    "archived=true",
+    "label={label}",
+    "label={labels}",
+    "label={label}&label={other}",
+    "label={unknown}",
+    "label=none",
+]
+FILTERS = [
+    "",
+    "archived=true",
+    "completed=true",
+    "overdue=false",
+    "due=none",
+    "project=none",
+    "project={project}",
+    "parent=none",
+    "parent={tree}",
+    "root={tree}",
+    "series={series}",
+    "label=none",
+    "label={label}",
+    "label={labels}",
+    "label={label}&label={other}",
+    "available=true",
+    "available=false",
+    "starts_until=2999-01-01",
+    "priority=1",
+    "due_from=1990-01-01",
+    "due_until=2999-01-01",
+    "created_after=1990-01-01T00:00:00Z",
+    "updated_after=1990-01-01T00:00:00Z",
+]
+"""Of many tasks. Each is measured with two orderings that have no index, and with another filter."""
+
+
+def loads() -> dict[str, Load]:
     def bulk(op: str, **more: Any) -> dict[str, Any]:
-        return {"operations": [{"op": op, "id": each, **more} for each in ids]}
+        return {"operations": [{"op": op, "id": each, **more} for each in IDS["ids"].split(",")]}
 
     words = "milk bread call station nation meeting report garden letter ticket train window paper " * 3
     searches = {
@@ -94,37 +199,48 @@ def loads(ids: list[str]) -> dict[str, Load]:
         "q of %": "%25",
         "q of _": "_",
     }
-    lists = {
-        "limit=200": "limit=200",
-        "limit=200&fields=id": "limit=200&fields=id",
-        "ids": f"ids={','.join(ids)}",
-        **{
-            f"nothing found, ordering={name}": f"starts_until=1990-01-01&ordering={name}"
-            for name in ("created_at", "updated_at", "due", "priority", "-title")
-        },
-        "due_from, nothing found": "due_from=2999-01-01",
-        "due_until, nothing found": "due_until=1990-01-01",
-        "due_before, nothing found": "due_before=1990-01-01T00:00:00Z",
-        "created_before, nothing found, ordering=due": "created_before=1990-01-01T00:00:00Z&ordering=due",
-        "updated_after, nothing found": "updated_after=2999-01-01T00:00:00Z",
-        "overdue=false&ordering=title": "overdue=false&ordering=title",
-    }
+    lists = [
+        *LISTS,
+        *(
+            f"{each}{'&' if each else ''}ordering={name}"
+            for name in ("title", "-priority")
+            for each in FILTERS
+        ),
+        *(f"{each}&priority=3" for each in FILTERS if each and "priority" not in each),
+    ]
+    tree = "/tasks/{tree}"
     return {
         "one task a page": Load("/tasks?limit=1"),
         "one task a page, ignoring Retry-After": Load("/tasks?limit=1", waits=False),
         **{f"search: {name}": Load(f"/tasks?q={text}") for name, text in searches.items()},
         "search: q of one letter, ordering=title": Load("/tasks?q=e&ordering=title"),
         "search: in the trash, nothing found": Load("/trash?q=zq", user=HOARDER),
-        **{f"list: {name}": Load(f"/tasks?{query}") for name, query in lists.items()},
+        "search: root={tree}": Load("/tasks?q=z&root={tree}"),
+        **{f"list: {each}": Load(f"/tasks?{each}") for each in lists},
         "list: limit=200 of the trash": Load("/trash?limit=200", user=HOARDER),
-        "sync?since=0&limit=500": Load("/sync?since=0&limit=500"),
-        "stats": Load("/tasks/stats"),
+        **{
+            f"list: {kind}, limit=200": Load(f"/{kind}?limit=200&ordering=name")
+            for kind in ("projects", "labels")
+        },
+        **{
+            f"sync: {each}": Load(f"/sync?{each}")
+            for each in ("limit=200", "limit=500", "limit=500&fields=title")
+        },
+        **{
+            f"stats: {each}": Load(f"/tasks/stats?{each}")
+            for each in ("", "by=project", "by=label", "by=due")
+        },
         "export": Load("/me/export"),
         "bulk of 100 updates": Load("/bulk", "POST", lambda: bulk("update", data={"priority": 2})),
         "bulk of 100 new titles": Load(
             "/bulk", "POST", lambda: bulk("update", data={"title": uuid.uuid4().hex})
         ),
         "bulk of 100 deletions, dry run": Load("/bulk?dry_run=true", "POST", lambda: bulk("delete")),
+        "dry run: delete a tree": Load(f"{tree}?dry_run=true", "DELETE"),
+        "dry run: complete a tree": Load(f"{tree}/complete?dry_run=true", "POST"),
+        "dry run: reopen a tree": Load(f"{tree}/reopen?dry_run=true", "POST"),
+        "dry run: delete a project": Load("/projects/{project}?dry_run=true", "DELETE"),
+        "dry run: delete a label": Load("/labels/{label}?dry_run=true", "DELETE"),
         "empty the trash, dry run": Load("/trash?dry_run=true", "DELETE", user=HOARDER),
         "empty the trash": Load("/trash", "DELETE", user=HOARDER),
     }
@@ -138,45 +254,61 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=16, help="(default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=4, help="of each request (default: %(default)s)")
     parser.add_argument("--words", type=int, default=60, help="in a description (default: %(default)s)")
+    parser.add_argument("--labels", type=int, default=10, help="of a task (default: %(default)s)")
+    parser.add_argument("--limit", default="off", help="rate limit, such as 600/minute (default: none)")
     options = parser.parse_args()
+    ratios: dict[str, float] = {}
     with Postgres() as postgres:
-        tokens, ids = fill(postgres.url, options.words)
-        with Gunicorn(DATABASE_URL=postgres.url, WEB_CONCURRENCY="2") as server:
+        tokens = fill(postgres.url, options)
+        with Gunicorn(
+            DATABASE_URL=postgres.url, WEB_CONCURRENCY="2", RATE_LIMIT_USER=options.limit
+        ) as server:
             print(f"{'':52}{'own time':>9}{'stranger, ms':>22}{'ratio':>12}  statuses")
             print(f"{'':52}{'median':>9}{'alone':>8}{'median':>7}{'p95':>7}{'median':>6}{'p95':>6}")
-            for name, load in loads(ids).items():
+            for name, load in loads().items():
                 if not options.requests or any(part in name for part in options.requests):
-                    print(row(name, load, server.port, tokens, options), flush=True)
+                    if options.limit != "off":
+                        time.sleep(60 - time.time() % 60)  # until the next window of a limit per minute
+                    line, ratios[name] = row(name, load, server.port, tokens, options)
+                    print(line, flush=True)
+    print(
+        f"Median ratio above {MAX_RATIO}:",
+        *(f"{each} ({ratios[each]:.1f})" for each in ratios if ratios[each] > MAX_RATIO),
+        sep="\n",
+    )
 
 
-def row(name: str, load: Load, port: int, tokens: dict[str, str], options: argparse.Namespace) -> str:
-    alone = measure(port, tokens[STRANGER], options.seconds)
+def row(
+    name: str, load: Load, port: int, tokens: dict[str, str], options: argparse.Namespace
+) -> tuple[str, float]:
+    alone = measure(port, tokens, options.seconds)
     queue: Any = multiprocessing.Queue()
     arguments = (load, port, tokens[load.user], options, queue)
     # Another process, so that the stranger's times do not contain those of the other clients.
     client = multiprocessing.Process(target=send, args=arguments)
     client.start()
     time.sleep(0.5)
-    beside = measure(port, tokens[STRANGER], options.seconds)
+    beside = measure(port, tokens, options.seconds)
     result: Result = queue.get(timeout=60)
     client.join()
     own = statistics.median(result.seconds) * 1000 if result.seconds else float("nan")
     before, median = statistics.median(alone), statistics.median(beside)
     p95_before, p95 = (statistics.quantiles(times, n=20)[18] for times in (alone, beside))
     statuses = " ".join(f"{status}:{number}" for status, number in sorted(result.statuses.items()))
-    return (
+    line = (
         f"{name[:51]:52}{own:9.1f}{before:8.1f}{median:7.1f}{p95:7.1f}"
         f"{median / before:6.1f}{p95 / p95_before:6.1f}  {statuses}"
     )
+    return line, median / before
 
 
-def measure(port: int, token: str, seconds: float) -> list[float]:
-    """The stranger's milliseconds for a page, each on a new connection, so that both processes get some."""
+def measure(port: int, tokens: dict[str, str], seconds: float) -> list[float]:
+    """A stranger's milliseconds for a page, each on a new connection, so that both processes get some."""
     times: list[float] = []
     end = time.monotonic() + seconds
     while time.monotonic() < end or len(times) < 2:
         started = time.perf_counter()
-        status, _ = ask(connect(port), Load("/tasks"), token)
+        status, _ = ask(connect(port), Load("/tasks"), tokens[STRANGERS[len(times) % len(STRANGERS)]])
         assert status == 200, status
         times.append((time.perf_counter() - started) * 1000)
         time.sleep(0.01)
@@ -212,14 +344,14 @@ def connect(port: int) -> http.client.HTTPConnection:
 def ask(connection: http.client.HTTPConnection, load: Load, token: str) -> tuple[int, int]:
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     body = json.dumps(load.body()) if load.body else None
-    connection.request(load.method, API + load.path, body, headers)
+    connection.request(load.method, API + load.path.format(**IDS), body, headers)
     with connection.getresponse() as response:
         response.read()
         return response.status, int(response.headers["Retry-After"] or 0)
 
 
-def fill(url: str, words: int) -> tuple[dict[str, str], list[str]]:
-    """Each user's token, and the IDs of a hundred tasks of the owner."""
+def fill(url: str, options: argparse.Namespace) -> dict[str, str]:
+    """Each user's token."""
     os.environ |= {
         **DEFAULTS,
         "DATABASE_URL": url,
@@ -233,24 +365,40 @@ def fill(url: str, words: int) -> tuple[dict[str, str], list[str]]:
     from django.db import connection
 
     from tasks.ledger.models import Clock
-    from tasks.models import Task
     from tests.support.caller import signed_in
 
     call_command("migrate", verbosity=0)
     tokens = {}
     with connection.cursor() as cursor:
-        cursor.execute(WORDS)
-        for email, number, trashed in [(STRANGER, 200, False), (OWNER, QUOTA, False), (HOARDER, QUOTA, True)]:
+        cursor.execute(FUNCTIONS)
+        cursor.execute("SET session_replication_role = replica")  # Foreign keys would double the time.
+        strangers = [(email, 200, False) for email in STRANGERS]
+        for email, number, trashed in [*strangers, (OWNER, QUOTA, False), (HOARDER, QUOTA, True)]:
             user = get_user_model().objects.create_user(email)
-            cursor.execute(FILL, {"owner": user.pk, "number": number, "trashed": trashed, "words": words})
             states = {"trashed": number} if trashed else {"open": number // 2, "completed": number // 2}
-            Clock.objects.create(owner=user, tick=number, counts={"task": states})
+            counts, tick = {"task": states}, number
+            values = {
+                "owner": user.pk,
+                "number": number,
+                "trashed": trashed,
+                "words": options.words,
+                "labels": 0,
+            }
+            if email == OWNER:
+                values["labels"] = options.labels
+                counts |= {
+                    "project": {"active": OBJECTS // 2, "archived": OBJECTS // 2},
+                    "label": {"live": OBJECTS},
+                }
+                tick += 2 * OBJECTS
+                cursor.execute(ORGANISE, values)
+            cursor.execute(FILL, values)
+            Clock.objects.create(owner=user, tick=tick, counts=counts)
             tokens[email] = str(signed_in(user).token)
-        cursor.execute("VACUUM ANALYZE tasks_task")
-        tasks = Task.objects.filter(owner__email=OWNER).order_by("version")
-        ids = [str(each) for each in tasks.values_list("id", flat=True)[:100]]
+        cursor.execute(LINK)
+        cursor.execute("VACUUM ANALYZE")
     connection.close()
-    return tokens, ids
+    return tokens
 
 
 if __name__ == "__main__":

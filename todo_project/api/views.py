@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from todo_project.db.json_text import without_content
 
-from .concurrency import occupy_thread
+from .concurrency import Turn, occupy_thread
 from .encoder import dumps
 from .endpoints import Endpoint
 from .errors import ApiError, MalformedRequest, MethodNotAllowed, ValidationFailed
@@ -58,7 +59,9 @@ class ApiView(APIView):
         try:
             try:
                 self.initial(request, *args, **kwargs)
-                response = self.run(request, self.get_handler(request))
+                handler = self.get_handler(request)
+                with Turn(request.user) if request.user.is_authenticated else nullcontext():
+                    response = self.run(request, handler)
             except Exception as error:
                 response = self.handle_exception(error)
             if response.streaming:  # The thread sends it after this method has returned.

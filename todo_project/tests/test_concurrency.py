@@ -2,16 +2,22 @@
 
 import contextlib
 import socket
+import time
+from types import SimpleNamespace
 
 import psycopg
 import pytest
 
+from tasks.ledger.models import Clock
 from tests.support.assertions import assert_error
+from tests.support.locks import transaction_blocking
 from tests.support.processes import TIMEOUT, becomes_true
 from tests.support.raw_http import BOB, HOST, VALID_REQUEST, ask, json_request, receive, request
 from tests.support.run_app import SERVED
 from tests.support.servers.gunicorn import Gunicorn
+from tests.support.threads import run_together
 from todo_project.api import concurrency
+from todo_project.api.errors import RateLimited
 
 INSERT = """
     INSERT INTO todo_project_note (id, owner_id, title, rank, extra, version, created_at)
@@ -95,3 +101,74 @@ def test_a_user_exports_once_at_a_time(as_alice, as_bob, settings):
         assert b"".join(other.streaming_content).startswith(b"{")
     assert b"".join(as_alice("get", "/me/export").streaming_content).startswith(b"{")
     assert not concurrency._running
+
+
+@pytest.fixture
+def used_share(as_alice, monkeypatch):
+    """Alice has used more than her share of the threads, for a long time."""
+    monkeypatch.setattr(concurrency, "_turns_until", {})
+    monkeypatch.setattr(concurrency, "SHARE", 1e-9)
+    assert as_alice("get", "/tasks").status_code == 200
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_a_user_who_has_used_their_share_waits_for_their_other_request_while_others_are_served(
+    as_alice, as_bob, alice, used_share, monkeypatch
+):
+    monkeypatch.setattr(concurrency, "TURN_TIMEOUT", 0.1)
+
+    def ask_meanwhile():
+        refused = as_alice("get", "/tasks")
+        assert_error(refused, 429, "RATE_LIMITED")
+        assert refused["Retry-After"] == "1"
+        assert as_bob("get", "/tasks").status_code == 200
+
+    with transaction_blocking(
+        lambda: as_alice("post", "/tasks", {"title": "milk"}), before_commit=ask_meanwhile
+    ) as responses:
+        Clock.objects.lock(alice)
+
+    assert responses[0].status_code == 201
+    assert as_alice("get", "/tasks").status_code == 200
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_a_request_that_waits_for_its_turn_is_served_when_the_other_one_has_ended(
+    as_alice, alice, used_share, monkeypatch
+):
+    monkeypatch.setattr(concurrency, "TURN_TIMEOUT", 60)
+    started = time.monotonic()
+
+    def create():
+        return as_alice("post", "/tasks", {"title": "milk"}).status_code
+
+    with transaction_blocking(lambda: run_together(2, create)) as statuses:
+        Clock.objects.lock(alice)
+
+    assert statuses == [[201, 201]]
+    assert time.monotonic() - started < 30
+
+
+def test_a_user_who_has_used_less_than_their_share_is_forgotten(as_alice, monkeypatch):
+    monkeypatch.setattr(concurrency, "BURST", 1e9)
+    assert as_alice("get", "/tasks").status_code == 200
+    assert not concurrency._in_turn
+    assert not concurrency._turns_until
+
+
+@pytest.mark.parametrize(("seconds", "is_refused"), [(0.4, False), (0.6, True)])
+def test_a_request_of_more_than_half_a_second_uses_up_the_share_of_its_user(
+    alice, monkeypatch, seconds, is_refused
+):
+    clock = {"now": 1000.0}
+    monkeypatch.setattr(concurrency, "time", SimpleNamespace(monotonic=lambda: clock["now"]))
+    monkeypatch.setattr(concurrency, "_turns_until", {})
+    monkeypatch.setattr(concurrency, "TURN_TIMEOUT", 0)
+    with concurrency.Turn(alice):
+        clock["now"] += seconds
+
+    refused = pytest.raises(RateLimited) if is_refused else contextlib.nullcontext()
+    with concurrency.Turn(alice), refused, concurrency.Turn(alice):
+        pass
