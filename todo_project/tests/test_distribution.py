@@ -106,6 +106,7 @@ def test_foreign_keys_lead_to_users_or_to_objects_of_the_same_owner():
         "(SELECT FROM tasks_project WHERE id = task.project_id)",
         "UPDATE tasks_task SET title = 'milk' WHERE id = '{0}'",
         "DELETE FROM tasks_task WHERE title = 'milk'",
+        "SELECT pg_advisory_xact_lock(1); SELECT * FROM tasks_task WHERE title = 'milk'",
     ],
 )
 def test_a_statement_about_several_owners_is_noticed(alice, bob, sql):
