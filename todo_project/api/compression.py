@@ -36,6 +36,6 @@ class CompressionMiddleware:
 
 
 def accepts_gzip(request: HttpRequest) -> bool:
-    codings = request.headers.get("Accept-Encoding", "").lower().split(",")
+    codings = request.META.get("HTTP_ACCEPT_ENCODING", "").lower().split(",")
     weights = {name.strip(): weight for name, _, weight in (coding.partition(";") for coding in codings)}
     return "gzip" in weights and not re.fullmatch(r"\s*q=0(\.0*)?\s*", weights["gzip"])

@@ -55,7 +55,7 @@ class IfMatch:
     """The If-Match header of a write."""
 
     def __init__(self, request: Request) -> None:
-        header = request.headers.get("If-Match")
+        header = request.META.get("HTTP_IF_MATCH")
         tags = [uncompressed(tag) for tag in parse_etags(header)] if header is not None else ["*"]
         if not tags:
             raise ValidationFailed.of(

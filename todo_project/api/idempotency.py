@@ -48,7 +48,7 @@ class _AlreadyUsed(Exception):
 
 
 def read_key(request: Request) -> str | None:
-    key: str | None = request.headers.get(HEADER)
+    key: str | None = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is not None and not re.fullmatch(FORMAT, key):
         raise ValidationFailed.of(
             HEADER, "invalid", "Idempotency-Key must have 1 to 255 printable ASCII characters."

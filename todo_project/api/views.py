@@ -101,7 +101,7 @@ class ApiView(APIView):
         if handler is None:
             raise MethodNotAllowed(headers={"Allow": ", ".join(self.allowed_methods)})
         self.endpoint = handler.endpoint
-        if_match = request.method not in SAFE_METHODS and request.headers.get("If-Match", "*") != "*"
+        if_match = request.method not in SAFE_METHODS and request.META.get("HTTP_IF_MATCH", "*") != "*"
         if if_match and not self.endpoint.conditional:
             raise ValidationFailed.of("If-Match", "unsupported", "If-Match is not supported here.")
         # DRF takes an empty body for {}, which would be an update of no field.
