@@ -18,5 +18,6 @@ from todo_project.settings import *  # noqa: E402, F403
 
 # Threads of one test call as one user.
 MAX_THREADS_PER_USER = 1000
+SECONDS_BEFORE_TURNS = 1e9
 # Without it WhiteNoise lists every static file again for each client of the tests.
 WHITENOISE_AUTOREFRESH = True

@@ -14,9 +14,6 @@ from .errors import RateLimited
 SHARE = 0.5
 """How much of one thread's time the requests of a user may take before they take turns."""
 
-BURST = 1
-"""Seconds for which a user can save up this share."""
-
 TURN_TIMEOUT = 1
 """Seconds that a request waits for its turn."""
 
@@ -76,7 +73,7 @@ class Turn:
                 del _in_turn[key]
             if until := _turns_until.pop(key, 0):
                 _turn_ended.notify_all()
-            until = max(until, now - BURST) + (now - self.started) / SHARE
+            until = max(until, now - settings.SECONDS_BEFORE_TURNS / SHARE) + (now - self.started) / SHARE
             # Otherwise forgotten. Requests one after the other take no more than one thread anyway.
             if until > now or key in _in_turn:
                 _turns_until[key] = until

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -44,6 +44,9 @@ class ApiView(APIView):
     query: Mapping[str, Any]
     """The validated query parameters."""
 
+    turn: AbstractContextManager[None] = nullcontext()
+    """Entered while the handler runs."""
+
     in_transaction = False
     """Whether the handler of a write runs in a transaction."""
 
@@ -60,7 +63,7 @@ class ApiView(APIView):
             try:
                 self.initial(request, *args, **kwargs)
                 handler = self.get_handler(request)
-                with Turn(request.user) if request.user.is_authenticated else nullcontext():
+                with self.turn:
                     response = self.run(request, handler)
             except Exception as error:
                 response = self.handle_exception(error)
@@ -84,8 +87,10 @@ class ApiView(APIView):
             self.check_throttles(request)
             raise
         self.check_throttles(request)
-        if request.user.is_authenticated:
-            self.at_the_end.append(occupy_thread(request.user))
+        user = request.user
+        if user.is_authenticated:
+            self.at_the_end.append(occupy_thread(user))
+            self.turn = Turn(user)
         self.check_permissions(request)
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:

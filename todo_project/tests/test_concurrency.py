@@ -104,8 +104,9 @@ def test_a_user_exports_once_at_a_time(as_alice, as_bob, settings):
 
 
 @pytest.fixture
-def used_share(as_alice, monkeypatch):
+def used_share(as_alice, monkeypatch, settings):
     """Alice has used more than her share of the threads, for a long time."""
+    settings.SECONDS_BEFORE_TURNS = 0
     monkeypatch.setattr(concurrency, "_turns_until", {})
     monkeypatch.setattr(concurrency, "SHARE", 1e-9)
     assert as_alice("get", "/tasks").status_code == 200
@@ -151,8 +152,7 @@ def test_a_request_that_waits_for_its_turn_is_served_when_the_other_one_has_ende
     assert time.monotonic() - started < 30
 
 
-def test_a_user_who_has_used_less_than_their_share_is_forgotten(as_alice, monkeypatch):
-    monkeypatch.setattr(concurrency, "BURST", 1e9)
+def test_a_user_who_has_used_less_than_their_share_is_forgotten(as_alice):
     assert as_alice("get", "/tasks").status_code == 200
     assert not concurrency._in_turn
     assert not concurrency._turns_until
@@ -160,8 +160,9 @@ def test_a_user_who_has_used_less_than_their_share_is_forgotten(as_alice, monkey
 
 @pytest.mark.parametrize(("seconds", "is_refused"), [(0.4, False), (0.6, True)])
 def test_a_request_of_more_than_half_a_second_uses_up_the_share_of_its_user(
-    alice, monkeypatch, seconds, is_refused
+    alice, monkeypatch, settings, seconds, is_refused
 ):
+    settings.SECONDS_BEFORE_TURNS = 0.5
     clock = {"now": 1000.0}
     monkeypatch.setattr(concurrency, "time", SimpleNamespace(monotonic=lambda: clock["now"]))
     monkeypatch.setattr(concurrency, "_turns_until", {})
