@@ -67,14 +67,16 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run database tests on every database, and all other tests on SQLite only."""
+    """Run tests of what a database does on every database, and all other tests on SQLite only."""
 
     def runs(item: pytest.Item) -> bool:
         marks = {mark.name for mark in item.iter_markers()}
         if not on_postgres(config):
             return "postgres" not in marks
         fixtures = getattr(item, "fixturenames", ())
-        return "own_servers" not in marks and ("django_db" in marks or "django_db_setup" in fixtures)
+        return not marks & {"own_servers", "any_database"} and (
+            "django_db" in marks or "django_db_setup" in fixtures
+        )
 
     deselected = [item for item in items if not runs(item)]
     config.hook.pytest_deselected(items=deselected)

@@ -23,6 +23,8 @@ from tests.support.caller import Caller
 from tests.support.issuer import AUDIENCE, SECRET, private_key
 from todo_project.config import issuers
 
+pytestmark = pytest.mark.any_database
+
 OUTSIDE = "https://issuer.example.com"
 FAR_FUTURE = 4_000_000_000
 

@@ -18,6 +18,8 @@ from tests.support.issuer import SECRET, Issuer, claims, private_key, public_jwk
 from tests.support.processes import TIMEOUT
 from todo_project.config import issuers
 
+pytestmark = pytest.mark.any_database
+
 
 @pytest.fixture
 def clock(monkeypatch):

@@ -127,6 +127,7 @@ def queries_of(client, page):
     return [query["sql"] for query in queries]
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_makes_as_many_queries_for_many_rows_as_for_few(superuser, page):
     create_users_with_rows(2, tasks=2)
@@ -176,6 +177,7 @@ ACTIONS = [
 ]  # fmt: skip
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(("path", "action", "find"), ACTIONS, ids=[action for _, action, _ in ACTIONS])
 def test_an_action_makes_as_many_queries_for_many_rows_as_for_few(superuser, path, action, find):
     create_users_with_rows(25, tasks=1)

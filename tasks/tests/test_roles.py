@@ -36,6 +36,8 @@ from todo_project.admin.dashboard import panel
 from todo_project.admin.options import BoundedModelAdmin
 from todo_project.admin.roles import Role
 
+pytestmark = pytest.mark.any_database
+
 NO_ROLE, SUPPORT, MODERATOR, SUPERUSER = "", "Support", "Moderator", "superuser"
 ROLES = [NO_ROLE, SUPPORT, MODERATOR, SUPERUSER]
 ALL_ROLES = {SUPPORT, MODERATOR, SUPERUSER}

@@ -15,6 +15,8 @@ from tests.support import notes
 from tests.support.assertions import assert_error
 from todo_project.api.errors import all_errors
 
+pytestmark = pytest.mark.any_database
+
 SNAPSHOT = settings.BASE_DIR / "docs" / "openapi.yaml"
 
 
