@@ -38,6 +38,7 @@ FILTERS = SEARCH | {
     "ids": Filter(
         UUIDListField(max_length=100, help_text="Only objects with these IDs."),
         lambda rows, ids, context: rows.with_ids(ids),
+        [models.UUIDField()],
         plan_each_time=True,
     ),
     "created_before": time_filter("created before", ObjectQuerySet.created_before),

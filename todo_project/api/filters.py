@@ -27,14 +27,16 @@ class Context:
         return cls(owner, now, now.astimezone(zone).date())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Filter:
     parameter: serializers.Field[Any, Any, Any, Any]
     apply: Callable[[Any, Any, Context], Any]
     """A function of the rows, the parameter's value and the context of the request."""
 
     value: Any = None
-    """The model field of the SQL parameter; None if values such as true and false lead to different SQL."""
+    """The model field of the SQL parameter, in a list if it has several values; None if values such as true
+    and false lead to different SQL.
+    """
 
     constants: frozenset[str] = frozenset()
     """Values that nevertheless lead to different SQL, such as "none"."""

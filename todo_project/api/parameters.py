@@ -50,6 +50,9 @@ class CommaSeparatedField(serializers.ListField):
 class UUIDListField(CommaSeparatedField):
     child = UUIDField()
 
+    def to_internal_value(self, data: Any) -> Any:
+        return tuple(super().to_internal_value(data))  # A list could not be part of a key.
+
 
 @extend_schema_field({"anyOf": [{"type": "string", "format": "uuid"}, {"type": "string", "const": "none"}]})
 class UUIDOrNoneField(UUIDField):
