@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from enum import IntEnum
 from http import HTTPStatus
+from queue import SimpleQueue
 from threading import Lock, Thread, get_ident
 from typing import Any
 
@@ -53,6 +54,12 @@ STATEMENT_TIMEOUT = 6
 LONG_REQUEST = 0.002
 """Seconds that requests wait for the serving thread before another one serves them."""
 
+PAUSE = 0.02
+"""Seconds until the next request of a connection is read after a 429 response.
+
+A client that ignores Retry-After would occupy the process with refusing its requests.
+"""
+
 READABLE = select.EPOLLIN | select.EPOLLONESHOT
 """Reported to one thread, and not again until the connection waits again."""
 
@@ -75,12 +82,14 @@ class ResponseSocket:
         self.sock = sock
         self.head: bytes | None = None
         self.send: Callable[[bytes], None] = self.keep
+        self.has_refused = False
 
     def sendall(self, data: bytes) -> None:
         self.send(data)
 
     def keep(self, head: bytes) -> None:
         self.head, self.send = head, self.send_with_head
+        self.has_refused = head.startswith(b"HTTP/1.1 429")
 
     def send_with_head(self, data: bytes) -> None:
         head, self.head, self.send = self.head or b"", None, self.sock.sendall
@@ -112,6 +121,8 @@ class Worker(ThreadWorker):
         self.lock = Lock()
         self.next_thread = Lock()
         """Held by the thread that serves as soon as the serving one is too slow."""
+        self.paused: SimpleQueue[tuple[float, Any]] = SimpleQueue()
+        """Connections after a 429 response, and when they may send the next request."""
         self.serving_thread = 0
         self.requests_begun = 0
         self.place = _connections.tolist().index(0)
@@ -125,6 +136,7 @@ class Worker(ThreadWorker):
     def run(self) -> None:
         for _ in range(self.cfg.threads):
             Thread(target=self.serve_clients, daemon=True).start()
+        Thread(target=self.resume_paused, daemon=True).start()
         super().run()
 
     @property
@@ -154,6 +166,7 @@ class Worker(ThreadWorker):
         # Not settimeout(), which costs a call of poll() for each read and write.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", SEND_TIMEOUT, 0))
         conn = TConn(self.cfg, sock, address, listener.getsockname())
+        conn.has_refused = False
         conn.data_ready = True  # Otherwise the thread would wait for data.
         conn.state, conn.timeout = State.RECEIVING, time.monotonic() + RECEIVE_TIMEOUT
         self.waiting[sock.fileno()] = conn
@@ -204,16 +217,26 @@ class Worker(ThreadWorker):
                 self.start_closing(conn)
                 return
             conn.set_timeout()
-            if not self.alive:
-                conn.timeout = min(conn.timeout, time.monotonic() + STOP_KEEPALIVE_LINGER)
             if not conn.parser.unreader.buf.getvalue():
                 conn.state = State.IDLE
                 break
             conn.timeout = time.monotonic() + RECEIVE_TIMEOUT
             complete = self.has_complete_request(conn)
-        self.wait_for(conn)
+        if conn.has_refused:
+            self.paused.put((time.monotonic() + PAUSE, conn))
+        else:
+            self.wait_for(conn)
+
+    def resume_paused(self) -> None:
+        """The work of another thread."""
+        while True:
+            resume_at, conn = self.paused.get()
+            time.sleep(max(0, resume_at - time.monotonic()))
+            self.wait_for(conn)
 
     def wait_for(self, conn: Any) -> None:
+        if not self.alive:
+            conn.timeout = min(conn.timeout, time.monotonic() + STOP_KEEPALIVE_LINGER)
         descriptor = conn.sock.fileno()
         self.waiting[descriptor] = conn
         with suppress(OSError):  # The main thread has closed it in between.
@@ -243,7 +266,7 @@ class Worker(ThreadWorker):
         try:
             return super().handle_request(req, conn)
         finally:
-            conn.sock = responses.sock
+            conn.sock, conn.has_refused = responses.sock, responses.has_refused
             responses.flush()
 
     def murder_pending(self) -> None:

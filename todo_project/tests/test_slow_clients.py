@@ -24,6 +24,7 @@ from todo_project.server import worker
 pytestmark = pytest.mark.own_servers
 
 HEALTH = request("GET /healthz")
+API_ROOT = request("GET /api/v1", alice=False)
 POST = "POST /api/v1/auth/token"
 LARGE_FILE = "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
 JSON = "Content-Type: application/json"
@@ -326,3 +327,18 @@ def heartbeat_of(pid: int) -> Path:
 def connected_to(pid: int) -> set[int]:
     """The ports of the clients that are connected to a process."""
     return {each.raddr.port for each in psutil.Process(pid).net_connections("tcp") if each.raddr}
+
+
+def test_the_next_request_of_a_connection_waits_after_a_429_response():
+    with (
+        Gunicorn(DATABASE_URL=MEMORY, ALLOWED_HOSTS=HOST, RATE_LIMIT_ANONYMOUS="1/hour") as server,
+        connect(server, API_ROOT) as client,
+    ):
+        assert receive(client).status_code == 200
+        for _ in range(3):
+            client.sendall(API_ROOT)
+            assert receive(client).status_code == 429
+            refused_at = time.monotonic()
+            client.sendall(HEALTH)
+            assert receive(client).status_code == 200
+            assert time.monotonic() - refused_at >= 0.015
