@@ -22,8 +22,12 @@ SQLITE_CANCELED = "SQLITE_INTERRUPT"
 FEATURE_NOT_SUPPORTED, UNKNOWN_STATEMENT, DUPLICATE_STATEMENT = "0A000", "26000", "42P05"
 LOCK_NOT_AVAILABLE = "55P03"
 CONTENTION = {"40001", "40P01", LOCK_NOT_AVAILABLE}  # the others are serialization failure and deadlock
-UNCONFIRMED_COMMIT = "could not commit transaction for shard"
-"""A part of the message of Citus when a node has not confirmed a commit."""
+NODE_GONE = (
+    "could not commit transaction for shard",
+    "failure on connection marked as essential",
+    "server closed the connection unexpectedly",
+)
+"""Parts of the messages of Citus that a node does not respond, with the code of an internal error."""
 
 EXHAUSTED = ("too many", "connection slots", "no more connections allowed", "query_wait_timeout")
 """Parts of the messages of PostgreSQL and PgBouncer that no connection is left."""
@@ -66,7 +70,9 @@ def diagnose(error: DatabaseError) -> Rejected | Unavailable | None:
     if isinstance(error, OperationalError | InterfaceError) or sqlstate == READ_ONLY or plan_is_stale(error):
         return Unavailable()
     # Without a code, it is the driver's own: a pooler that has lost its connection sends unexpected results.
-    if isinstance(error, InternalError) and (sqlstate is None or UNCONFIRMED_COMMIT in str(error)):
+    if isinstance(error, InternalError) and (
+        sqlstate is None or any(part in str(error) for part in NODE_GONE)
+    ):
         return Unavailable()
     return None
 

@@ -55,8 +55,16 @@ def test_a_constraint_that_only_the_message_of_another_node_names_is_recognized(
 
 
 @pytest.mark.postgres
-def test_a_commit_that_another_node_did_not_confirm_may_be_repeated(notes_alice, fail_with):
-    fail_with("internal_error", "could not commit transaction for shard 102010 on at least one active node")
+@pytest.mark.parametrize(
+    "message",
+    [
+        "could not commit transaction for shard 102010 on at least one active node",
+        "failure on connection marked as essential: 10.0.0.2:5432",
+        "server closed the connection unexpectedly",
+    ],
+)
+def test_a_node_that_is_gone_is_503(notes_alice, fail_with, message):
+    fail_with("internal_error", message)
 
     response = notes_alice("post", "/notes", {"title": "milk"})
 
