@@ -51,7 +51,7 @@ SEND_TIMEOUT = 10
 STATEMENT_TIMEOUT = 6
 """Seconds for each SQL statement, so that a request to a silent database gets 503 within ten."""
 
-LONG_REQUEST = 0.002
+LONG_REQUEST = 0.001
 """Seconds that requests wait for the serving thread before another one serves them."""
 
 PAUSE = 0.02
