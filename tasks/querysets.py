@@ -2,7 +2,7 @@
 
 import operator
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from datetime import date, datetime, timedelta
 from functools import cache, partial, reduce
 from typing import Any, Self
@@ -153,9 +153,10 @@ class TaskQuerySet(OrderedQuerySet):
     def without_parent(self) -> Self:
         return self.filter(parent__isnull=True)
 
-    def with_any_label(self, label_ids: Sequence[uuid.UUID]) -> Self:
+    def with_any_label(self, label_ids: Collection[uuid.UUID]) -> Self:
         # label__in would take the placeholder of a compiled query, which has one, for a value.
-        wanted = Q(label=label_ids[0]) if len(label_ids) == 1 else Q(label__in=label_ids)
+        one, *others = label_ids
+        wanted = Q(label__in=label_ids) if others else Q(label=one)
         return self.filter(Exists(self._links().filter(wanted)))
 
     def without_labels(self) -> Self:

@@ -40,7 +40,7 @@ WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", default=1 if DEBUG else 2, low=
 WEB_THREADS = env.integer("WEB_THREADS", default=4, low=1, high=64)
 
 MAX_THREADS_PER_USER = max(1, WEB_THREADS // 2)
-# Of the threads' time that one user may have at once, before their requests take turns.
+# Of a thread's time that one user may save up, before their requests take turns.
 SECONDS_BEFORE_TURNS = 0.5
 
 # HTTPS. gunicorn serves HTTP behind a proxy that terminates TLS.
