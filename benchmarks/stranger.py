@@ -40,7 +40,7 @@ OWNER, HOARDER = "owner@example.com", "hoarder@example.com"
 """The users with 100,000 tasks, and with 100,000 in the trash."""
 
 STRANGERS = [f"stranger{number}@example.com" for number in range(10)]
-"""Users with 200 tasks, who take turns because of the rate limit."""
+"""Users with 200 tasks. They send one request each in turn, because each has a rate limit."""
 
 OBJECTS = 500
 """The quotas of projects and labels."""

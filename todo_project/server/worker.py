@@ -195,7 +195,7 @@ class Worker(ThreadWorker):
                             self.close(conn)
 
     def wait_for_turn(self) -> None:
-        """Wait until a request waits, and the serving thread has begun none for a while."""
+        """Return when a request waits and the serving thread has begun none for a while."""
         requests = select.poll()
         requests.register(self.clients, select.POLLIN)
         while True:
