@@ -21,8 +21,10 @@ def lines(caplog):
         ]
 
     caplog.set_level(logging.INFO)
-    caplog.handler.addFilter(RequestIdFilter())
-    return read
+    ids = RequestIdFilter()
+    caplog.handler.addFilter(ids)
+    yield read
+    caplog.handler.removeFilter(ids)  # All tests share the handler.
 
 
 @pytest.mark.parametrize(
