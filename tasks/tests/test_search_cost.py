@@ -4,7 +4,7 @@ import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from tasks.ledger.filters import SEARCH
 from tasks.views import TaskViewSet
@@ -31,6 +31,20 @@ def test_a_search_that_takes_too_long_is_504(as_alice, many_tasks, monkeypatch, 
     set_timeout(monkeypatch, 0.001)
     assert_error(as_alice("get", path), 504, "QUERY_TIMEOUT")
     assert as_alice("get", "/tasks?ordering=title").status_code == 200
+
+
+@pytest.mark.postgres
+def test_a_search_is_planned_for_its_text_each_time(as_alice):
+    """PostgreSQL has one plan for all texts otherwise, after the fifth search."""
+    for _ in range(7):
+        as_alice("get", "/tasks?q=milk")
+    with connection.cursor() as cursor:
+        searches = """statement LIKE '%"tasks_task"%LIKE%'"""
+        cursor.execute(f"SELECT sum(generic_plans) FROM pg_prepared_statements WHERE {searches}")
+        [(generic_plans,)] = cursor.fetchall()
+
+    pooled = connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]  # then nothing is prepared
+    assert generic_plans == (None if pooled else 0)
 
 
 @pytest.mark.postgres

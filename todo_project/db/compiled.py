@@ -23,10 +23,20 @@ Statement = tuple[str, list[Any]]
 """SQL and its parameters."""
 
 
-def execute(sql: str, params: list[Any], read: Callable[[Any], T], *, prepare: bool = True) -> T:
-    """Run SQL, prepared by default, and return the result of `read`, which takes the cursor."""
+def execute(
+    sql: str,
+    params: list[Any],
+    read: Callable[[Any], T],
+    *,
+    prepare: bool = True,
+    first: Statement | None = None,
+) -> T:
+    """Run SQL, prepared by default, and return the result of `read`, which takes the cursor.
+
+    On PostgreSQL, a statement to run `first` can be sent together with it, in one transaction.
+    """
     try:
-        return _execute(sql, params, read, prepare=prepare)
+        return _execute(sql, params, read, prepare=prepare, first=first)
     except DatabaseError as error:
         if not plan_is_stale(error):
             raise
@@ -35,7 +45,7 @@ def execute(sql: str, params: list[Any], read: Callable[[Any], T], *, prepare: b
         if connection.in_atomic_block:
             raise  # Results in 503. The rollback clears the prepared statements, so a retry succeeds.
     connection.close()
-    return _execute(sql, params, read, prepare=prepare)
+    return _execute(sql, params, read, prepare=prepare, first=first)
 
 
 def execute_all(*statements: Statement) -> int:
@@ -51,12 +61,18 @@ def execute_all(*statements: Statement) -> int:
     return execute(sql, params, lambda cursor: int(cursor.rowcount))
 
 
-def _execute(sql: str, params: list[Any], read: Callable[[Any], T], *, prepare: bool) -> T:
+def _execute(
+    sql: str, params: list[Any], read: Callable[[Any], T], *, prepare: bool, first: Statement | None
+) -> T:
     database: Any = connections[DEFAULT_DB_ALIAS]  # `connection` would look it up for each attribute.
     if database.vendor == "postgresql" and not database.queries_logged:
-        return read(database.execute_constant(sql, params, prepare=prepare))
+        return read(database.execute_constant(sql, params, prepare=prepare, first=first))
     with database.cursor() as cursor:
-        cursor.execute(sql, params)
+        if first:
+            cursor.execute(f"{first[0]}; {sql}", [*first[1], *params])
+            cursor.nextset()
+        else:
+            cursor.execute(sql, params)
         return read(cursor)
 
 
@@ -146,6 +162,9 @@ class CompiledQuery(_Compiled):
     Without `prepare`, for a query whose best plan depends on its values, only the SQL is kept.
     """
 
+    is_constant = True
+    """Whether the SQL is always the same."""
+
     def __init__(self, build: Callable[..., Any], *, prepare: bool = True, **placeholders: Any) -> None:
         super().__init__(build, **placeholders)
         self.is_prepared = prepare
@@ -178,7 +197,9 @@ class CompiledQuery(_Compiled):
 
 
 class UncompiledQuery:
-    """The same without compiling once, for a query whose best plan depends on its values."""
+    """The same without compiling once, for a query whose SQL depends on its values."""
+
+    is_constant = False
 
     def __init__(self, querysets: Sequence[QuerySet[Any, Any]]) -> None:
         self.querysets = querysets

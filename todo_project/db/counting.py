@@ -89,13 +89,13 @@ def rows_within(
     if connection.vendor != "postgresql":
         with query_timeout(seconds):
             return query(**values)
-    limits, limit_params = lock_statement(lock, **_timeouts(seconds))
+    # Such a query is planned for its values each time, but parsed once.
+    limits = lock_statement(lock, plan_cache_mode="force_custom_plan", **_timeouts(seconds))
     sql, params, convert = query.prepare(dict(values))
-    with lock_errors(), connection.cursor() as cursor:
-        # Sent together, the two statements are one transaction.
-        cursor.execute(f"{limits}; {sql}", [*limit_params, *params])
-        cursor.nextset()
-        rows: Rows = cursor.fetchall()
+    with lock_errors():
+        rows: Rows = execute(
+            sql, params, lambda cursor: cursor.fetchall(), prepare=query.is_constant, first=limits
+        )
     return [tuple(row) for row in convert(rows)] if convert else rows
 
 

@@ -21,16 +21,16 @@ def lock_until_commit(name: str, **timeouts: float) -> None:
             execute(sql, params, lambda cursor: None)
 
 
-def lock_statement(name: str, **timeouts: float) -> Statement:
-    """The timeouts are settings of PostgreSQL in seconds, for the transaction.
+def lock_statement(name: str, **settings: float | str) -> Statement:
+    """With settings of PostgreSQL for the transaction. Those that are timeouts are in seconds.
 
     A lock of the session would not be safe behind a pooler.
     """
     # PostgreSQL evaluates the columns in their order.
-    columns = [f"set_config('{setting}', %s, true)" for setting in timeouts]
+    columns = [f"set_config('{setting}', %s, true)" for setting in settings]
     columns.append("pg_advisory_xact_lock(hashtextextended(%s, 0))")
     return f"SELECT {', '.join(columns)}", [
-        *(f"{seconds * 1000:.0f}ms" for seconds in timeouts.values()),
+        *(each if isinstance(each, str) else f"{each * 1000:.0f}ms" for each in settings.values()),
         name,
     ]
 

@@ -5,7 +5,15 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import DatabaseError, InternalError, connection, connections, models, transaction
+from django.db import (
+    DatabaseError,
+    InternalError,
+    OperationalError,
+    connection,
+    connections,
+    models,
+    transaction,
+)
 from django.utils import timezone
 
 from accounts.models import User
@@ -104,7 +112,9 @@ def test_a_query_whose_plan_depends_on_its_values_is_not_prepared(alice):
     for _ in range(2):
         FIND_BY_PART(part="Alice")
     with connection.cursor() as cursor:
-        cursor.execute("SELECT statement FROM pg_prepared_statements WHERE statement LIKE %s", ["%LIKE%"])
+        cursor.execute(
+            "SELECT statement FROM pg_prepared_statements WHERE statement LIKE '%\"accounts_user\"%LIKE%'"
+        )
 
         assert cursor.fetchall() == []
 
@@ -122,6 +132,37 @@ def test_a_connection_keeps_the_statements_that_were_used_last(monkeypatch):
 
     pooled = connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]  # then nothing is prepared
     assert kept == (set() if pooled else {"SELECT 1", "SELECT 3"})
+
+
+FAILING = ("SELECT 1 / %s::int", [0])
+LOSING_THE_CONNECTION: Any = ("SELECT pg_terminate_backend(pg_backend_pid())", [])
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+class TestAStatementToRunFirst:
+    def test_it_is_in_the_same_transaction(self):
+        setting: Any = ("SELECT set_config('search_path', %s, true)", ["together"])
+        for first, expected in ((setting, "together"), (None, '"$user", public')):
+            rows = execute("SHOW search_path", [], lambda cursor: cursor.fetchall(), first=first)
+
+            assert rows == [(expected,)]
+
+    @pytest.mark.parametrize(("first", "then"), [(FAILING, ("SELECT 1", [])), (("SELECT 1", []), FAILING)])
+    @pytest.mark.parametrize("prepare", [True, False])
+    def test_the_connection_works_after_an_error_in_either(self, first, then, prepare):
+        sql, params = then
+        with pytest.raises(DatabaseError, match="division by zero"):
+            execute(sql, params, lambda cursor: None, prepare=prepare, first=first)
+
+        assert execute("SELECT 1", [], lambda cursor: cursor.fetchall()) == [(1,)]
+
+    def test_a_connection_that_is_lost_is_an_operational_error(self):
+        with pytest.raises(OperationalError):
+            execute("SELECT 1", [], lambda cursor: None, first=LOSING_THE_CONNECTION)
+
+        connection.close_if_unusable_or_obsolete()
+        assert execute("SELECT 1", [], lambda cursor: cursor.fetchall()) == [(1,)]
 
 
 @pytest.mark.postgres

@@ -14,7 +14,7 @@ from django.db.backends.postgresql import base
 from psycopg.pq import Format
 from psycopg.types.datetime import TimestamptzLoader
 
-from .connection import CANCEL_TIMEOUT, Connection, Outage, Result
+from .connection import CANCEL_TIMEOUT, Connection, Outage, Result, Statement
 
 logger = logging.getLogger(__name__)
 
@@ -105,27 +105,37 @@ class DatabaseWrapper(base.DatabaseWrapper):
             if self.connection is not None:
                 self.connection.is_checked = False
 
-    def execute_constant(self, sql: str, params: Sequence[Any], *, prepare: bool = True) -> Result:
+    def execute_constant(
+        self, sql: str, params: Sequence[Any], *, prepare: bool = True, first: Statement | None = None
+    ) -> Result:
         """Run SQL that is always the same, as a prepared statement, except behind a pooler.
 
-        Without `prepare`, PostgreSQL plans it for the parameters of each call.
+        Without `prepare`, PostgreSQL plans it for the parameters of each call. A statement to run `first`
+        is sent together with it, and they are one transaction.
         """
         self.close_if_health_check_failed()
         self.ensure_connection()
         self.validate_thread_sharing()
-        execute: Any = partial(self._execute_constant, prepare=prepare)
+        execute: Any = partial(self._execute_constant, prepare=prepare, first=first)
         for wrapper in reversed(self.execute_wrappers):
             execute = partial(wrapper, execute)
         result: Result = execute(sql, params, False, {"connection": self})
         return result
 
     def _execute_constant(
-        self, sql: str, params: Sequence[Any], many: bool, context: Any, *, prepare: bool
+        self,
+        sql: str,
+        params: Sequence[Any],
+        many: bool,
+        context: Any,
+        *,
+        prepare: bool,
+        first: Statement | None,
     ) -> Result:
         self.validate_no_broken_transaction()
         pooled = self.settings_dict["DISABLE_SERVER_SIDE_CURSORS"] or self.pooler_detected
         with self.wrap_database_errors:
-            return self.connection.execute_constant(sql, params, prepare=prepare and not pooled)
+            return self.connection.execute_constant(sql, params, prepare=prepare and not pooled, first=first)
 
     def stop_preparing(self) -> None:
         type(self).pooler_detected = True

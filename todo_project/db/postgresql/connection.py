@@ -4,9 +4,9 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import count
 from typing import Any
 
@@ -20,6 +20,11 @@ CANCEL_TIMEOUT = 1
 
 HEALTH_CHECK_TIMEOUT = 1
 """Seconds after which a connection counts as lost. The server may well accept a new one."""
+
+SUCCESSFUL = {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK, ExecStatus.PIPELINE_SYNC}
+
+Statement = tuple[str, Sequence[Any]]
+"""SQL and its parameters."""
 
 MAX_STATEMENTS = 200
 """Prepared by each connection. Each takes memory of the server."""
@@ -106,27 +111,42 @@ class Connection(psycopg.Connection[Any]):
         self.outage.end()
         return result
 
-    def execute_constant(self, sql: str, params: Sequence[Any], *, prepare: bool) -> Result:
-        """Run SQL that is always the same. A cursor would take three times the processor time."""
+    def execute_constant(
+        self, sql: str, params: Sequence[Any], *, prepare: bool, first: Statement | None = None
+    ) -> Result:
+        """Run SQL that is always the same. A cursor would take three times the processor time.
+
+        A statement to run `first` is sent together with it, and they are one transaction.
+        """
         with self.lock:
-            result: Result = self.wait(self._execute_constant(sql, params, prepare=prepare))
+            result: Result = self.wait(self._execute_constant(sql, params, prepare=prepare, first=first))
             return result
 
-    def _execute_constant(self, sql: str, params: Sequence[Any], *, prepare: bool) -> Any:
+    def _execute_constant(
+        self, sql: str, params: Sequence[Any], *, prepare: bool, first: Statement | None
+    ) -> Any:
         transformer = Transformer(self)
-        values = transformer.dump_sequence(params, [PyFormat.AUTO] * len(params))
-        types, formats = transformer.types, transformer.formats
         yield from self._start_query()
-        if prepare:
-            name = self.statements.pop((sql, types), None) or (yield from self._prepare(sql, types))
-            self.statements[sql, types] = name  # The latest one is the last.
-            self.pgconn.send_query_prepared(name, values, formats)
+        send = yield from self._bind(transformer, sql, params, prepare=prepare)
+        if first is None:
+            send()
+            result = yield from self._receive()
         else:
-            self.pgconn.send_query_params(numbered(sql), values, types, formats)
-        result = yield from self._receive()
+            send_first = yield from self._bind(transformer, *first, prepare=prepare)
+            result = yield from self._receive_last(send_first, send)
         transformer.set_pgresult(result)
         rows = transformer.load_rows(0, result.ntuples, tuple)
         return Result(rows, result.command_tuples or 0)
+
+    def _bind(self, transformer: Any, sql: str, params: Sequence[Any], *, prepare: bool) -> Any:
+        """The function that sends the statement, which is prepared now if necessary."""
+        values = transformer.dump_sequence(params, [PyFormat.AUTO] * len(params))
+        types, formats = transformer.types, transformer.formats
+        if not prepare:
+            return partial(self.pgconn.send_query_params, numbered(sql), values, types, formats)
+        name = self.statements.pop((sql, types), None) or (yield from self._prepare(sql, types))
+        self.statements[sql, types] = name  # The latest one is the last.
+        return partial(self.pgconn.send_query_prepared, name, values, formats)
 
     def _prepare(self, sql: str, types: Any) -> Any:
         if len(self.statements) >= MAX_STATEMENTS:
@@ -140,12 +160,24 @@ class Connection(psycopg.Connection[Any]):
 
     def _receive(self) -> Any:
         results = yield from generators.execute(self.pgconn)
-        for result in results:
-            if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
-                raise errors.error_from_result(result)
+        _raise_errors(results)
         if len(results) > 1:  # From a pooler whose connection to the server has ended.
             raise psycopg.InternalError(f"The server sent {len(results)} results.")
         return results[0]
+
+    def _receive_last(self, *sends: Callable[[], None]) -> Any:
+        """The result of the last of these statements, which are sent together."""
+        self.pgconn.enter_pipeline_mode()
+        for send in sends:
+            send()
+        self.pgconn.pipeline_sync()
+        results = yield from generators.execute(self.pgconn)
+        for _ in sends:
+            results += yield from generators.fetch_many(self.pgconn)
+        self.pgconn.exit_pipeline_mode()
+        _raise_errors(results)
+        *_, last, _sync = results
+        return last
 
     def _cancel(self, gen: Any, interval: float) -> Any:
         """The result of a statement that took too long: usually QueryCanceled."""
@@ -164,6 +196,12 @@ class Connection(psycopg.Connection[Any]):
     def _cancel_gen(self) -> Any:
         _last_cancellation.generator = super()._cancel_gen()
         return _last_cancellation.generator
+
+
+def _raise_errors(results: Sequence[Any]) -> None:
+    for result in results:
+        if result.status not in SUCCESSFUL:
+            raise errors.error_from_result(result)
 
 
 @lru_cache(maxsize=1000)
