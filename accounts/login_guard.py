@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from django.db.models import CharField, Count, DateTimeField, Min, Q, QuerySet, Value
 
 from todo_project.db.compiled import CompiledDelete, CompiledQuery, Statement
-from todo_project.db.locks import lock_until_commit
+from todo_project.db.locks import rows_after_lock
 
 from .errors import TooManyAttempts
 from .models import FailedLogin, Session, User
@@ -30,7 +30,6 @@ PER_ACCOUNT = 100
 
 def attempt(email: str, address: str, check: Callable[[], T], *, at: datetime, signed_in: bool = False) -> T:
     """The result of `check`; a false one counts as a failure. Needs a transaction."""
-    lock_attempts(email, address)
     check_attempts(email, address, at=at, signed_in=signed_in)
     result = check()
     if not result:
@@ -38,22 +37,19 @@ def attempt(email: str, address: str, check: Callable[[], T], *, at: datetime, s
     return result
 
 
-def lock_attempts(email: str, address: str) -> None:
-    """Run attempts for one account and address one by one: in parallel, all would see a low count.
-
-    SQLite has only one writer anyway.
-    """
-    lock_until_commit(f"login {email} {address}", lock_timeout=5)
-
-
 def check_attempts(email: str, address: str, *, at: datetime, signed_in: bool = False) -> None:
-    """Raise TooManyAttempts, with the time until the oldest failure leaves the window."""
+    """Raise TooManyAttempts, with the time until the oldest failure leaves the window.
+
+    Attempts for one account and address run one by one: in parallel, all would see a low count. SQLite has
+    only one writer anyway.
+    """
     limits = {"both": PER_ACCOUNT_AND_ADDRESS, "address": PER_ADDRESS, "account": PER_ACCOUNT}
     if signed_in:
         del limits["address"], limits["account"]
     elif not address:
         del limits["both"], limits["address"]
-    [row] = RECENT_FAILURES(email=email, address=address, since=at - WINDOW)
+    values = {"email": email, "address": address, "since": at - WINDOW}
+    [row] = rows_after_lock(f"login {email} {address}", RECENT_FAILURES, values, lock_timeout=5)
     found = dict(zip(("both", "address", "account"), (row[:2], row[2:4], row[4:]), strict=True))
     for name, limit in limits.items():
         number, first = found[name]

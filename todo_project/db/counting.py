@@ -10,7 +10,7 @@ from django.db.models import QuerySet, Value
 from django.db.models.sql.datastructures import BaseTable
 
 from .compiled import CompiledQuery, Rows, UncompiledQuery, execute
-from .locks import lock_errors, lock_statement, lock_until_commit
+from .locks import lock_until_commit, rows_after_lock
 
 # At most 8 MB of a table is read. Smaller tables are counted exactly.
 MAX_PAGES = 1000
@@ -90,13 +90,7 @@ def rows_within(
         with query_timeout(seconds):
             return query(**values)
     # Such a query is planned for its values each time, but parsed once.
-    limits = lock_statement(lock, plan_cache_mode="force_custom_plan", **_timeouts(seconds))
-    sql, params, convert = query.prepare(dict(values))
-    with lock_errors():
-        rows: Rows = execute(
-            sql, params, lambda cursor: cursor.fetchall(), prepare=query.is_constant, first=limits
-        )
-    return [tuple(row) for row in convert(rows)] if convert else rows
+    return rows_after_lock(lock, query, values, plan_cache_mode="force_custom_plan", **_timeouts(seconds))
 
 
 def _timeouts(seconds: float) -> dict[str, float]:
