@@ -165,6 +165,14 @@ def delete_rows(test: TransactionTestCase) -> None:
             cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}")
 
 
+@pytest.fixture(scope="module")
+def shared_rows(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Keep the rows of a module's fixtures until its last test. Each test that uses them needs `django_db`."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
 @pytest.fixture
 def alice(db: None, django_user_model: Any) -> Any:
     """The owner. She has a password."""

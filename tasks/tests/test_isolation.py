@@ -8,15 +8,18 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import pytest
 from django.db import connection, transaction
 
+from accounts.models import User
 from tasks import urls
 from tasks.ledger.filters import TrashPageParameters
 from tasks.ledger.models import Clock, Tombstone
 from tasks.models import Label, Project, Task, TaskLabel
 from tasks.views import LabelViewSet, ProjectViewSet, TaskViewSet
 from tests.support.assertions import assert_error
-from tests.support.caller import UNKNOWN_ID, Caller
+from tests.support.caller import UNKNOWN_ID, Caller, signed_in
 from tests.support.routes import methods_of, patterns
 from tests.support.tasks import create_task, position, trashed
+
+pytestmark = pytest.mark.django_db
 
 BEER, OAT_MILK = {"title": "beer"}, {"title": "oat milk"}
 ATTIC, FIRST = {"name": "Attic"}, {"before": None}
@@ -181,12 +184,32 @@ def create_objects_in_every_state(caller):
     return {"within": within, **dict(zip(names, changed, strict=True))}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def alice(shared_rows):
+    return User.objects.create_user("alice@example.com")
+
+
+@pytest.fixture(scope="module")
+def bob(shared_rows):
+    return User.objects.create_user("bob@example.com")
+
+
+@pytest.fixture(scope="module")
+def as_alice(alice):
+    return signed_in(alice)
+
+
+@pytest.fixture(scope="module")
+def as_bob(bob):
+    return signed_in(bob)
+
+
+@pytest.fixture(scope="module")
 def alices(as_alice):
     return create_objects_in_every_state(as_alice)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def bobs(as_bob):
     return create_objects_in_every_state(as_bob)
 
@@ -400,14 +423,16 @@ def test_a_cursor_is_valid_only_for_its_list(as_alice, as_bob, alices, bobs, url
 
 @pytest.mark.parametrize("path", ["/tasks", "/trash", "/users/me/tasks"])
 @pytest.mark.parametrize("changes", [0, 1, 2])
-def test_lists_of_two_users_have_different_etags(as_alice, as_bob, changes, path):
-    for caller in [as_alice, as_bob] * changes:
+def test_lists_of_two_users_have_different_etags(changes, path):
+    users = (User.objects.create_user(f"{name}@example.com") for name in ("carol", "dave"))
+    as_carol, as_dave = map(signed_in, users)
+    for caller in [as_carol, as_dave] * changes:
         create_task(caller)
-    alices_etag, bobs_etag = as_alice("get", path)["ETag"], as_bob("get", path)["ETag"]
+    carols_etag, daves_etag = as_carol("get", path)["ETag"], as_dave("get", path)["ETag"]
 
-    assert alices_etag != bobs_etag
-    assert as_alice("get", path, **{"If-None-Match": alices_etag}).status_code == 304
-    assert as_bob("get", path, **{"If-None-Match": alices_etag}).status_code == 200
+    assert carols_etag != daves_etag
+    assert as_carol("get", path, **{"If-None-Match": carols_etag}).status_code == 304
+    assert as_dave("get", path, **{"If-None-Match": carols_etag}).status_code == 200
 
 
 @pytest.mark.parametrize("limit", [1, 500])
