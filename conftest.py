@@ -167,7 +167,7 @@ def delete_rows(test: TransactionTestCase) -> None:
 
 @pytest.fixture(scope="module")
 def shared_rows(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """Keep the rows of a module's fixtures until its last test. Each test that uses them needs `django_db`."""
+    """Keep the rows of fixtures until the last test of a module. All its tests need the mark `django_db`."""
     with django_db_blocker.unblock(), transaction.atomic():
         yield
         transaction.set_rollback(True)

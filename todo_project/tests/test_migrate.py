@@ -51,7 +51,7 @@ def test_a_command_without_a_free_connection_says_what_to_do(empty, command):
 
 def test_a_command_without_a_free_connection_of_the_pooler_says_what_to_do(empty):
     with (
-        PgBouncer(empty.url, pool_size=1) as pooler,
+        PgBouncer(empty.url, pool_size=1, query_wait_timeout=1) as pooler,
         psycopg.connect(pooler.url) as other,
     ):
         other.execute("SELECT 1")  # In a transaction, which occupies the only connection.

@@ -14,6 +14,9 @@ from .server import Server
 
 ROOT = Path(__file__).parents[3]
 
+HASTY = "--worker-class tests.support.servers.hasty_worker.HastyWorker"
+"""Arguments of gunicorn for tests of a deadline that do not test its length."""
+
 INHERITED = ("COVERAGE_DIRECTORY", "HOME", "PATH", "PYTHONPATH", "TMPDIR")
 """The variables that a server takes over from the process that runs the tests."""
 

@@ -24,7 +24,7 @@ pool_mode = transaction
 default_pool_size = {pool_size}
 max_client_conn = 500
 server_login_retry = 1
-query_wait_timeout = 10
+query_wait_timeout = {query_wait_timeout}
 ignore_startup_parameters = extra_float_digits
 """
 
@@ -35,9 +35,10 @@ def find_pgbouncer() -> str | None:
 
 
 class PgBouncer(Server):
-    def __init__(self, postgres_url: str, *, pool_size: int = 20) -> None:
+    def __init__(self, postgres_url: str, *, pool_size: int = 20, query_wait_timeout: int = 10) -> None:
         self.postgres = urlsplit(postgres_url)
         self.pool_size = pool_size
+        self.query_wait_timeout = query_wait_timeout
         super().__init__()
 
     @property
