@@ -1,9 +1,10 @@
 """Querysets of owned objects, tombstones and clocks. Other modules do not filter by columns."""
 
+import operator
 import uuid
 from collections.abc import Collection, Iterator
 from datetime import datetime
-from functools import cache
+from functools import cache, reduce
 from typing import Any, Self
 
 from django.core.exceptions import EmptyResultSet
@@ -19,13 +20,11 @@ from django.db.models import (
     OuterRef,
     Q,
     QuerySet,
-    TextField,
     Value,
     Window,
 )
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import RowNumber
-from django.db.models.lookups import IContains
 from django.utils import timezone
 
 from todo_project.db.compiled import (
@@ -55,17 +54,6 @@ class VersionedQuerySet(OwnedQuerySet):
 
     def up_to(self, version: int) -> Self:
         return self.filter(version__lte=version)
-
-
-class JoinedText(Func):
-    """Columns as one text, so that PostgreSQL reads its index once, and not once for each column.
-
-    Text that is searched for cannot contain the separator, a kind of space that is not in NFC.
-    """
-
-    template = "(%(expressions)s)"
-    arg_joiner = " || '\u2000' || "
-    output_field = TextField()
 
 
 class ObjectQuerySet(VersionedQuerySet):
@@ -126,8 +114,9 @@ class ObjectQuerySet(VersionedQuerySet):
         return self.filter(pk__in=RawSQL(tree, [*start_params, *params]))  # noqa: S611
 
     def search_text(self, text: str) -> Self:
-        """The normalized text (NFC) in one of the model's search columns, case-insensitive."""
-        return self.filter(IContains(JoinedText(*self.model.search_columns), text))
+        """The text in one of the model's search columns, case-insensitive."""
+        matches = (Q(**{f"{column}__icontains": text}) for column in self.model.search_columns)
+        return self.filter(reduce(operator.or_, matches))
 
     def delete_with_links(self) -> None:
         """Without loading the rows, as delete() would do for the links."""

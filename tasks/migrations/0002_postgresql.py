@@ -1,6 +1,6 @@
 """On PostgreSQL: keys that include the owner, the order of positions, a search index, frequent vacuums.
 
-The expressions of the index match the SQL of search_text(). TrigramExtension is not used, because reversing it
+The expressions of the index match the SQL of `icontains`. TrigramExtension is not used, because reversing it
 queries PostgreSQL's catalogue even on SQLite.
 """
 
@@ -19,7 +19,7 @@ FORWARD = """
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
 CREATE EXTENSION IF NOT EXISTS btree_gin;
 CREATE INDEX task_search ON tasks_task
-USING gin (owner_id, UPPER((title || '\u2000' || description)::text) gin_trgm_ops);
+USING gin (owner_id, UPPER(title::text) gin_trgm_ops, UPPER(description::text) gin_trgm_ops);
 CREATE INDEX project_search ON tasks_project USING gin (owner_id, UPPER(name::text) gin_trgm_ops);
 CREATE INDEX label_search ON tasks_label USING gin (owner_id, UPPER(name::text) gin_trgm_ops);
 """

@@ -171,7 +171,6 @@ def test_an_open_task_that_was_due_before_now_is_overdue(as_alice, alice, monkey
         ("y mI", ["Buy MILK"]),
         ("milks\nand", ["shop"]),
         ("opTwo", []),  # not from the title into the description
-        ("op\u2000Two", []),
         ("%", ["100% done"]),
         ("_", ["snake_case"]),
         ("\\", [r"back\slash"]),
