@@ -4,6 +4,8 @@ import pytest
 
 from tests.support.client import Client
 
+pytestmark = pytest.mark.any_database
+
 APP = "https://app.example.com"
 
 

@@ -9,6 +9,8 @@ from tests.support.admin_client import USERS
 from tests.support.assertions import assert_error
 from tests.support.caller import PASSWORD, Caller, sign_in, signed_in
 
+pytestmark = pytest.mark.any_database
+
 TYPED = "ﬁne horse, ﬁne battery"
 """Another keyboard types the two ligatures as fi."""
 NORMALIZED = "fine horse, fine battery"

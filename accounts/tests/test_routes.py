@@ -13,6 +13,8 @@ from tests.support.routes import methods_of, patterns
 from todo_project.api.endpoints import endpoint
 from todo_project.api.views import ApiView
 
+pytestmark = pytest.mark.any_database
+
 PUBLIC = {
     ("GET", "/schema"),
     ("POST", "/auth/register"),

@@ -8,6 +8,8 @@ from django.conf import settings
 
 from todo_project.pages import GUIDES
 
+pytestmark = pytest.mark.any_database
+
 PAGES = ["/", "/docs", "/redoc", "/docs/tasks.md", "/admin/login/"]
 
 
