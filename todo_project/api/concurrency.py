@@ -17,6 +17,11 @@ SHARE = 0.5
 TURN_TIMEOUT = 1
 """Seconds that a request waits for its turn."""
 
+MAX_CREDENTIALS = 10_000
+
+_users: dict[int, int] = {}
+"""The users by their credentials, both as numbers."""
+
 _lock = Lock()
 _running: Counter[Any] = Counter()
 
@@ -24,6 +29,19 @@ _turn_ended = Condition(_lock)
 _in_turn: Counter[int] = Counter()
 _turns_until: dict[int, float] = {}
 """Until when the requests of those users take turns who have used more than their share."""
+
+
+def remember_sender(authorization: str, user: Any) -> None:
+    """So that the requests that users send with several credentials count as those of one sender."""
+    if len(_users) >= MAX_CREDENTIALS:
+        _users.clear()  # Each is remembered again with its next request.
+    _users[hash(authorization)] = user.pk.int
+
+
+def find_sender(authorization: str) -> int:
+    """The user, if a request with this header was accepted before, and otherwise a number for the header."""
+    number = hash(authorization)
+    return _users.get(number, number)
 
 
 def occupy_thread(user: Any, *, task: str = "", limit: int | None = None) -> Callable[[], None]:
@@ -44,6 +62,11 @@ def _release(key: tuple[int, str]) -> None:
         _running[key] -= 1
         if not _running[key]:
             del _running[key]
+
+
+def has_used_share(sender: Any) -> bool:
+    """Whether the requests of this user take turns. A server that asks need not occupy threads meanwhile."""
+    return time.monotonic() < _turns_until.get(sender, 0)
 
 
 class Turn:

@@ -18,7 +18,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from todo_project.db.json_text import without_content
 
-from .concurrency import Turn, occupy_thread
+from .concurrency import Turn, occupy_thread, remember_sender
 from .encoder import dumps
 from .endpoints import Endpoint
 from .errors import ApiError, MalformedRequest, MethodNotAllowed, ValidationFailed
@@ -89,6 +89,7 @@ class ApiView(APIView):
         self.check_throttles(request)
         user = request.user
         if user.is_authenticated:
+            remember_sender(request.META.get("HTTP_AUTHORIZATION", ""), user)
             self.at_the_end.append(occupy_thread(user))
             self.turn = Turn(user)
         self.check_permissions(request)

@@ -13,10 +13,11 @@ _PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)  # Enumerations compute it in
 _content_length = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n", re.IGNORECASE)
 _chunked = re.compile(rb"\r\ntransfer-encoding:[^\r\n]*chunked[ \t]*\r\n", re.IGNORECASE)
 _expects_continue = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re.IGNORECASE)
+_authorization = re.compile(rb"\r\nauthorization:[ \t]*([^\r\n]*?)[ \t]*\r\n", re.IGNORECASE)
 
 
-def is_complete(sock: socket.socket, read_ahead: bytes, *, max_body: int, is_reported: bool) -> bool:
-    """Whether a thread can read the request without waiting. If not, poll() reports the rest of it.
+def peek(sock: socket.socket, read_ahead: bytes, *, max_body: int, is_reported: bool) -> bytes | None:
+    """A request that a thread can read without waiting. None if there is none; then poll() reports the rest.
 
     `read_ahead` is the part that was read together with the previous request. `is_reported` says that poll()
     has reported the socket.
@@ -35,7 +36,13 @@ def is_complete(sock: socket.socket, read_ahead: bytes, *, max_body: int, is_rep
     low_water_mark = len(received) + missing if missing else 1
     if low_water_mark != expected:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, low_water_mark)
-    return not missing
+    return None if missing else read_ahead + received
+
+
+def authorization(request: bytes) -> str | None:
+    """The header of this name."""
+    found = _authorization.search(request, 0, request.find(b"\r\n\r\n") + 4)
+    return found[1].decode("latin-1") if found else None
 
 
 def bytes_missing(data: bytes, *, max_body: int) -> int:

@@ -7,7 +7,7 @@ import socket
 import struct
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from enum import IntEnum
 from http import HTTPStatus
@@ -20,6 +20,7 @@ from gunicorn.http import errors
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
 from todo_project.api.addresses import is_trusted_proxy
+from todo_project.api.concurrency import find_sender, has_used_share
 from todo_project.api.encoder import dumps
 from todo_project.api.errors import (
     ApiError,
@@ -30,8 +31,10 @@ from todo_project.api.errors import (
     UriTooLong,
 )
 from todo_project.db.postgresql.base import DatabaseWrapper
+from todo_project.db.postgresql.connection import Connection
 
-from .receiving import PEEK_SIZE, is_complete
+from .fair_queue import FairQueue
+from .receiving import PEEK_SIZE, authorization, peek
 
 logger = logging.getLogger(__name__)
 
@@ -51,17 +54,28 @@ SEND_TIMEOUT = 10
 STATEMENT_TIMEOUT = 6
 """Seconds for each SQL statement, so that a request to a silent database gets 503 within ten."""
 
-LONG_REQUEST = 0.001
+LONG_REQUEST = 0.002
 """Seconds that requests wait for the serving thread before another one serves them."""
 
+LONG_REQUEST_DISTANT = 0.0002
+"""As long, where threads mostly wait for responses of the database."""
+
+DISTANT = 0.001
+"""Seconds until the response of a distant database, at the least."""
+
 PAUSE = 0.02
-"""Seconds until the next request of a connection is read after a 429 response.
+"""Seconds until a connection is served again that was refused, or whose user has another request running.
 
 A client that ignores Retry-After would occupy the process with refusing its requests.
 """
 
+MAX_WAIT = 1.0
+"""Seconds that a request is not served because its user has another one running."""
+
+# Reported to one thread, and not again until the connection waits again.
 READABLE = select.EPOLLIN | select.EPOLLONESHOT
-"""Reported to one thread, and not again until the connection waits again."""
+WRITABLE = select.EPOLLOUT | select.EPOLLONESHOT
+"""Reported immediately. The next request is not in the kernel: it was read with the previous one."""
 
 # The number of connections of each process, plus one, in memory that all processes share; 0 is a free place.
 _connections = memoryview(mmap.mmap(-1, 512)).cast("i")
@@ -107,7 +121,8 @@ class Worker(ThreadWorker):
     """One thread serves the connections with a complete request, until a request takes long.
 
     Then another thread takes over, and the first one waits for its next turn. Threads that served at the
-    same time would take the processor, the interpreter's lock and warm caches from each other.
+    same time would take the processor, the interpreter's lock and warm caches from each other. Senders are
+    served in turn, whatever the number of their connections.
 
     gunicorn's main thread would hand each request to a thread, and each connection back. Here it only
     accepts connections and closes those that are late.
@@ -121,8 +136,12 @@ class Worker(ThreadWorker):
         self.lock = Lock()
         self.next_thread = Lock()
         """Held by the thread that serves as soon as the serving one is too slow."""
+        self.queue_lock = Lock()
+        """Held by the thread that looks for a request, even if another one replaces it at that moment."""
         self.paused: SimpleQueue[tuple[float, Any]] = SimpleQueue()
         """Connections after a 429 response, and when they may send the next request."""
+        self.in_turn: set[Hashable] = set()
+        """Senders who have used their share of the threads and have a request running."""
         self.serving_thread = 0
         self.requests_begun = 0
         self.place = _connections.tolist().index(0)
@@ -130,7 +149,8 @@ class Worker(ThreadWorker):
 
     def init_process(self) -> None:
         DatabaseWrapper.statement_timeout = STATEMENT_TIMEOUT
-        self.clients = select.epoll()  # Not in __init__(), which runs in the master.
+        # Not in __init__(), which runs in the master.
+        self.clients, self.queue = select.epoll(), FairQueue()
         super().init_process()
 
     def run(self) -> None:
@@ -166,7 +186,7 @@ class Worker(ThreadWorker):
         # Not settimeout(), which costs a call of poll() for each read and write.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", SEND_TIMEOUT, 0))
         conn = TConn(self.cfg, sock, address, listener.getsockname())
-        conn.has_refused = False
+        conn.has_refused, conn.sender = False, None
         conn.data_ready = True  # Otherwise the thread would wait for data.
         conn.state, conn.timeout = State.RECEIVING, time.monotonic() + RECEIVE_TIMEOUT
         self.waiting[sock.fileno()] = conn
@@ -185,47 +205,85 @@ class Worker(ThreadWorker):
                     self.wait_for_turn()
                 self.serving_thread = this_thread = get_ident()
             while self.serving_thread == this_thread:
-                for descriptor, _ in self.clients.poll(maxevents=1):
-                    self.requests_begun += 1
-                    if conn := self.waiting.pop(descriptor, None):
-                        try:
-                            self.serve(conn)
-                        except BaseException:  # A thread must not end.
-                            logger.exception("unhandled error")
-                            self.close(conn)
+                conn = self.next_request()
+                self.requests_begun += 1
+                self.attempt(self.serve, conn)
 
     def wait_for_turn(self) -> None:
         """Return when a request waits and the serving thread has begun none for a while."""
         requests = select.poll()
         requests.register(self.clients, select.POLLIN)
+        requests.register(self.queue, select.POLLIN)
         while True:
             requests.poll()
             begun = self.requests_begun
-            time.sleep(LONG_REQUEST)
+            is_distant = Connection.quickest_response > DISTANT
+            time.sleep(LONG_REQUEST_DISTANT if is_distant else LONG_REQUEST)
             if self.requests_begun == begun and requests.poll(0):
                 return
 
-    def serve(self, conn: Any) -> None:
+    def next_request(self) -> Any:
+        """Wait for a request that may be served now, and return its connection."""
+        with self.queue_lock:
+            while True:
+                for descriptor, _ in self.clients.poll(0 if self.queue else None):
+                    if conn := self.waiting.pop(descriptor, None):
+                        self.attempt(self.receive, conn)
+                if self.queue:
+                    conn = self.queue.take()
+                    if self.has_turn(conn):
+                        return conn
+                    self.pause(conn)
+
+    def has_turn(self, conn: Any) -> bool:
+        """Whether the sender has a share of the threads left, no other request running, or waits for long."""
+        if not has_used_share(conn.sender):
+            return True
+        received_at = conn.timeout - RECEIVE_TIMEOUT
+        if conn.sender in self.in_turn and time.monotonic() < received_at + MAX_WAIT:
+            return False
+        self.in_turn.add(conn.sender)
+        return True
+
+    def attempt(self, step: Callable[[Any], None], conn: Any) -> None:
+        try:
+            step(conn)
+        except BaseException:  # A thread must not end.
+            logger.exception("unhandled error")
+            self.close(conn)
+
+    def receive(self, conn: Any) -> None:
+        """Put the connection into the queue as soon as its request is complete."""
         if conn.state == State.CLOSING:
             self.discard(conn)
             return
         if conn.state == State.IDLE:
             conn.state, conn.timeout = State.RECEIVING, time.monotonic() + RECEIVE_TIMEOUT
-        complete = self.has_complete_request(conn, is_reported=True)
-        while complete:
-            if not self.handle(conn):
-                self.start_closing(conn)
-                return
-            conn.set_timeout()
-            if not conn.parser.unreader.buf.getvalue():
-                conn.state = State.IDLE
-                break
-            conn.timeout = time.monotonic() + RECEIVE_TIMEOUT
-            complete = self.has_complete_request(conn)
+        request = self.peek(conn, is_reported=True)
+        if request is None:
+            self.wait_for(conn)
+            return
+        credential = authorization(request)
+        conn.sender = find_sender(credential) if credential else self.address(conn)
+        self.queue.put(conn)
+
+    def serve(self, conn: Any) -> None:
+        try:
+            is_kept = self.handle(conn)
+        finally:
+            self.in_turn.discard(conn.sender)
+        if not is_kept:
+            self.start_closing(conn)
+            return
+        conn.set_timeout()
+        conn.state = State.IDLE
         if conn.has_refused:
-            self.paused.put((time.monotonic() + PAUSE, conn))
+            self.pause(conn)
         else:
             self.wait_for(conn)
+
+    def pause(self, conn: Any) -> None:
+        self.paused.put((time.monotonic() + PAUSE, conn))
 
     def resume_paused(self) -> None:
         """The work of another thread."""
@@ -237,18 +295,24 @@ class Worker(ThreadWorker):
     def wait_for(self, conn: Any) -> None:
         if not self.alive:
             conn.timeout = min(conn.timeout, time.monotonic() + STOP_KEEPALIVE_LINGER)
-        descriptor = conn.sock.fileno()
+        descriptor, event = conn.sock.fileno(), READABLE
+        if conn.state != State.CLOSING and conn.parser and conn.parser.unreader.buf.getvalue():
+            if conn.state == State.IDLE:
+                conn.state, conn.timeout = State.RECEIVING, time.monotonic() + RECEIVE_TIMEOUT
+            if self.peek(conn) is not None:
+                event = WRITABLE
         self.waiting[descriptor] = conn
         with suppress(OSError):  # The main thread has closed it in between.
-            self.clients.modify(descriptor, READABLE)
+            self.clients.modify(descriptor, event)
 
-    def has_complete_request(self, conn: Any, *, is_reported: bool = False) -> bool:
+    def peek(self, conn: Any, *, is_reported: bool = False) -> bytes | None:
+        """The connection's request, if it is complete."""
         read_ahead = conn.parser.unreader.buf.getvalue() if conn.parser else b""
         try:
             max_body = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-            return is_complete(conn.sock, read_ahead, max_body=max_body, is_reported=is_reported)
+            return peek(conn.sock, read_ahead, max_body=max_body, is_reported=is_reported)
         except OSError:
-            return True  # handle() meets the same error and closes the connection.
+            return b""  # handle() meets the same error and closes the connection.
 
     def handle(self, conn: Any) -> Any:
         self.deadlines[conn] = conn.timeout
@@ -257,10 +321,13 @@ class Worker(ThreadWorker):
         finally:
             del self.deadlines[conn]
 
+    def address(self, conn: Any) -> str:
+        """Empty for a client of a Unix socket."""
+        return conn.client[0] if isinstance(conn.client, tuple) else ""
+
     def handle_request(self, req: Any, conn: Any) -> Any:
         req._expected_100_continue = False  # Answered before the request came to a thread.
-        # A client of a Unix socket has no address.
-        if not is_trusted_proxy(conn.client[0] if isinstance(conn.client, tuple) else ""):
+        if not is_trusted_proxy(self.address(conn)):
             req.headers = [header for header in req.headers if not header[0].startswith("X-FORWARDED-")]
         conn.sock = responses = ResponseSocket(conn.sock)
         try:
@@ -271,6 +338,8 @@ class Worker(ThreadWorker):
 
     def murder_pending(self) -> None:
         """Called every second: end what has not arrived in time."""
+        if self.nr_conns >= self.worker_connections:  # Because all had a request at the last attempt.
+            self.close_oldest_connection()
         now = time.monotonic()
         for conn in self.waiting.copy().values():
             if conn.timeout < now:
@@ -312,7 +381,7 @@ class Worker(ThreadWorker):
         """Unless a thread has taken it meanwhile."""
         if self.waiting.pop(conn.sock.fileno(), None) is None:
             return False
-        if unless_complete and conn.state != State.CLOSING and self.has_complete_request(conn):
+        if unless_complete and conn.state != State.CLOSING and self.peek(conn) is not None:
             self.wait_for(conn)  # All threads are busy.
             return False
         self.close(conn)

@@ -350,3 +350,7 @@ def test_the_next_request_of_a_connection_waits_after_a_429_response():
             client.sendall(HEALTH)
             assert receive(client).status_code == 200
             assert time.monotonic() - refused_at >= 0.015
+        started = time.monotonic()
+        client.sendall(API_ROOT * 4)
+        assert [receive(client).status_code for _ in range(4)] == [429] * 4
+        assert time.monotonic() - started >= 0.055

@@ -90,6 +90,9 @@ class Connection(psycopg.Connection[Any]):
     is_checked = False
     """Whether the statement is a health check."""
 
+    quickest_response = 0.0
+    """Seconds, of all connections of this process; 0 before the first. It does not depend on the load."""
+
     statements: dict[tuple[str, Any], bytes]
     """The names of prepared statements. They are random: behind an undeclared pooler, a name that another
     process uses would run the statement of that one."""
@@ -119,7 +122,11 @@ class Connection(psycopg.Connection[Any]):
         A statement to run `first` is sent together with it, and they are one transaction.
         """
         with self.lock:
+            started = time.monotonic()
             result: Result = self.wait(self._execute_constant(sql, params, prepare=prepare, first=first))
+            seconds = time.monotonic() - started
+            if not 0 < self.quickest_response <= seconds:
+                Connection.quickest_response = seconds
             return result
 
     def _execute_constant(
