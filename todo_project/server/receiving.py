@@ -7,13 +7,13 @@ PEEK_SIZE = 65_536
 """A longer head, or a longer chunked body, is read by a thread before it is complete."""
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+AUTHORIZATION = b"\r\nauthorization:"
 
 _PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)  # Enumerations compute it in Python each time.
 
 _content_length = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n", re.IGNORECASE)
 _chunked = re.compile(rb"\r\ntransfer-encoding:[^\r\n]*chunked[ \t]*\r\n", re.IGNORECASE)
 _expects_continue = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re.IGNORECASE)
-_authorization = re.compile(rb"\r\nauthorization:[ \t]*([^\r\n]*?)[ \t]*\r\n", re.IGNORECASE)
 
 
 def peek(sock: socket.socket, read_ahead: bytes, *, max_body: int, is_reported: bool) -> bytes | None:
@@ -41,8 +41,12 @@ def peek(sock: socket.socket, read_ahead: bytes, *, max_body: int, is_reported: 
 
 def authorization(request: bytes) -> str | None:
     """The header of this name."""
-    found = _authorization.search(request, 0, request.find(b"\r\n\r\n") + 4)
-    return found[1].decode("latin-1") if found else None
+    head = request[: request.find(b"\r\n\r\n") + 2]
+    start = head.lower().find(AUTHORIZATION)  # A regular expression takes ten times as long.
+    if start < 0:
+        return None
+    start += len(AUTHORIZATION)
+    return head[start : head.index(b"\r\n", start)].strip(b" \t").decode("latin-1")
 
 
 def bytes_missing(data: bytes, *, max_body: int) -> int:
