@@ -66,7 +66,7 @@ def _release(key: tuple[int, str]) -> None:
 
 def has_used_share(sender: Any) -> bool:
     """Whether the requests of this user take turns. A server that asks need not occupy threads meanwhile."""
-    return sender in _turns_until and time.monotonic() < _turns_until.get(sender, 0)
+    return time.monotonic() < _turns_until.get(sender, 0)
 
 
 class Turn:

@@ -139,7 +139,7 @@ class Worker(ThreadWorker):
         self.queue_lock = Lock()
         """Held by the thread that looks for a request, even if another one replaces it at that moment."""
         self.paused: SimpleQueue[tuple[float, Any]] = SimpleQueue()
-        """Connections after a 429 response, and when they may send the next request."""
+        """Connections that are not served for a moment, and until when."""
         self.in_turn: set[Hashable] = set()
         """Senders who have used their share of the threads and have a request running."""
         self.serving_thread = 0
